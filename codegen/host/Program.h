@@ -1,0 +1,84 @@
+//===- Program.h - a planned model as plain data ---------------*- C++ -*-===//
+//
+// What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the launches
+// in order. codegen/host turns a Program into the host module of the library and its C header.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_CODEGEN_HOST_PROGRAM_H
+#define KILN_CODEGEN_HOST_PROGRAM_H
+
+#include "ir/DType.h"
+#include "ir/DimExpr.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln::host {
+
+/// A dynamic dimension of an entry point: an argument of its C function.
+struct Dimension {
+  std::string name;
+  int64_t lower = 0;
+  std::optional<int64_t> upper; ///< declared bound; absent: the user gives max_NAME at creation
+};
+
+/// A named tensor of an entry point's signature; its extents are over the entry's dimensions.
+struct TensorInfo {
+  std::string name;
+  DType type = DType::F32;
+  std::vector<DimExpr> shape;
+};
+
+/// Where a launch's buffer lives.
+struct BufferRef {
+  enum class Kind : uint8_t { Argument, Result, Arena, Weight };
+  Kind kind = Kind::Arena;
+  unsigned index = 0;       ///< of the argument, result or weight
+  DimExpr offset;           ///< bytes from the start of the argument, result, weight or arena
+};
+
+/// One call of a kernel by its symbol (KernelSpec hash), or a plain copy of bytes.
+struct Launch {
+  enum class Kind : uint8_t { Kernel, Copy };
+  Kind kind = Kind::Kernel;
+  std::string kernel;               ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
+  std::vector<BufferRef> buffers;   ///< in the spec's operand order; for Copy: source, destination
+  std::vector<DimExpr> dims;        ///< values of the spec's symbols; for Copy: the byte count
+  std::string label;                ///< "conv2d + relu" for the profile
+  std::string location;             ///< "resnet.kiln:12" for the profile
+  DimExpr flops, bytes;             ///< cost formulas for the profile
+};
+
+/// A check that a call must pass before anything runs: `left` equals `right`.
+struct EntryCheck {
+  DimExpr left, right;
+  std::string text; ///< "2*H + 1 == W (model.kiln:7)", shown with the values when it fails
+};
+
+struct EntryPoint {
+  std::string name; ///< "predict"
+  std::vector<Dimension> dimensions;
+  std::vector<TensorInfo> arguments, results;
+  std::vector<EntryCheck> checks;
+  std::vector<Launch> launches;
+  DimExpr arenaBytes; ///< over the entry's dimensions; monotone in each
+};
+
+/// A packed weight as it lies in the library. The bytes come from the WeightStore by hash.
+struct WeightInfo {
+  std::string name;        ///< "layer1.0.conv1.weight"
+  std::string contentHash; ///< key in the WeightStore
+  int64_t bytes = 0;
+};
+
+struct Program {
+  std::string modelName;  ///< snake case, prefix of C symbols
+  std::string version;    ///< "kiln 0.1.0; halide, llvm"
+  std::vector<EntryPoint> entries;
+  std::vector<WeightInfo> weights;
+};
+
+} // namespace kiln::host
+
+#endif // KILN_CODEGEN_HOST_PROGRAM_H

@@ -1,0 +1,155 @@
+//===- KernelSpec.h - what one kernel computes, as plain data --*- C++ -*-===//
+//
+// A KernelSpec states a kernel completely: its operands with their memory facts, its symbolic
+// dimensions with bounds, and an ordered list of stages. It is the wall between the compiler and the
+// kernel generators (Halide, LLVM): no MLIR or LLVM type crosses it. It prints, parses and hashes;
+// equal text means an equal kernel.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_CODEGEN_SPEC_KERNELSPEC_H
+#define KILN_CODEGEN_SPEC_KERNELSPEC_H
+
+#include "ir/DType.h"
+#include "ir/DimExpr.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace kiln::spec {
+
+/// A dimension known at run time only; passed to the kernel in `dims`, in the spec's order.
+struct Symbol {
+  std::string name;
+  int64_t lower = 0;
+  std::optional<int64_t> upper;
+};
+
+/// What the generator may assume of a buffer, and how the kernel uses it.
+struct Operand {
+  enum class Use : uint8_t { Input, Output, Scratch };
+  /// Strided: element (i0, i1, …) lies at sum(i_k * strides[k]).
+  /// Panel16: a packed weight of logical shape [N, K…]: n lies in panel n / 16, lane n % 16; memory
+  /// is dense [ceil(N / 16)][K…][16], missing lanes are zero.
+  enum class Layout : uint8_t { Strided, Panel16 };
+  std::string name;
+  DType type = DType::F32;
+  std::vector<DimExpr> shape;
+  std::vector<DimExpr> strides; ///< in elements, one per dimension; empty for Panel16
+  Layout layout = Layout::Strided;
+  int64_t alignment = 1; ///< of the first element, in bytes
+  Use use = Use::Input;
+  /// An output that may be the same memory as this input, element for element (pointwise only).
+  std::string mayAlias;
+};
+
+struct Expr;
+using ExprPtr = std::shared_ptr<const Expr>;
+
+/// sum(coefficient * d[dim]) + offset, where d are the stage's dimensions: first its domain, then its
+/// reduction. With `indirect`, that i64 expression (clamped into the extent) is added instead.
+struct Index {
+  std::vector<std::pair<int, int64_t>> terms; ///< sorted by dimension, no zero coefficient
+  DimExpr offset;
+  ExprPtr indirect;
+};
+
+/// Reads an operand or an earlier stage. With `outside` set, a coordinate outside of the source's
+/// shape gives that value (zero padding: 0; max pooling: -inf) instead of being out of bounds.
+struct Read {
+  std::string source;
+  std::vector<Index> indices;
+  std::optional<double> outside;
+};
+
+/// Operations of a body. Transcendental functions stand in specs as themselves and are expanded by
+/// expandMath() (Math.def) into arithmetic before a generator sees them, so that all generators
+/// compute the same bits.
+enum class Op : uint8_t {
+#define KILN_SPEC_OP(Name, text, arity) Name,
+#include "codegen/spec/Ops.def"
+};
+
+/// A node of a body. `type` is the type of its value. Integer constants are held exactly.
+struct Expr {
+  Op op;
+  DType type;
+  std::vector<ExprPtr> args;
+  std::variant<std::monostate, double, int64_t> constant; ///< of Const
+  Read read;                                             ///< of Read
+  int dim = 0;                                           ///< of Dim: the index d[dim] as i64
+  DimExpr extent;                                        ///< of Extent: its value as i64
+  /// Whether IEEE semantics hold exactly (no reassociation, contraction, nnan). Only the
+  /// multiply-accumulate of a contraction's anchor is relaxed.
+  bool strict = true;
+};
+
+/// How values along the reduction are combined. ArgMax/ArgMin give the i64 linear position in the
+/// reduction domain of the first extreme (a NaN is the extreme); Max/Min propagate NaN.
+enum class Combiner : uint8_t { None, Add, Mul, Max, Min, And, Or, ArgMax, ArgMin };
+
+enum class Role : uint8_t { Prologue, Anchor, Epilogue };
+
+/// One loop nest: for each point of `domain`, combine `body` over `reduction`, starting at `init`.
+/// A stage whose name is an Output or Scratch operand writes it, at `store` (the identity if
+/// empty); any other is an intermediate value that later stages read under its name.
+struct Stage {
+  std::string name;
+  Role role = Role::Anchor;
+  DType type = DType::F32; ///< of the value kept; also of the accumulator
+  std::vector<DimExpr> domain;
+  std::vector<DimExpr> reduction;
+  Combiner combiner = Combiner::None;
+  ExprPtr init; ///< constant; absent for None
+  ExprPtr body;
+  std::vector<Index> store;
+};
+
+/// The template and tile that `choose` picked; part of the hash. Unknown parameters are an error of
+/// the generator.
+struct Schedule {
+  std::string templateName; ///< a row of ir/target/Templates.def
+  std::map<std::string, int64_t> parameters;
+};
+
+struct KernelSpec {
+  std::vector<Symbol> symbols;
+  std::vector<Operand> operands; ///< inputs, outputs, scratch: the order of the kernel's `bufs`
+  std::vector<Stage> stages;
+  Schedule schedule;
+
+  const Operand *findOperand(std::string_view name) const;
+  const Stage *findStage(std::string_view name) const;
+  const Stage *anchor() const; ///< the stage with role Anchor, if any
+};
+
+/// Canonical text; parse(print(s)) prints the same.
+std::string print(const KernelSpec &spec);
+/// Reads what print() writes. On failure gives nothing and a message with its line.
+std::optional<KernelSpec> parse(std::string_view text, std::string &error);
+/// Checks names, ranks, types, dimension numbers and order of stages. Empty if well formed, else what
+/// is wrong.
+std::string verify(const KernelSpec &spec);
+/// 32 hexadecimal digits (first half of SHA-256) of the printed text: the kernel's symbol name.
+std::string hash(const KernelSpec &spec);
+/// Replaces transcendental functions by arithmetic from Math.def, in every stage.
+void expandMath(KernelSpec &spec);
+
+/// Builders. Types of results follow the operands' (comparisons give Bool).
+ExprPtr constant(double value, DType type);
+ExprPtr constant(int64_t value, DType type);
+ExprPtr read(std::string source, std::vector<Index> indices, DType type,
+             std::optional<double> outside = std::nullopt);
+ExprPtr dim(int number);
+ExprPtr extent(DimExpr value);
+ExprPtr apply(Op op, std::vector<ExprPtr> args);
+ExprPtr cast(ExprPtr value, DType type);
+Index index(int dim, int64_t coefficient = 1, DimExpr offset = 0);
+
+} // namespace kiln::spec
+
+#endif // KILN_CODEGEN_SPEC_KERNELSPEC_H

@@ -1,0 +1,92 @@
+//===- DimExpr.h - polynomials over dimension names ------------*- C++ -*-===//
+//
+// An extent of a tensor: an integer polynomial, in canonical form, over named dimensions and floor
+// quotients of such polynomials. Two extents are the same if their canonical forms are. No LLVM or
+// MLIR header, so that types, kernel specs and the host program share it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_IR_DIMEXPR_H
+#define KILN_IR_DIMEXPR_H
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln {
+
+class DimExpr;
+
+/// A factor of a monomial: a named dimension, or floor(numerator / denominator).
+struct DimAtom {
+  std::string symbol; ///< empty for a quotient
+  std::shared_ptr<const DimExpr> numerator, denominator;
+  std::string key; ///< canonical text, by which atoms are ordered and compared
+  bool operator<(const DimAtom &other) const { return key < other.key; }
+  bool operator==(const DimAtom &other) const { return key == other.key; }
+};
+
+/// Inclusive bounds of a value; absent means unbounded.
+struct DimBounds {
+  std::optional<int64_t> lower, upper;
+};
+
+/// A canonical integer polynomial. Overflow of a coefficient saturates the expression to invalid
+/// (isValid() is false), which every verifier refuses.
+class DimExpr {
+public:
+  using Monomial = std::vector<DimAtom>; ///< sorted, with repetition
+  using Environment = std::function<std::optional<int64_t>(std::string_view)>;
+  using BoundsMap = std::map<std::string, DimBounds, std::less<>>;
+
+  DimExpr(int64_t constant = 0);
+  static DimExpr symbol(std::string_view name);
+  /// floor(a / b). Exact divisions cancel; constants fold.
+  static DimExpr floorDiv(const DimExpr &a, const DimExpr &b);
+  /// a - b * floor(a / b): the sign of the divisor.
+  static DimExpr mod(const DimExpr &a, const DimExpr &b);
+  /// Reads the text that str() writes, and any mixture of + - * // % ( ) over names and integers.
+  static std::optional<DimExpr> parse(std::string_view text);
+
+  DimExpr operator+(const DimExpr &other) const;
+  DimExpr operator-(const DimExpr &other) const;
+  DimExpr operator*(const DimExpr &other) const;
+  DimExpr operator-() const { return DimExpr(0) - *this; }
+  bool operator==(const DimExpr &other) const;
+  bool operator!=(const DimExpr &other) const { return !(*this == other); }
+
+  bool isValid() const { return valid; }
+  bool isConstant() const;
+  std::optional<int64_t> constantValue() const;
+  /// The name, if the expression is exactly one named dimension.
+  std::optional<std::string> asSymbol() const;
+  /// Canonical text: "2*H + 1", "(H - 1)//2 + 1", "0".
+  std::string str() const;
+
+  /// Value under an assignment; nothing if a name is unknown, a divisor is 0 or the value overflows.
+  std::optional<int64_t> evaluate(const Environment &env) const;
+  /// Replaces names by expressions; names not in the map stay.
+  DimExpr substitute(const std::map<std::string, DimExpr, std::less<>> &map) const;
+  /// Interval of values when names lie in their bounds (a name without an entry is >= 0).
+  DimBounds bounds(const BoundsMap &names) const;
+  /// All names, also inside quotients.
+  void collectSymbols(std::set<std::string> &into) const;
+  /// If the expression is a*name + rest with a constant a and rest free of the name: both.
+  std::optional<std::pair<int64_t, DimExpr>> splitLinear(std::string_view name) const;
+
+  const std::map<Monomial, int64_t> &monomials() const { return terms; }
+
+private:
+  std::map<Monomial, int64_t> terms; ///< no zero coefficients; the empty monomial is the constant
+  bool valid = true;
+  void add(const Monomial &monomial, int64_t coefficient);
+};
+
+} // namespace kiln
+
+#endif // KILN_IR_DIMEXPR_H

@@ -1,0 +1,20 @@
+# Halide from its PyPI wheel (unzipped), whose own CMake package wants a newer CMake.
+# Input: KILN_HALIDE_DIR, or the cache folder that tools/dev/setup fills. Output: Halide::Halide.
+if(NOT KILN_HALIDE_DIR)
+  if(DEFINED ENV{KILN_CACHE})
+    set(_kiln_cache "$ENV{KILN_CACHE}")
+  else()
+    set(_kiln_cache "$ENV{HOME}/.cache/kiln")
+  endif()
+  set(KILN_HALIDE_DIR "${_kiln_cache}/halide-21.0.0/halide" CACHE PATH "Unzipped Halide wheel" FORCE)
+endif()
+find_path(Halide_INCLUDE_DIR Halide.h PATHS "${KILN_HALIDE_DIR}/include" NO_DEFAULT_PATH)
+find_library(Halide_LIBRARY Halide PATHS "${KILN_HALIDE_DIR}/lib64" NO_DEFAULT_PATH)
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(Halide REQUIRED_VARS Halide_LIBRARY Halide_INCLUDE_DIR)
+if(Halide_FOUND AND NOT TARGET Halide::Halide)
+  add_library(Halide::Halide SHARED IMPORTED)
+  set_target_properties(Halide::Halide PROPERTIES IMPORTED_LOCATION "${Halide_LIBRARY}"
+    INTERFACE_INCLUDE_DIRECTORIES "${Halide_INCLUDE_DIR}")
+endif()
+mark_as_advanced(Halide_INCLUDE_DIR Halide_LIBRARY)
