@@ -1,9 +1,9 @@
 //===- KernelSpec.h - what one kernel computes, as plain data --*- C++ -*-===//
 //
 // A KernelSpec states a kernel completely: its operands with their memory facts, its symbolic
-// dimensions with bounds, and an ordered list of stages. It is the wall between the compiler and the
-// kernel generators (Halide, LLVM): no MLIR or LLVM type crosses it. It prints, parses and hashes;
-// equal text means an equal kernel.
+// dimensions with bounds, and an ordered list of stages. It is the wall between the compiler and
+// the kernel generators (Halide, LLVM): no MLIR or LLVM type crosses it. It prints, parses and
+// hashes; equal text means an equal kernel.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_SPEC_KERNELSPEC_H
@@ -12,9 +12,11 @@
 #include "ir/DType.h"
 #include "ir/DimExpr.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,8 +52,8 @@ struct Operand {
 struct Expr;
 using ExprPtr = std::shared_ptr<const Expr>;
 
-/// sum(coefficient * d[dim]) + offset, where d are the stage's dimensions: first its domain, then its
-/// reduction. With `indirect`, that i64 expression (clamped into the extent) is added instead.
+/// sum(coefficient * d[dim]) + offset, where d are the stage's dimensions: first its domain, then
+/// its reduction. With `indirect`, that i64 expression (clamped into the extent) is added instead.
 struct Index {
   std::vector<std::pair<int, int64_t>> terms; ///< sorted by dimension, no zero coefficient
   DimExpr offset;
@@ -68,7 +70,8 @@ struct Read {
 
 /// Operations of a body. Transcendental functions stand in specs as themselves and are expanded by
 /// expandMath() (Math.def) into arithmetic before a generator sees them, so that all generators
-/// compute the same bits.
+/// compute the same bits. Arithmetic takes f64, f32 and integers; narrower floats are only read,
+/// selected, cast and bitcast (verify() refuses others). Both arms of Select are evaluated.
 enum class Op : uint8_t {
 #define KILN_SPEC_OP(Name, text, arity) Name,
 #include "codegen/spec/Ops.def"
@@ -80,16 +83,18 @@ struct Expr {
   DType type;
   std::vector<ExprPtr> args;
   std::variant<std::monostate, double, int64_t> constant; ///< of Const
-  Read read;                                             ///< of Read
-  int dim = 0;                                           ///< of Dim: the index d[dim] as i64
-  DimExpr extent;                                        ///< of Extent: its value as i64
+  Read read;                                              ///< of Read
+  int dim = 0;                                            ///< of Dim: the index d[dim] as i64
+  DimExpr extent;                                         ///< of Extent: its value as i64
   /// Whether IEEE semantics hold exactly (no reassociation, contraction, nnan). Only the
   /// multiply-accumulate of a contraction's anchor is relaxed.
   bool strict = true;
 };
 
-/// How values along the reduction are combined. ArgMax/ArgMin give the i64 linear position in the
-/// reduction domain of the first extreme (a NaN is the extreme); Max/Min propagate NaN.
+/// How values along the reduction are combined. The order is the generator's, but the same in each
+/// run and for each number of threads; Add may fuse with a product that is not strict.
+/// ArgMax/ArgMin give the i64 linear position in the reduction domain of the first extreme (a NaN
+/// is the extreme); Max/Min propagate NaN.
 enum class Combiner : uint8_t { None, Add, Mul, Max, Min, And, Or, ArgMax, ArgMin };
 
 enum class Role : uint8_t { Prologue, Anchor, Epilogue };
@@ -131,13 +136,25 @@ struct KernelSpec {
 std::string print(const KernelSpec &spec);
 /// Reads what print() writes. On failure gives nothing and a message with its line.
 std::optional<KernelSpec> parse(std::string_view text, std::string &error);
-/// Checks names, ranks, types, dimension numbers and order of stages. Empty if well formed, else what
-/// is wrong.
+/// Checks names, ranks, types, dimension numbers and order of stages. Empty if well formed, else
+/// what is wrong.
 std::string verify(const KernelSpec &spec);
 /// 32 hexadecimal digits (first half of SHA-256) of the printed text: the kernel's symbol name.
 std::string hash(const KernelSpec &spec);
 /// Replaces transcendental functions by arithmetic from Math.def, in every stage.
 void expandMath(KernelSpec &spec);
+
+/// Visits every node reachable from `root` once, arguments and indirect coordinates before their
+/// users. `seen` may be shared between calls.
+void visitPostOrder(const ExprPtr &root, std::set<const Expr *> &seen,
+                    const std::function<void(const ExprPtr &)> &visit);
+
+/// Spelling of an operation, combiner and role in spec text, and how many arguments an operation
+/// has.
+std::string_view text(Op op);
+int arity(Op op);
+std::string_view text(Combiner combiner);
+std::string_view text(Role role);
 
 /// Builders. Types of results follow the operands' (comparisons give Bool).
 ExprPtr constant(double value, DType type);
@@ -148,6 +165,9 @@ ExprPtr dim(int number);
 ExprPtr extent(DimExpr value);
 ExprPtr apply(Op op, std::vector<ExprPtr> args);
 ExprPtr cast(ExprPtr value, DType type);
+ExprPtr bitcast(ExprPtr value, DType type);
+/// The same node without its strict bit: only for the product of a contraction's anchor.
+ExprPtr relaxed(const ExprPtr &value);
 Index index(int dim, int64_t coefficient = 1, DimExpr offset = 0);
 
 } // namespace kiln::spec

@@ -1,0 +1,51 @@
+//===- KilnInterfaces.td - what passes ask of ops -------------------------===//
+#ifndef KILN_IR_INTERFACES_TD
+#define KILN_IR_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def Kiln_Primitive : OpInterface<"Primitive"> {
+  let cppNamespace = "::kiln::ir";
+  let description = [{
+    A primitive function of the language. The signature is read by the front end (see
+    frontend/README.md): operands, then positional attributes, `*`, attributes by name.
+  }];
+  let methods = [StaticInterfaceMethod<"`conv2d(x, weight, bias?, *, stride: pair = 1)`",
+                                       "::llvm::StringRef", "getSignature">];
+}
+
+def Kiln_Evaluable : OpInterface<"Evaluable"> {
+  let cppNamespace = "::kiln::ir";
+  let description = [{
+    The op's meaning, written from its definition for the interpreter. Results come with type and
+    shape set and storage allocated; the method fills in the elements.
+  }];
+  let methods = [InterfaceMethod<"Computes the results. Fails with an error of the op.",
+    "::llvm::LogicalResult", "evaluate",
+    (ins "::llvm::ArrayRef<const ::kiln::ir::Tensor *>":$operands,
+         "::llvm::MutableArrayRef<::kiln::ir::Tensor>":$results,
+         "const ::kiln::ir::Evaluation &":$evaluation)>];
+}
+
+def Kiln_Fusable : OpInterface<"Fusable"> {
+  let cppNamespace = "::kiln::ir";
+  let description = "What part an op can play in a kernel; fusion asks this and nothing else.";
+  let methods = [InterfaceMethod<"", "::kiln::ir::FusionRole", "getFusionRole">];
+}
+
+def Kiln_Costed : OpInterface<"Costed"> {
+  let cppNamespace = "::kiln::ir";
+  let description = "Arithmetic work of an op, for the cost model and the profile.";
+  let methods = [InterfaceMethod<"Floating-point or integer operations of one execution.",
+                                 "::kiln::DimExpr", "getFlops">];
+}
+
+/// An op that is short for others; `decompose` always runs before anything else.
+def Kiln_Decomposable : OpInterface<"Decomposable"> {
+  let cppNamespace = "::kiln::ir";
+  let description = "An op with a definition in other ops of the dialect.";
+  let methods = [InterfaceMethod<"Builds the definition before the op; one value a result.",
+    "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>];
+}
+
+#endif // KILN_IR_INTERFACES_TD

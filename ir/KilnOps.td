@@ -1,0 +1,14 @@
+//===- KilnOps.td - all ops, by family ------------------------------------===//
+#ifndef KILN_IR_OPS_TD
+#define KILN_IR_OPS_TD
+
+include "ir/ops/Structure.td"
+include "ir/ops/Elementwise.td"
+include "ir/ops/Contraction.td"
+include "ir/ops/Pooling.td"
+include "ir/ops/Reduction.td"
+include "ir/ops/Normalization.td"
+include "ir/ops/Constructor.td"
+include "ir/ops/Shape.td"
+
+#endif // KILN_IR_OPS_TD

@@ -1,0 +1,113 @@
+//===- Constructor.cpp - tensors from nothing -----------------------------===//
+
+#include "ir/ops/Common.h"
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace mlir;
+
+static double numberOf(Attribute attr) {
+  if (auto f = dyn_cast<FloatAttr>(attr))
+    return f.getValueAsDouble();
+  return static_cast<double>(cast<IntegerAttr>(attr).getInt());
+}
+
+/// Sets an element to a number given as an i64 or f64 attribute.
+static void setElement(Tensor &t, int64_t i, Attribute attr) {
+  if (t.isFloat())
+    t.floats[i] = roundTo(t.type, numberOf(attr));
+  else if (auto integer = dyn_cast<IntegerAttr>(attr))
+    t.ints[i] = wrapTo(t.type, integer.getInt());
+  else
+    t.ints[i] = truncateTo(t.type, numberOf(attr));
+}
+
+static LogicalResult checkExtents(MaybeLoc loc, StringRef name, ArrayRef<DimExpr> dims) {
+  for (const DimExpr &dim : dims)
+    if (std::optional<int64_t> value = dim.constantValue();
+        value && *value < 0) // full-c2, arange-c2
+      return emitOptionalError(loc, "'", name, "' expected extents of at least 0, got ", *value);
+  return success();
+}
+
+KILN_INFER(FullOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  SmallVector<DimExpr> dims = op.getShape().getDims();
+  if (failed(checkExtents(loc, "full", dims)))
+    return failure();
+  results.push_back(tensorType(op.getDtype(), dims));
+  return success();
+}
+
+LogicalResult FullOp::verify() {
+  DType type = *dtypeOf(getType());
+  double value = numberOf(getValue());
+  if (!isFloat(type) &&
+      static_cast<double>(wrapTo(type, static_cast<int64_t>(value))) != value) // full-c1
+    return emitOpError("expected a value that is exact in ")
+           << StringRef(name(type)) << ", got " << value;
+  return success();
+}
+
+KILN_EVALUATE(FullOp) {
+  for (int64_t i = 0, n = results[0].numElements(); i < n; ++i)
+    setElement(results[0], i, getValue());
+  return success();
+}
+
+KILN_INFER(ArangeOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  SmallVector<DimExpr> dims = op.getCount().getDims();
+  Type type = tensorType(op.getDtype(), dims);
+  if (failed(checkExtents(loc, "arange", dims)) ||
+      failed(requireDomain(loc, "arange", type, Domain::Number))) // arange-c1
+    return failure();
+  results.push_back(type);
+  return success();
+}
+
+KILN_EVALUATE(ArangeOp) {
+  Tensor &y = results[0];
+  double start = numberOf(getStart()), step = numberOf(getStep());
+  for (int64_t i = 0, n = y.numElements(); i < n; ++i) {
+    if (y.isFloat())
+      y.floats[i] = roundTo(y.type, start + static_cast<double>(i) * step);
+    else
+      y.ints[i] = wrapTo(y.type, truncateTo(DType::I64, start) + i * truncateTo(DType::I64, step));
+  }
+  return success();
+}
+
+KILN_INFER(EyeOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  SmallVector<DimExpr> dims = op.getCount().getDims();
+  Type type = tensorType(op.getDtype(), {dims[0], dims[0]});
+  if (failed(requireDomain(loc, "eye", type, Domain::Number))) // eye-c1
+    return failure();
+  results.push_back(type);
+  return success();
+}
+
+KILN_EVALUATE(EyeOp) {
+  Tensor &y = results[0];
+  for (int64_t i = 0, n = y.shape[0]; i < n; ++i) {
+    if (y.isFloat())
+      y.floats[i * n + i] = 1;
+    else
+      y.ints[i * n + i] = 1;
+  }
+  return success();
+}
+
+KILN_INFER(ExtentOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  if (op.getValue().size() != 1) // extent-c1
+    return emitOptionalError(loc, "'extent' expected one polynomial, got ", op.getValue().size());
+  results.push_back(tensorType(context, DType::I64, {}));
+  return success();
+}
+
+KILN_EVALUATE(ExtentOp) {
+  results[0].ints[0] = evaluation.value(getValue().getDims()[0]);
+  return success();
+}
