@@ -11,7 +11,7 @@ from sources import report, sources, text
 
 CEILINGS = {".cpp": 600, ".h": 200, ".td": 500}
 FUNCTION, LIT_TEST, ZOO_MODEL = 70, 150, 150
-NO_FUNCTION = re.compile(r"\s*(namespace|class|struct|enum|union|extern \"C\"|template <[^()]*$|"
+NO_FUNCTION = re.compile(r"\s*(namespace|typedef|class|struct|enum|union|extern \"C\"|template <[^()]*$|"
                          r"if|for|while|switch|do|else|case|return|#)\b")
 
 
