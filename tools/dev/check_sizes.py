@@ -20,7 +20,7 @@ def functions(lines):
     header, index = 0, 0
     while index < len(lines):
         line = lines[index]
-        indent = len(line) - len(line.lstrip())
+        indent = len(lines[header]) - len(lines[header].lstrip()) if header <= index else -1
         opens = line.endswith("{") and indent in (0, 2)
         head = " ".join(lines[header:index + 1])
         if opens and "(" in head and not NO_FUNCTION.match(lines[header].rstrip()) \
