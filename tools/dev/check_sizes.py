@@ -30,7 +30,7 @@ def functions(lines):
             if end is not None:
                 yield header + 1, end - header + 1
                 index = end
-        if lines[index].rstrip().endswith((";", "{", "}", ":")) or not lines[index].strip() \
+        if lines[index].rstrip().endswith((";", "{", "}", ":", "*/")) or not lines[index].strip() \
                 or lines[index].lstrip().startswith(("//", "#")):
             header = index + 1
         index += 1
