@@ -12,8 +12,8 @@ static bool isCancelled(const Instance &instance) {
   return __atomic_load_n(&instance.stop, __ATOMIC_RELAXED) != 0;
 }
 
-/// Lets bounds grow to what this call needs. Growing one dimension after another must leave room for
-/// all of them together, so memory is taken for the joint bounds.
+/// Lets bounds grow to what this call needs. Growing one dimension after another must leave room
+/// for all of them together, so memory is taken for the joint bounds.
 static kiln_status growTo(Instance &instance, const kiln_entry &entry, const int64_t *dims) {
   int64_t *bounds = instance.boundsOf(instance.current);
   for (int32_t d = 0; d < entry.num_dimensions; ++d)
