@@ -102,6 +102,9 @@ static void setTarget(Module &module, const host::Target &target) {
 static Error addKernel(Module &host, Linker &linker, const KernelCode &kernel,
                        const host::Target &target, const TargetMachine &machine) {
   std::string symbol = host::kernelSymbol(kernel.symbol, target);
+  if (Function *known = host.getFunction(symbol); known && !known->isDeclaration())
+    return createStringError("kernel '" + kernel.symbol + "' is given twice for '" + target.name +
+                             "'");
   auto module = parse(kernel.bitcode, kernel.symbol, host.getContext(), machine);
   if (!module)
     return module.takeError();

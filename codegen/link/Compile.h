@@ -19,8 +19,8 @@ llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeTargetMachine();
 llvm::Error merge(llvm::Module &host, const LibraryInputs &inputs,
                   const llvm::TargetMachine &machine, llvm::ArrayRef<std::string> exports);
 
-/// Cleans up the host's own code, inlines what is tiny, and generates the object. Kernels come
-/// optimised and are left alone.
+/// Cleans up the host's own code and generates the object. Kernels and the runtime come optimised
+/// and are left alone.
 void emitObject(llvm::Module &module, llvm::TargetMachine &machine, llvm::raw_pwrite_stream &os);
 
 } // namespace kiln::link

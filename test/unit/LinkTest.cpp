@@ -1,6 +1,8 @@
 //===- LinkTest.cpp - libraries made from a program by hand ---------------===//
 #include "test/runtime/HandModel.h"
 
+#include "codegen/spec/KernelSpec.h"
+
 #include "codegen/link/WeightsObject.h"
 
 #include "llvm/Object/ELFObjectFile.h"
@@ -63,6 +65,105 @@ TEST_F(LinkTest, ArchiveAndObjectAreCalledFromC) {
   EXPECT_EQ(shell(compile + "-o hand libhand.a -lpthread && ./hand"), 0);
   ASSERT_EQ(build("hand.o", program, test::handKernels()), "");
   EXPECT_EQ(shell(compile + "-o hand hand.o -lpthread && ./hand"), 0);
+}
+
+/// The same kernel with Halide's convention; it refuses descriptors other than those expected.
+const char *const halideScale = R"(
+declare i32 @kiln_parallel_for(ptr, ptr, i32, ptr)
+define i32 @scale_in_halide(ptr %ctx, ptr %x, ptr %w, ptr %s, ptr %y, i32 %n) {
+  %xhp = getelementptr i8, ptr %x, i64 16
+  %xh = load ptr, ptr %xhp
+  %whp = getelementptr i8, ptr %w, i64 16
+  %wh = load ptr, ptr %whp
+  %shp = getelementptr i8, ptr %s, i64 16
+  %sh = load ptr, ptr %shp
+  %yhp = getelementptr i8, ptr %y, i64 16
+  %yh = load ptr, ptr %yhp
+  %tp = getelementptr i8, ptr %x, i64 32
+  %t = load i32, ptr %tp
+  %t0 = icmp eq i32 %t, 73730
+  %rp = getelementptr i8, ptr %w, i64 36
+  %r = load i32, ptr %rp
+  %r0 = icmp eq i32 %r, 3
+  %xdp = getelementptr i8, ptr %x, i64 40
+  %xd = load ptr, ptr %xdp
+  %xd01 = getelementptr i32, ptr %xd, i64 1
+  %e0 = load i32, ptr %xd01
+  %x0 = icmp eq i32 %e0, 4
+  %xd11 = getelementptr i32, ptr %xd, i64 5
+  %e1 = load i32, ptr %xd11
+  %x1 = icmp eq i32 %e1, %n
+  %wdp = getelementptr i8, ptr %w, i64 40
+  %wd = load ptr, ptr %wdp
+  %wd22 = getelementptr i32, ptr %wd, i64 10
+  %ws = load i32, ptr %wd22
+  %w2 = icmp eq i32 %ws, 48
+  %wd21 = getelementptr i32, ptr %wd, i64 9
+  %we = load i32, ptr %wd21
+  %w1 = icmp eq i32 %we, 2
+  %a = and i1 %t0, %r0
+  %b = and i1 %a, %x0
+  %c = and i1 %b, %x1
+  %d = and i1 %c, %w2
+  %ok = and i1 %d, %w1
+  br i1 %ok, label %start, label %bad
+bad:
+  ret i32 1
+start:
+  %sv = load float, ptr %sh
+  %sv0 = insertelement <4 x float> poison, float %sv, i32 0
+  %svv = shufflevector <4 x float> %sv0, <4 x float> poison, <4 x i32> zeroinitializer
+  %wv = load <4 x float>, ptr %wh, align 4
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %start ], [ %i1, %next ]
+  %done = icmp eq i32 %i, %n
+  br i1 %done, label %end, label %body
+body:
+  %o = sext i32 %i to i64
+  %xr = getelementptr <4 x float>, ptr %xh, i64 %o
+  %yr = getelementptr <4 x float>, ptr %yh, i64 %o
+  %xv = load <4 x float>, ptr %xr, align 4
+  %first = extractelement <4 x float> %xv, i32 0
+  %refused = fcmp oeq float %first, 99.0
+  br i1 %refused, label %refuse, label %next
+next:
+  %p = fmul <4 x float> %xv, %wv
+  %q = fadd <4 x float> %p, %svv
+  store <4 x float> %q, ptr %yr, align 4
+  %i1 = add i32 %i, 1
+  br label %loop
+refuse:
+  ret i32 6
+end:
+  ret i32 0
+}
+)";
+
+TEST_F(LinkTest, HalideKernelsGetTheirDescriptors) {
+  using spec::Operand;
+  DimExpr n = DimExpr::symbol("N");
+  spec::KernelSpec halide;
+  halide.symbols = {{"N", 0, std::nullopt}};
+  halide.operands.resize(4);
+  for (unsigned i : {0u, 3u}) {
+    halide.operands[i].shape = {n, 4};
+    halide.operands[i].strides = {4, 1};
+  }
+  // The weight is declared as a packed [20, 3], whose descriptor is 16 x 3 x 2.
+  halide.operands[1].layout = Operand::Layout::Panel16;
+  halide.operands[1].shape = {20, 3};
+  std::vector<link::TargetKernels> kernels = test::handKernels();
+  for (link::TargetKernels &target : kernels)
+    target.kernels[0] = {"scale", test::assemble(halideScale), "scale_in_halide", &halide};
+  ASSERT_EQ(build("libhand.so", program, kernels), "");
+  EXPECT_EQ(shell(compile + "-o hand -L. -lhand -lpthread -Wl,-rpath,. && ./hand"), 0);
+}
+
+TEST_F(LinkTest, KernelsGivenTwiceAreRefused) {
+  std::vector<link::TargetKernels> kernels = test::handKernels();
+  kernels[0].kernels.push_back(kernels[0].kernels[0]);
+  EXPECT_EQ(build("libhand.so", program, kernels), "kernel 'scale' is given twice for 'x86-64'");
 }
 
 TEST_F(LinkTest, HeaderCompilesAsCxx) {
