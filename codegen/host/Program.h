@@ -1,7 +1,8 @@
 //===- Program.h - a planned model as plain data ---------------*- C++ -*-===//
 //
-// What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the launches
-// in order. codegen/host turns a Program into the host module of the library and its C header.
+// What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the
+// launches in order. codegen/host turns a Program into the host module of the library and its C
+// header.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_HOST_PROGRAM_H
@@ -32,22 +33,23 @@ struct TensorInfo {
 
 /// Where a launch's buffer lives.
 struct BufferRef {
-  enum class Kind : uint8_t { Argument, Result, Arena, Weight };
+  enum class Kind : uint8_t { Argument, Result, Arena, Weight, State };
   Kind kind = Kind::Arena;
-  unsigned index = 0;       ///< of the argument, result or weight
-  DimExpr offset;           ///< bytes from the start of the argument, result, weight or arena
+  unsigned index = 0; ///< of the argument, result, weight or state
+  DimExpr offset;     ///< bytes from the start of that tensor, or of the arena
 };
 
 /// One call of a kernel by its symbol (KernelSpec hash), or a plain copy of bytes.
 struct Launch {
   enum class Kind : uint8_t { Kernel, Copy };
   Kind kind = Kind::Kernel;
-  std::string kernel;               ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
-  std::vector<BufferRef> buffers;   ///< in the spec's operand order; for Copy: source, destination
-  std::vector<DimExpr> dims;        ///< values of the spec's symbols; for Copy: the byte count
-  std::string label;                ///< "conv2d + relu" for the profile
-  std::string location;             ///< "resnet.kiln:12" for the profile
-  DimExpr flops, bytes;             ///< cost formulas for the profile
+  std::string
+      kernel; ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
+  std::vector<BufferRef> buffers; ///< in the spec's operand order; for Copy: source, destination
+  std::vector<DimExpr> dims;      ///< values of the spec's symbols; for Copy: the byte count
+  std::string label;              ///< "conv2d + relu" for the profile
+  std::string location;           ///< "resnet.kiln:12" for the profile
+  DimExpr flops, bytes;           ///< cost formulas for the profile
 };
 
 /// A check that a call must pass before anything runs: `left` equals `right`.
@@ -63,6 +65,9 @@ struct EntryPoint {
   std::vector<EntryCheck> checks;
   std::vector<Launch> launches;
   DimExpr arenaBytes; ///< over the entry's dimensions; monotone in each
+  /// Byte counts of tensors that kernels address with 32 bits although a dimension has no declared
+  /// bound; creation refuses bounds at which one reaches 2^31.
+  std::vector<DimExpr> limits;
 };
 
 /// A packed weight as it lies in the library. The bytes come from the WeightStore by hash.
@@ -72,11 +77,19 @@ struct WeightInfo {
   int64_t bytes = 0;
 };
 
+/// A tensor kept between calls, of constant size.
+struct StateInfo {
+  std::string name;
+  int64_t bytes = 0;
+  std::optional<unsigned> initialWeight; ///< index of the weight it starts as; absent: zeros
+};
+
 struct Program {
-  std::string modelName;  ///< snake case, prefix of C symbols
-  std::string version;    ///< "kiln 0.1.0; halide, llvm"
+  std::string modelName; ///< snake case, prefix of C symbols
+  std::string version;   ///< "kiln 0.1.0; halide, llvm"
   std::vector<EntryPoint> entries;
   std::vector<WeightInfo> weights;
+  std::vector<StateInfo> states;
 };
 
 } // namespace kiln::host
