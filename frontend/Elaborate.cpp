@@ -7,6 +7,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/Format.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -23,40 +24,45 @@ std::string kiln::describe(const Value &value) {
   if (auto *flag = value.as<bool>())
     return *flag ? "true" : "false";
   if (auto *text = value.as<std::string>())
-    return "the string " + quoted(*text);
+    return "the string " + inQuotes(*text);
   if (auto *dtype = value.as<DType>())
     return "the element type " + std::string(name(*dtype));
   if (auto *dim = value.as<DimExpr>())
-    return "the dimension " + quoted(dimText(*dim));
+    return "the dimension " + inQuotes(dimText(*dim));
   if (auto *list = value.as<ListPtr>())
     return "a list of " + std::to_string((*list)->size());
   if (auto *results = value.as<Results>())
     return std::to_string(results->values->size()) + " results";
   if (auto *instance = value.as<Instance *>())
-    return "the layer " + quoted((*instance)->decl->name.text);
+    return "the layer " + inQuotes((*instance)->decl->name.text);
   if (auto *tensor = value.as<mlir::Value>())
     return ir::typeText(tensor->getType());
   return value.as<Weight *>() ? "a parameter" : "nothing";
 }
 
-Value Elaborator::fail(SMRange place, DiagCode code, const Twine &message) {
-  Diagnostics::Error &error = diags.error(place, code, message);
+/// Where the code at `place` is inlined; a call whose own text is at fault is no news.
+void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
   int notes = 0;
   for (Frame *at = frame; at && at->caller && notes < 4; at = at->caller) {
     const char *start = place.Start.getPointer();
     if (at->callPlace.Start.getPointer() <= start && start < at->callPlace.End.getPointer())
       continue;
-    error.note(at->callPlace, quoted(at->self && declaredName(at->decl).text == "forward" ? at->self->decl->name.text : declaredName(at->decl).text) + " is used here");
+    const Ident &name = declaredName(at->decl);
+    error.note(at->callPlace, inQuotes(at->self && name.text == "forward" ? at->self->decl->name.text : name.text) + " is used here");
     ++notes;
   }
+}
+
+Value Elaborator::fail(SMRange place, DiagCode code, const Twine &message) {
+  noteCallers(diags.error(place, code, message), place);
   return Value();
 }
 
 Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other, const Twine &note) {
-  std::string text = note.str();
-  fail(place, code, message);
+  Diagnostics::Error &error = diags.error(place, code, message);
   if (other.isValid())
-    diags.last().note(other, text);
+    error.note(other, note);
+  noteCallers(error, place);
   return Value();
 }
 
@@ -96,7 +102,7 @@ Value Elaborator::parseSet(StringRef name, StringRef text) {
   if (diags.numErrors() != before || file.decls.size() != 1)
     return Value();
   Module module;
-  Frame own{&module};
+  Frame own(&module);
   frame = &own;
   Value value = eval(cast<ConstDecl>(file.decls[0])->value);
   frame = nullptr;
@@ -111,7 +117,7 @@ bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions 
   for (auto &[name, text] : options.sets) {
     const Parameter *parameter = find_if(model->parameters, [&, name = StringRef(name)](const Parameter &p) { return p.name.text == name; });
     if (parameter == model->parameters.end()) {
-      failAt(SMRange(), DiagCode::BadArgument, "the model " + quoted(model->name.text) + " has no argument " + quoted(name) + didYouMean(name, known),
+      failAt(SMRange(), DiagCode::BadArgument, "the model " + inQuotes(model->name.text) + " has no argument " + inQuotes(name) + didYouMean(name, known),
              model->name.range, "it is declared here");
       ok = false;
       continue;
@@ -124,7 +130,7 @@ bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions 
   for (const Parameter &parameter : model->parameters)
     if (!parameter.defaultValue && none_of(args, [&](const Arg &arg) { return arg.name == parameter.name.text; })) {
       fail(parameter.name.range, DiagCode::BadArgument,
-           "the argument " + quoted(parameter.name.text) + " of the model " + quoted(model->name.text) + " has no default; give it by '--set " + parameter.name.text + "=…'");
+           "the argument " + inQuotes(parameter.name.text) + " of the model " + inQuotes(model->name.text) + " has no default; give it by '--set " + parameter.name.text + "=…'");
       ok = false;
     }
   return ok;
@@ -168,7 +174,7 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
       auto alias = byPath.find(prefix + tie->alias.text.str()), stored = byPath.find(prefix + tie->stored.text.str());
       for (auto [found, name] : {std::pair(alias, tie->alias), std::pair(stored, tie->stored)})
         if (found == byPath.end())
-          fail(name.range, DiagCode::UnknownName, "there is no parameter " + quoted(prefix + name.text.str()));
+          fail(name.range, DiagCode::UnknownName, "there is no parameter " + inQuotes(prefix + name.text.str()));
       if (alias == byPath.end() || stored == byPath.end())
         continue;
       if (alias->second->type != stored->second->type) {
@@ -252,11 +258,11 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   loaded.clear();
   bounds.clear();
   checks.clear();
-  Frame own{model.module};
+  Frame own(model.module);
   own.self = &model;
   own.decl = fn;
   frame = &own;
-  auto leave = make_scope_exit([&] { frame = nullptr; });
+  llvm::scope_exit leave([&] { frame = nullptr; });
   bool ok = declareDims(fn);
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
@@ -285,7 +291,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   }
   for (const Generic &generic : fn->generics)
     if (ok && !used.count(generic.name.text.str())) {
-      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " + quoted(generic.name.text) + ",");
+      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " + inQuotes(generic.name.text) + ",");
       ok = false;
     }
   if (!ok)
@@ -298,7 +304,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     own.locals[parameter.name.text] = argument;
   exec(fn->body);
   if (!own.result && !diags.isFull())
-    own.result = fail(fn->name.range, DiagCode::MissingReturn, quoted(fn->name.text) + " ends without 'return'");
+    own.result = fail(fn->name.range, DiagCode::MissingReturn, inQuotes(fn->name.text) + " ends without 'return'");
   Value result = own.result ? checkResults(fn, *own.result) : Value();
   if (!result.isError())
     finishEntry(func, fn, result);

@@ -44,7 +44,7 @@ Value Elaborator::evalCall(const CallExpr *expr) {
   if (const FnDecl *forward = method(**instance, "forward"))
     return callFn(forward, (*instance)->module, *instance, args, expr->range);
   return failAt(expr->callee->range, DiagCode::UnknownName,
-                quoted((*instance)->decl->name.text) + " has no function 'forward'", (*instance)->decl->name.range,
+                inQuotes((*instance)->decl->name.text) + " has no function 'forward'", (*instance)->decl->name.range,
                 "the layer is declared here");
 }
 
@@ -66,7 +66,7 @@ Value Elaborator::callNamed(StringRef name, const CallExpr *expr, std::vector<Ar
     return builtin;
   if (const Primitive *primitive = primitives.find(name))
     return callPrimitive(*primitive, args, expr->range);
-  return fail(expr->callee->range, DiagCode::UnknownName, "there is no function " + quoted(name) + didYouMean(name, primitives.names()));
+  return fail(expr->callee->range, DiagCode::UnknownName, "there is no function " + inQuotes(name) + didYouMean(name, primitives.names()));
 }
 
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
@@ -115,10 +115,10 @@ Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<A
     return callFn(fn, module, nullptr, args, place);
   if (auto *layer = dyn_cast<LayerDecl>(decl)) {
     if (layer->isModel)
-      return failAt(place, DiagCode::TypeMismatch, "the model " + quoted(layer->name.text) + " has no caller", layer->name.range, "it is declared here");
+      return failAt(place, DiagCode::TypeMismatch, "the model " + inQuotes(layer->name.text) + " has no caller", layer->name.range, "it is declared here");
     return makeLayer(layer, module, args, place);
   }
-  return fail(place, DiagCode::TypeMismatch, quoted(declaredName(decl).text) + " cannot be called");
+  return fail(place, DiagCode::TypeMismatch, inQuotes(declaredName(decl).text) + " cannot be called");
 }
 
 const FnDecl *Elaborator::method(const Instance &instance, StringRef name) {
@@ -133,7 +133,7 @@ bool Elaborator::enter(Frame &callee, SMRange place, StringRef name) {
   unsigned nesting = 0;
   for (Frame *outer = frame; outer; outer = outer->caller, ++nesting)
     if (outer->decl == callee.decl && (outer->self == callee.self || callee.inLayer)) {
-      failAt(place, DiagCode::Recursion, quoted(name) + " calls itself, over others or directly", declaredName(callee.decl).range, "it is declared here");
+      failAt(place, DiagCode::Recursion, inQuotes(name) + " calls itself, over others or directly", declaredName(callee.decl).range, "it is declared here");
       return false;
     }
   if (nesting >= maxCalls) {
@@ -169,16 +169,16 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
       SmallVector<StringRef> known;
       for (const Formal &f : formals)
         known.push_back(f.name);
-      report(arg.range, callee + " has no argument " + quoted(arg.name) + didYouMean(arg.name, known));
+      report(arg.range, callee + " has no argument " + inQuotes(arg.name) + didYouMean(arg.name, known));
     } else if (const Arg *&slot = bound[formal - formals.begin()]) {
-      report(arg.range, "the argument " + quoted(arg.name) + " of " + callee + " is given twice");
+      report(arg.range, "the argument " + inQuotes(arg.name) + " of " + callee + " is given twice");
     } else {
       slot = &arg;
     }
   }
   for (auto [formal, arg] : zip(formals, bound))
     if (formal.required && !arg)
-      report(place, callee + " lacks the argument " + quoted(formal.name));
+      report(place, callee + " lacks the argument " + inQuotes(formal.name));
   return ok;
 }
 
@@ -190,7 +190,7 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
   for (auto [parameter, arg] : zip(parameters, bound)) {
     Value value = arg ? arg->value : eval(parameter.defaultValue);
     SMRange at = arg ? arg->range : place;
-    std::string what = quoted(parameter.name.text) + " of " + quoted(declaredName(callee.decl).text);
+    std::string what = inQuotes(parameter.name.text) + " of " + inQuotes(declaredName(callee.decl).text);
     if (value.isError()) {
       ok = false;
     } else if (isCompileTime(parameter.type) && !value.as<mlir::Value>()) {
@@ -217,18 +217,18 @@ Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
   for (auto [name, required] : formalsOf(fn->parameters))
     formals.push_back({name, required, false});
   std::vector<const Arg *> bound;
-  std::string callee = quoted(self && fn->name.text == "forward" ? self->decl->name.text : fn->name.text);
+  std::string callee = inQuotes(self && fn->name.text == "forward" ? self->decl->name.text : fn->name.text);
   if (!bindArguments(formals, args, place, callee, bound))
     return Value();
   if (frame->inLayer && any_of(args, [](const Arg &arg) { return arg.value.as<mlir::Value>(); }))
     return Value();
   mlir::Location callLoc = location(place);
-  Frame own{module};
+  Frame own(module);
   own.self = self;
   own.decl = fn;
   if (!enter(own, place, fn->name.text))
     return Value();
-  auto leave = make_scope_exit([&] { frame = own.caller; });
+  llvm::scope_exit leave([&] { frame = own.caller; });
   own.callLoc = callLoc;
   for (const Generic &generic : fn->generics)
     if (generic.dtypeClass.text.empty())
@@ -239,7 +239,7 @@ Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
     return Value();
   exec(fn->body);
   if (!own.result)
-    return diags.isFull() ? Value() : fail(fn->name.range, DiagCode::MissingReturn, quoted(fn->name.text) + " ends without 'return'");
+    return diags.isFull() ? Value() : fail(fn->name.range, DiagCode::MissingReturn, inQuotes(fn->name.text) + " ends without 'return'");
   return checkResults(fn, *own.result);
 }
 
@@ -250,9 +250,9 @@ Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::ve
   for (auto [name, required] : formalsOf(decl->parameters))
     formals.push_back({name, required, false});
   std::vector<const Arg *> bound;
-  if (!bindArguments(formals, args, place, quoted(decl->name.text), bound))
+  if (!bindArguments(formals, args, place, inQuotes(decl->name.text), bound))
     return Value();
-  Frame own{module};
+  Frame own(module);
   own.decl = decl;
   own.inLayer = true;
   instances.push_back({decl, module, {}, {}, {}, {}, "", false});
@@ -260,7 +260,7 @@ Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::ve
   own.self = &instance;
   if (!enter(own, place, decl->name.text))
     return Value();
-  auto leave = make_scope_exit([&] { frame = own.caller; });
+  llvm::scope_exit leave([&] { frame = own.caller; });
   std::vector<Equation> equations;
   if (!bindParameters(decl->parameters, bound, own, equations, place))
     return Value();

@@ -15,7 +15,7 @@ Value Elaborator::eval(const Expr *expr) {
   if (steps > maxSteps)
     return Value();
   ++depth;
-  auto leave = make_scope_exit([&] { --depth; });
+  llvm::scope_exit leave([&] { --depth; });
   return evalKind(expr);
 }
 
@@ -74,21 +74,21 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
   if (auto it = frame->module->decls.find(name); it != frame->module->decls.end()) {
     if (auto *constant = dyn_cast<ConstDecl>(it->second))
       return evalConstant(constant, frame->module);
-    return fail(place, DiagCode::TypeMismatch, quoted(name) + " is no value; call it");
+    return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value; call it");
   }
   if (std::optional<DType> dtype = parseDType(std::string_view(name.data(), name.size())))
     return *dtype;
   if (frame->module->imports.contains(name) || primitives.find(name))
-    return fail(place, DiagCode::TypeMismatch, quoted(name) + " is no value");
-  return fail(place, DiagCode::UnknownName, quoted(name) + " has no value here");
+    return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
+  return fail(place, DiagCode::UnknownName, inQuotes(name) + " has no value here");
 }
 
 Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module) {
   if (auto it = constants.find(decl); it != constants.end())
     return it->second;
   if (!pendingConstants.insert(decl).second)
-    return fail(decl->name.range, DiagCode::Recursion, "the constant " + quoted(decl->name.text) + " depends on itself");
-  Frame own{module};
+    return fail(decl->name.range, DiagCode::Recursion, "the constant " + inQuotes(decl->name.text) + " depends on itself");
+  Frame own(module);
   Frame *outer = std::exchange(frame, &own);
   Value value = eval(decl->value);
   frame = outer;
@@ -106,10 +106,10 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
       auto decl = it->second->decls.find(expr->name.text);
       if (decl == it->second->decls.end())
         return fail(expr->name.range, DiagCode::UnknownName,
-                    quoted(name->name) + " has no " + quoted(expr->name.text) + didYouMean(expr->name.text, it->second->names()));
+                    inQuotes(name->name) + " has no " + inQuotes(expr->name.text) + didYouMean(expr->name.text, it->second->names()));
       if (auto *constant = dyn_cast<ConstDecl>(decl->second))
         return evalConstant(constant, it->second);
-      return fail(expr->range, DiagCode::TypeMismatch, quoted(expr->name.text) + " is no value; call it");
+      return fail(expr->range, DiagCode::TypeMismatch, inQuotes(expr->name.text) + " is no value; call it");
     }
   Value base = eval(expr->base);
   if (base.isError())
@@ -124,9 +124,9 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
     for (auto &member : members)
       known.push_back(member.first);
     if (method(**instance, expr->name.text))
-      return fail(expr->name.range, DiagCode::TypeMismatch, quoted(expr->name.text) + " is a function; call it");
+      return fail(expr->name.range, DiagCode::TypeMismatch, inQuotes(expr->name.text) + " is a function; call it");
     return failAt(expr->name.range, DiagCode::UnknownName,
-                  quoted((*instance)->decl->name.text) + " has no member " + quoted(expr->name.text) + " here" +
+                  inQuotes((*instance)->decl->name.text) + " has no member " + inQuotes(expr->name.text) + " here" +
                       didYouMean(expr->name.text, known),
                   (*instance)->decl->name.range, "the layer is declared here");
   }

@@ -49,7 +49,7 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
 
 void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
   if (!frame->self->members.insert({name, value}).second)
-    fail(place, DiagCode::DuplicateName, quoted(name) + " is declared twice in " + quoted(frame->self->decl->name.text));
+    fail(place, DiagCode::DuplicateName, inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
 }
 
 void Elaborator::declareWeight(const MemberDecl *decl) {
@@ -63,7 +63,7 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
   bool ok = dtype.has_value() && decl->type->kind == Type::Kind::Named;
   for (const Expr *expr : decl->type->dims) {
     if (isa<WildcardExpr, EllipsisExpr>(expr)) {
-      fail(expr->range, DiagCode::TypeMismatch, "the shape of " + quoted(decl->name.text) + " is expected to have numbers only");
+      fail(expr->range, DiagCode::TypeMismatch, "the shape of " + inQuotes(decl->name.text) + " is expected to have numbers only");
       ok = false;
       continue;
     }

@@ -187,8 +187,8 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
     }
     bool used = any_of(equations, [&](const Equation &e) { return unknownsOf(e.expected).count("$" + generic.name.text.str()); });
     failAt(place, used ? DiagCode::ShapeMismatch : DiagCode::Unsupported,
-           used ? "the dimension " + quoted(generic.name.text) + " does not follow from the arguments"
-                : "a dimension that depends on data, " + quoted(generic.name.text) + ", is not supported yet",
+           used ? "the dimension " + inQuotes(generic.name.text) + " does not follow from the arguments"
+                : "a dimension that depends on data, " + inQuotes(generic.name.text) + ", is not supported yet",
            generic.name.range, "it is declared here");
     ok = false;
   }
@@ -200,7 +200,7 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
     if (!ok || !generic.bound)
       continue;
     std::optional<DimExpr> limit = evalDim(generic.bound), value = frame->locals[generic.name.text].asDim();
-    ok &= limit && value && requireAtMost(*value, *limit, place, generic.name.range, "the dimension " + quoted(generic.name.text));
+    ok &= limit && value && requireAtMost(*value, *limit, place, generic.name.range, "the dimension " + inQuotes(generic.name.text));
   }
   return ok;
 }
@@ -248,12 +248,12 @@ Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
     values = *several->values;
   SMRange place = frame->resultPlace;
   if (values.size() != fn->results.size())
-    return failAt(place, DiagCode::TypeMismatch, quoted(fn->name.text) + " is expected to return " + Twine(fn->results.size()) + " values, got " + Twine(values.size()),
+    return failAt(place, DiagCode::TypeMismatch, inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) + " values, got " + Twine(values.size()),
                   fn->name.range, "the function is declared here");
   bool ok = true;
   std::vector<Equation> equations;
   for (auto [result, got] : zip(fn->results, values)) {
-    std::string what = result.name.text.empty() ? "the result of " + quoted(fn->name.text) : "the result " + quoted(result.name.text);
+    std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text) : "the result " + inQuotes(result.name.text);
     if (got.isError())
       ok = false;
     else if (isCompileTime(result.type) && !got.as<mlir::Value>()) {

@@ -34,6 +34,7 @@ private:
   using Dims = llvm::SmallVector<DimExpr>;
   /// A call in progress: of a function, or the making of a layer.
   struct Frame {
+    explicit Frame(const Module *module) : module(module) {}
     const Module *module;
     Instance *self = nullptr;
     const ast::Stmt *decl = nullptr;
@@ -80,6 +81,7 @@ private:
   Value fail(llvm::SMRange place, DiagCode code, const llvm::Twine &message);
   Value failAt(llvm::SMRange place, DiagCode code, const llvm::Twine &message, llvm::SMRange other,
                const llvm::Twine &note);
+  void noteCallers(Diagnostics::Error &error, llvm::SMRange place);
   Value unsupported(llvm::SMRange place, llvm::StringRef what);
   mlir::Location location(llvm::SMRange place);
 

@@ -43,7 +43,7 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
       joined.insert(joined.end(), (*b)->begin(), (*b)->end());
       return Value::list(std::move(joined));
     }
-    return fail(place, DiagCode::TypeMismatch, quoted(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
+    return fail(place, DiagCode::TypeMismatch, inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
   }
   if (!ta && !tb) {
     if (lhs.isNumber() && rhs.isNumber())
@@ -118,7 +118,7 @@ static std::optional<int64_t> foldIntegers(TokenKind op, int64_t a, int64_t b) {
 Value Elaborator::foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, SMRange place) {
   auto *a = lhs.as<int64_t>(), *b = rhs.as<int64_t>();
   auto undefined = [&] {
-    return fail(place, DiagCode::TypeMismatch, quoted(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
+    return fail(place, DiagCode::TypeMismatch, inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
   };
   if (auto *p = lhs.as<bool>(), *q = rhs.as<bool>(); p || q) {
     if (!p || !q)
@@ -238,7 +238,7 @@ mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, 
     if (!extent || !like || *like == DType::I64)
       return extent;
     if (!isFloat(*like)) {
-      fail(place, DiagCode::TypeMismatch, "the dimension " + quoted(dimText(*dim)) + " is an i64 beside " + name(*like) + "; convert one with 'as'");
+      fail(place, DiagCode::TypeMismatch, "the dimension " + inQuotes(dimText(*dim)) + " is an i64 beside " + name(*like) + "; convert one with 'as'");
       return nullptr;
     }
     mlir::NamedAttrList to;
@@ -266,7 +266,7 @@ std::optional<Elaborator::Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes
         known = shape[i];
       else if (shape[i] != DimExpr(1) && shape[i] != known) {
         fail(place, DiagCode::ShapeMismatch,
-             "shapes do not match: " + quoted(dimText(known)) + " is not " + quoted(dimText(shape[i])) + ", at dimension " +
+             "shapes do not match: " + inQuotes(dimText(known)) + " is not " + inQuotes(dimText(shape[i])) + ", at dimension " +
                  Twine(static_cast<int64_t>(i) - static_cast<int64_t>(shape.size())) + " of " + [&] {
                    std::string all;
                    for (const Dims &each : shapes) {

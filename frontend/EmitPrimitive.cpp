@@ -37,8 +37,8 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
     if (text.consume_front(own))
       text = text.trim();
     StringRef function = op.stripDialect();
-    std::string prefix = text.starts_with("'") ? "" : quoted(function) + ": ";
-    fail(place, DiagCode::OpError, text.empty() ? quoted(function) + " does not accept these arguments" : prefix + text.str());
+    std::string prefix = text.starts_with("'") ? "" : inQuotes(function) + ": ";
+    fail(place, DiagCode::OpError, text.empty() ? inQuotes(function) + " does not accept these arguments" : prefix + text.str());
     return nullptr;
   };
   mlir::DictionaryAttr dictionary = attributes.getDictionary(&context);
@@ -47,7 +47,7 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
   mlir::OpaqueProperties properties(op.getOpPropertyByteSize() ? storage.data() : nullptr);
   if (properties)
     op.initOpProperties(properties, mlir::OpaqueProperties(nullptr));
-  auto destroy = make_scope_exit([&] {
+  llvm::scope_exit destroy([&] {
     if (properties)
       op.destroyOpProperties(properties);
   });
@@ -73,7 +73,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   for (const Primitive::Slot &slot : primitive.slots)
     formals.push_back({slot.name, !slot.optional, slot.byName});
   std::vector<const Arg *> bound;
-  std::string name = quoted(primitive.op.stripDialect());
+  std::string name = inQuotes(primitive.op.stripDialect());
   if (!bindArguments(formals, args, place, name, bound))
     return Value();
   SmallVector<mlir::Value> operands;
@@ -101,7 +101,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
         return diags.numErrors() != before
                    ? Value()
                    : fail(at, DiagCode::BadArgument,
-                          quoted(slot.name) + " of " + name + ": expected " + StringRef(slot.kind) + ", got " + describe(value) + "; the function is " + primitive.signature);
+                          inQuotes(slot.name) + " of " + name + ": expected " + StringRef(slot.kind) + ", got " + describe(value) + "; the function is " + primitive.signature);
       attributes.set(slot.name, made);
     }
   mlir::Operation *op = create(primitive.op, operands, attributes, place);
@@ -130,7 +130,7 @@ bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *
     if (arg && slot.variadic) {
       auto *list = arg->value.as<ListPtr>();
       if (!list) {
-        fail(arg->range, DiagCode::TypeMismatch, quoted(slot.name) + " expected a list of tensors, got " + describe(arg->value));
+        fail(arg->range, DiagCode::TypeMismatch, inQuotes(slot.name) + " expected a list of tensors, got " + describe(arg->value));
         return false;
       }
       for (const Value &element : **list)
@@ -271,7 +271,7 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
       return nullptr;
     dims->assign(*integer, DimExpr::floorDiv(shape[axis.getInt()], *integer));
     if ((*dims)[0] * DimExpr(*integer) != shape[axis.getInt()]) {
-      fail(place, DiagCode::ShapeMismatch, "'split' expected an extent that " + Twine(*integer) + " divides, got " + quoted(dimText(shape[axis.getInt()])));
+      fail(place, DiagCode::ShapeMismatch, "'split' expected an extent that " + Twine(*integer) + " divides, got " + inQuotes(dimText(shape[axis.getInt()])));
       return nullptr;
     }
   }

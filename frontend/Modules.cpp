@@ -35,7 +35,7 @@ const Module *Modules::load(StringRef path, SMRange from) {
   auto [entry, isNew] = byPath.try_emplace(real.str().str(), nullptr);
   if (!isNew) {
     if (entry->second && !entry->second->complete)
-      diags.error(from, DiagCode::ImportCycle, quoted(path) + " imports itself, over other files or directly");
+      diags.error(from, DiagCode::ImportCycle, inQuotes(path) + " imports itself, over other files or directly");
     return entry->second;
   }
   std::optional<unsigned> buffer = openSource(path, diags, from);
@@ -57,7 +57,7 @@ void Modules::declare(Module &module) {
     const ast::Ident &name = declaredName(decl);
     auto [place, isNew] = places.try_emplace(name.text, name.range);
     if (!isNew) {
-      diags.error(name.range, DiagCode::DuplicateName, quoted(name.text) + " is declared twice")
+      diags.error(name.range, DiagCode::DuplicateName, inQuotes(name.text) + " is declared twice")
           .note(place->second, "first declared here");
       continue;
     }
@@ -85,7 +85,7 @@ void Modules::import(Module &module, const ast::ImportDecl &decl) {
       stems.push_back(sys::path::stem(it->path()).str());
     SmallVector<StringRef> known(stems.begin(), stems.end());
     diags.error(decl.path.range, DiagCode::UnknownName,
-                "there is no standard module " + quoted(decl.path.text) + didYouMean(decl.path.text, known));
+                "there is no standard module " + inQuotes(decl.path.text) + didYouMean(decl.path.text, known));
   } else {
     module.imports[decl.name.text] = load(path, decl.path.range);
     return;
