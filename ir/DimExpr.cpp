@@ -193,7 +193,8 @@ std::optional<int64_t> DimExpr::evaluate(const Environment &env) const {
       if (!atom.symbol.empty()) {
         factor = env(atom.symbol);
       } else {
-        std::optional<int64_t> a = atom.numerator->evaluate(env), b = atom.denominator->evaluate(env);
+        std::optional<int64_t> a = atom.numerator->evaluate(env),
+                               b = atom.denominator->evaluate(env);
         if (a && b)
           factor = floorDivide(*a, *b);
       }
@@ -214,8 +215,8 @@ DimExpr DimExpr::substitute(const std::map<std::string, DimExpr, std::less<>> &m
     DimExpr product(coefficient);
     for (const DimAtom &atom : monomial) {
       if (atom.symbol.empty()) {
-        product = product *
-                  floorDiv(atom.numerator->substitute(map), atom.denominator->substitute(map));
+        product =
+            product * floorDiv(atom.numerator->substitute(map), atom.denominator->substitute(map));
         continue;
       }
       auto it = map.find(atom.symbol);
@@ -271,11 +272,13 @@ static DimBounds atomBounds(const DimAtom &atom, const DimExpr::BoundsMap &names
     return {};
   // A positive divisor: the extremes lie at the ends of both intervals.
   if (n.lower)
-    r.lower = *n.lower >= 0 ? (d.upper ? floorDivide(*n.lower, *d.upper) : std::optional<int64_t>(0))
-                            : floorDivide(*n.lower, *d.lower);
+    r.lower = *n.lower >= 0
+                  ? (d.upper ? floorDivide(*n.lower, *d.upper) : std::optional<int64_t>(0))
+                  : floorDivide(*n.lower, *d.lower);
   if (n.upper)
-    r.upper = *n.upper >= 0 ? floorDivide(*n.upper, *d.lower)
-                            : (d.upper ? floorDivide(*n.upper, *d.upper) : std::optional<int64_t>(-1));
+    r.upper = *n.upper >= 0
+                  ? floorDivide(*n.upper, *d.lower)
+                  : (d.upper ? floorDivide(*n.upper, *d.upper) : std::optional<int64_t>(-1));
   return r;
 }
 

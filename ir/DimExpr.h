@@ -68,7 +68,8 @@ public:
   /// Canonical text: "2*H + 1", "(H - 1)//2 + 1", "0".
   std::string str() const;
 
-  /// Value under an assignment; nothing if a name is unknown, a divisor is 0 or the value overflows.
+  /// Value under an assignment; nothing if a name is unknown, a divisor is 0 or the value
+  /// overflows.
   std::optional<int64_t> evaluate(const Environment &env) const;
   /// Replaces names by expressions; names not in the map stay.
   DimExpr substitute(const std::map<std::string, DimExpr, std::less<>> &map) const;

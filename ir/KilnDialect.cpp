@@ -105,12 +105,13 @@ Attribute DimsAttr::parse(AsmParser &parser, Type) {
       return failure();
     std::optional<DimExpr> dim = DimExpr::parse(text);
     if (!dim)
-      return parser.emitError(loc, "expected a polynomial over dimension names, got '") << text << "'";
+      return parser.emitError(loc, "expected a polynomial over dimension names, got '")
+             << text << "'";
     dims.push_back(*dim);
     return success();
   };
-  if (parser.parseLess() ||
-      parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, element) || parser.parseGreater())
+  if (parser.parseLess() || parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, element) ||
+      parser.parseGreater())
     return {};
   return get(parser.getContext(), dims);
 }
@@ -128,7 +129,8 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
                                        function_ref<InFlightDiagnostic()> emitError) const {
   SmallVector<DimExpr> dims = getDims();
   if (dims.size() != shape.size())
-    return emitError() << "expected " << shape.size() << " extents in #kiln.dims, got " << dims.size();
+    return emitError() << "expected " << shape.size() << " extents in #kiln.dims, got "
+                       << dims.size();
   for (auto [extent, dim] : llvm::zip(shape, dims)) {
     std::optional<int64_t> value = dim.constantValue();
     if (ShapedType::isDynamic(extent) == value.has_value() || (value && *value != extent))
@@ -144,18 +146,30 @@ LogicalResult DimsAttr::verifyEncoding(ArrayRef<int64_t> shape, Type,
 Type ir::elementType(MLIRContext *context, DType type) {
   Builder b(context);
   switch (type) {
-  case DType::F64: return b.getF64Type();
-  case DType::F32: return b.getF32Type();
-  case DType::F16: return b.getF16Type();
-  case DType::BF16: return b.getBF16Type();
-  case DType::F8E4M3: return Float8E4M3FNType::get(context);
-  case DType::F8E5M2: return Float8E5M2Type::get(context);
-  case DType::I64: return b.getI64Type();
-  case DType::I32: return b.getI32Type();
-  case DType::I16: return b.getIntegerType(16);
-  case DType::I8: return b.getI8Type();
-  case DType::U8: return b.getIntegerType(8, /*isSigned=*/false);
-  case DType::Bool: return b.getI1Type();
+  case DType::F64:
+    return b.getF64Type();
+  case DType::F32:
+    return b.getF32Type();
+  case DType::F16:
+    return b.getF16Type();
+  case DType::BF16:
+    return b.getBF16Type();
+  case DType::F8E4M3:
+    return Float8E4M3FNType::get(context);
+  case DType::F8E5M2:
+    return Float8E5M2Type::get(context);
+  case DType::I64:
+    return b.getI64Type();
+  case DType::I32:
+    return b.getI32Type();
+  case DType::I16:
+    return b.getIntegerType(16);
+  case DType::I8:
+    return b.getI8Type();
+  case DType::U8:
+    return b.getIntegerType(8, /*isSigned=*/false);
+  case DType::Bool:
+    return b.getI1Type();
   }
   return {};
 }
@@ -207,8 +221,8 @@ std::string ir::typeText(Type type) {
   SmallVector<DimExpr> dims = dimsOf(type);
   if (dims.empty())
     return text;
-  return text + "[" + llvm::join(llvm::map_range(dims, [](const DimExpr &d) { return d.str(); }), ", ") +
-         "]";
+  return text + "[" +
+         llvm::join(llvm::map_range(dims, [](const DimExpr &d) { return d.str(); }), ", ") + "]";
 }
 
 DimExpr::BoundsMap ir::declaredBounds(Operation *op) {

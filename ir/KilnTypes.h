@@ -11,8 +11,8 @@ namespace kiln::ir {
 
 /// Role of an op in a kernel.
 enum class FusionRole : uint8_t {
-  Pointwise,   ///< one element of each operand gives one of the result
-  Movement,    ///< each result element is one operand element at an affine position (permute, pad …)
+  Pointwise, ///< one element of each operand gives one of the result
+  Movement,  ///< each result element is one operand element at an affine position (permute, pad …)
   Contraction, ///< matmul
   Convolution, ///< conv2d
   Window,      ///< pooling
@@ -27,7 +27,8 @@ mlir::Type elementType(mlir::MLIRContext *context, DType type);
 std::optional<DType> dtypeOf(mlir::Type type);
 
 /// A tensor type with these extents. The encoding is there exactly if an extent is not constant.
-mlir::RankedTensorType tensorType(mlir::MLIRContext *context, DType type, llvm::ArrayRef<DimExpr> dims);
+mlir::RankedTensorType tensorType(mlir::MLIRContext *context, DType type,
+                                  llvm::ArrayRef<DimExpr> dims);
 mlir::RankedTensorType tensorType(mlir::Type element, llvm::ArrayRef<DimExpr> dims);
 /// The extents of a tensor type.
 llvm::SmallVector<DimExpr> dimsOf(mlir::Type type);

@@ -34,12 +34,18 @@ llvm::SmallVector<int64_t, 6> Tensor::strides() const {
 
 static const llvm::fltSemantics &semantics(DType type) {
   switch (type) {
-  case DType::F32: return llvm::APFloat::IEEEsingle();
-  case DType::F16: return llvm::APFloat::IEEEhalf();
-  case DType::BF16: return llvm::APFloat::BFloat();
-  case DType::F8E4M3: return llvm::APFloat::Float8E4M3FN();
-  case DType::F8E5M2: return llvm::APFloat::Float8E5M2();
-  default: return llvm::APFloat::IEEEdouble();
+  case DType::F32:
+    return llvm::APFloat::IEEEsingle();
+  case DType::F16:
+    return llvm::APFloat::IEEEhalf();
+  case DType::BF16:
+    return llvm::APFloat::BFloat();
+  case DType::F8E4M3:
+    return llvm::APFloat::Float8E4M3FN();
+  case DType::F8E5M2:
+    return llvm::APFloat::Float8E5M2();
+  default:
+    return llvm::APFloat::IEEEdouble();
   }
 }
 
@@ -71,12 +77,18 @@ double ir::roundTo(DType type, double value) {
 
 int64_t ir::wrapTo(DType type, int64_t value) {
   switch (type) {
-  case DType::I32: return static_cast<int32_t>(value);
-  case DType::I16: return static_cast<int16_t>(value);
-  case DType::I8: return static_cast<int8_t>(value);
-  case DType::U8: return static_cast<uint8_t>(value);
-  case DType::Bool: return value != 0;
-  default: return value;
+  case DType::I32:
+    return static_cast<int32_t>(value);
+  case DType::I16:
+    return static_cast<int16_t>(value);
+  case DType::I8:
+    return static_cast<int8_t>(value);
+  case DType::U8:
+    return static_cast<uint8_t>(value);
+  case DType::Bool:
+    return value != 0;
+  default:
+    return value;
   }
 }
 
@@ -108,18 +120,38 @@ Tensor Tensor::fromBytes(DType type, llvm::ArrayRef<int64_t> shape, const uint8_
   for (int64_t i = 0; i < n; ++i) {
     const uint8_t *at = bytes + i * size;
     switch (type) {
-    case DType::F64: t.floats[i] = loadAs<double>(at); break;
-    case DType::F32: t.floats[i] = loadAs<float>(at); break;
+    case DType::F64:
+      t.floats[i] = loadAs<double>(at);
+      break;
+    case DType::F32:
+      t.floats[i] = loadAs<float>(at);
+      break;
     case DType::F16:
-    case DType::BF16: t.floats[i] = decode(type, loadAs<uint16_t>(at)); break;
+    case DType::BF16:
+      t.floats[i] = decode(type, loadAs<uint16_t>(at));
+      break;
     case DType::F8E4M3:
-    case DType::F8E5M2: t.floats[i] = decode(type, *at); break;
-    case DType::I64: t.ints[i] = loadAs<int64_t>(at); break;
-    case DType::I32: t.ints[i] = loadAs<int32_t>(at); break;
-    case DType::I16: t.ints[i] = loadAs<int16_t>(at); break;
-    case DType::I8: t.ints[i] = loadAs<int8_t>(at); break;
-    case DType::U8: t.ints[i] = *at; break;
-    case DType::Bool: t.ints[i] = *at != 0; break;
+    case DType::F8E5M2:
+      t.floats[i] = decode(type, *at);
+      break;
+    case DType::I64:
+      t.ints[i] = loadAs<int64_t>(at);
+      break;
+    case DType::I32:
+      t.ints[i] = loadAs<int32_t>(at);
+      break;
+    case DType::I16:
+      t.ints[i] = loadAs<int16_t>(at);
+      break;
+    case DType::I8:
+      t.ints[i] = loadAs<int8_t>(at);
+      break;
+    case DType::U8:
+      t.ints[i] = *at;
+      break;
+    case DType::Bool:
+      t.ints[i] = *at != 0;
+      break;
     }
   }
   return t;

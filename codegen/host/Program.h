@@ -1,7 +1,8 @@
 //===- Program.h - a planned model as plain data ---------------*- C++ -*-===//
 //
-// What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the launches
-// in order. codegen/host turns a Program into the host module of the library and its C header.
+// What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the
+// launches in order. codegen/host turns a Program into the host module of the library and its C
+// header.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_HOST_PROGRAM_H
@@ -34,20 +35,21 @@ struct TensorInfo {
 struct BufferRef {
   enum class Kind : uint8_t { Argument, Result, Arena, Weight };
   Kind kind = Kind::Arena;
-  unsigned index = 0;       ///< of the argument, result or weight
-  DimExpr offset;           ///< bytes from the start of the argument, result, weight or arena
+  unsigned index = 0; ///< of the argument, result or weight
+  DimExpr offset;     ///< bytes from the start of the argument, result, weight or arena
 };
 
 /// One call of a kernel by its symbol (KernelSpec hash), or a plain copy of bytes.
 struct Launch {
   enum class Kind : uint8_t { Kernel, Copy };
   Kind kind = Kind::Kernel;
-  std::string kernel;               ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
-  std::vector<BufferRef> buffers;   ///< in the spec's operand order; for Copy: source, destination
-  std::vector<DimExpr> dims;        ///< values of the spec's symbols; for Copy: the byte count
-  std::string label;                ///< "conv2d + relu" for the profile
-  std::string location;             ///< "resnet.kiln:12" for the profile
-  DimExpr flops, bytes;             ///< cost formulas for the profile
+  std::string
+      kernel; ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
+  std::vector<BufferRef> buffers; ///< in the spec's operand order; for Copy: source, destination
+  std::vector<DimExpr> dims;      ///< values of the spec's symbols; for Copy: the byte count
+  std::string label;              ///< "conv2d + relu" for the profile
+  std::string location;           ///< "resnet.kiln:12" for the profile
+  DimExpr flops, bytes;           ///< cost formulas for the profile
 };
 
 /// A check that a call must pass before anything runs: `left` equals `right`.
@@ -73,8 +75,8 @@ struct WeightInfo {
 };
 
 struct Program {
-  std::string modelName;  ///< snake case, prefix of C symbols
-  std::string version;    ///< "kiln 0.1.0; halide, llvm"
+  std::string modelName; ///< snake case, prefix of C symbols
+  std::string version;   ///< "kiln 0.1.0; halide, llvm"
   std::vector<EntryPoint> entries;
   std::vector<WeightInfo> weights;
 };

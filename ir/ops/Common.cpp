@@ -8,22 +8,32 @@ using namespace mlir;
 
 bool ir::inDomain(DType type, Domain domain) {
   switch (domain) {
-  case Domain::Float: return kiln::isFloat(type);
-  case Domain::Integer: return kiln::isInteger(type);
-  case Domain::Number: return type != DType::Bool;
-  case Domain::Bool: return type == DType::Bool;
-  case Domain::Any: return true;
+  case Domain::Float:
+    return kiln::isFloat(type);
+  case Domain::Integer:
+    return kiln::isInteger(type);
+  case Domain::Number:
+    return type != DType::Bool;
+  case Domain::Bool:
+    return type == DType::Bool;
+  case Domain::Any:
+    return true;
   }
   return false;
 }
 
 StringRef ir::domainText(Domain domain) {
   switch (domain) {
-  case Domain::Float: return "a tensor of floats";
-  case Domain::Integer: return "a tensor of integers";
-  case Domain::Number: return "a tensor of numbers";
-  case Domain::Bool: return "a tensor of bool";
-  case Domain::Any: return "a tensor";
+  case Domain::Float:
+    return "a tensor of floats";
+  case Domain::Integer:
+    return "a tensor of integers";
+  case Domain::Number:
+    return "a tensor of numbers";
+  case Domain::Bool:
+    return "a tensor of bool";
+  case Domain::Any:
+    return "a tensor";
   }
   return "";
 }
@@ -32,7 +42,8 @@ LogicalResult ir::requireDomain(MaybeLoc loc, StringRef op, Type type, Domain do
   std::optional<DType> dtype = dtypeOf(type);
   if (dtype && inDomain(*dtype, domain))
     return success();
-  return emitOptionalError(loc, "'", op, "' expected ", domainText(domain), ", got ", typeText(type));
+  return emitOptionalError(loc, "'", op, "' expected ", domainText(domain), ", got ",
+                           typeText(type));
 }
 
 void ir::forEachIndex(ArrayRef<int64_t> shape, function_ref<void(ArrayRef<int64_t>)> body) {
@@ -53,5 +64,7 @@ void ir::forEachIndex(ArrayRef<int64_t> shape, function_ref<void(ArrayRef<int64_
 void ir::gatherElements(const Tensor &source, Tensor &result,
                         function_ref<int64_t(ArrayRef<int64_t>)> map) {
   int64_t position = 0;
-  forEachIndex(result.shape, [&](ArrayRef<int64_t> index) { copyElement(source, map(index), result, position++); });
+  forEachIndex(result.shape, [&](ArrayRef<int64_t> index) {
+    copyElement(source, map(index), result, position++);
+  });
 }

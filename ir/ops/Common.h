@@ -7,7 +7,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 /// Head of an op's shape inference.
-#define KILN_INFER(Op)                                                                              \
+#define KILN_INFER(Op)                                                                             \
   ::llvm::LogicalResult Op::inferReturnTypes(                                                      \
       ::mlir::MLIRContext *context, ::std::optional<::mlir::Location> loc,                         \
       ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,                              \
@@ -15,7 +15,7 @@
       ::llvm::SmallVectorImpl<::mlir::Type> &results)
 
 /// Head of an op's meaning.
-#define KILN_EVALUATE(Op)                                                                           \
+#define KILN_EVALUATE(Op)                                                                          \
   ::llvm::LogicalResult Op::evaluate(::llvm::ArrayRef<const ::kiln::ir::Tensor *> operands,        \
                                      ::llvm::MutableArrayRef<::kiln::ir::Tensor> results,          \
                                      const ::kiln::ir::Evaluation &evaluation)
@@ -35,7 +35,8 @@ llvm::StringRef domainText(Domain domain);
 llvm::LogicalResult requireDomain(MaybeLoc loc, llvm::StringRef op, mlir::Type type, Domain domain);
 
 /// Calls `body` with each index of the shape in row-major order.
-void forEachIndex(llvm::ArrayRef<int64_t> shape, llvm::function_ref<void(llvm::ArrayRef<int64_t>)> body);
+void forEachIndex(llvm::ArrayRef<int64_t> shape,
+                  llvm::function_ref<void(llvm::ArrayRef<int64_t>)> body);
 
 /// Copies element `from` of one tensor to element `to` of another of the same type.
 inline void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to) {

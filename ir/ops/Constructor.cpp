@@ -24,7 +24,8 @@ static void setElement(Tensor &t, int64_t i, Attribute attr) {
 
 static LogicalResult checkExtents(MaybeLoc loc, StringRef name, ArrayRef<DimExpr> dims) {
   for (const DimExpr &dim : dims)
-    if (std::optional<int64_t> value = dim.constantValue(); value && *value < 0) // full-c2, arange-c2
+    if (std::optional<int64_t> value = dim.constantValue();
+        value && *value < 0) // full-c2, arange-c2
       return emitOptionalError(loc, "'", name, "' expected extents of at least 0, got ", *value);
   return success();
 }
@@ -41,8 +42,10 @@ KILN_INFER(FullOp) {
 LogicalResult FullOp::verify() {
   DType type = *dtypeOf(getType());
   double value = numberOf(getValue());
-  if (!isFloat(type) && static_cast<double>(wrapTo(type, static_cast<int64_t>(value))) != value) // full-c1
-    return emitOpError("expected a value that is exact in ") << StringRef(name(type)) << ", got " << value;
+  if (!isFloat(type) &&
+      static_cast<double>(wrapTo(type, static_cast<int64_t>(value))) != value) // full-c1
+    return emitOpError("expected a value that is exact in ")
+           << StringRef(name(type)) << ", got " << value;
   return success();
 }
 
@@ -56,7 +59,8 @@ KILN_INFER(ArangeOp) {
   Adaptor op(operands, attributes, properties, regions);
   SmallVector<DimExpr> dims = op.getCount().getDims();
   Type type = tensorType(op.getDtype(), dims);
-  if (failed(checkExtents(loc, "arange", dims)) || failed(requireDomain(loc, "arange", type, Domain::Number))) // arange-c1
+  if (failed(checkExtents(loc, "arange", dims)) ||
+      failed(requireDomain(loc, "arange", type, Domain::Number))) // arange-c1
     return failure();
   results.push_back(type);
   return success();

@@ -16,18 +16,22 @@ KILN_INFER(MatmulOp) {
   Adaptor op(operands, attributes, properties, regions);
   Type ta = op.getA().getType(), tb = op.getB().getType();
   SmallVector<DimExpr> a = dimsOf(ta), b = dimsOf(tb);
-  if (dtypeOf(ta) != dtypeOf(tb) || failed(requireDomain(std::nullopt, "matmul", ta, Domain::Number)))
-    return emitOptionalError(loc, "'matmul' expected numbers of one type, got ", typeText(ta), // matmul-c1
+  if (dtypeOf(ta) != dtypeOf(tb) ||
+      failed(requireDomain(std::nullopt, "matmul", ta, Domain::Number)))
+    return emitOptionalError(loc, "'matmul' expected numbers of one type, got ",
+                             typeText(ta), // matmul-c1
                              " and ", typeText(tb));
-  bool sameBatch = a.size() == b.size() && a.size() >= 2 &&
-                   std::equal(a.begin(), a.end() - 2, b.begin());
+  bool sameBatch =
+      a.size() == b.size() && a.size() >= 2 && std::equal(a.begin(), a.end() - 2, b.begin());
   if (a.size() < 2 || (b.size() != 2 && !sameBatch)) // matmul-c2
     return emitOptionalError(loc, "'matmul' expected matrices with equal leading extents, got ",
                              typeText(ta), " and ", typeText(tb));
-  DimExpr k = b[b.size() - (op.getTransposeB() ? 1 : 2)], n = b[b.size() - (op.getTransposeB() ? 2 : 1)];
+  DimExpr k = b[b.size() - (op.getTransposeB() ? 1 : 2)],
+          n = b[b.size() - (op.getTransposeB() ? 2 : 1)];
   if (a.back() != k) // matmul-c3
-    return emitOptionalError(loc, "'matmul' expected equal inner extents, got ", typeText(ta), " and ",
-                             typeText(tb), ": '", a.back().str(), "' is not '", k.str(), "'");
+    return emitOptionalError(loc, "'matmul' expected equal inner extents, got ", typeText(ta),
+                             " and ", typeText(tb), ": '", a.back().str(), "' is not '", k.str(),
+                             "'");
   a.back() = n;
   results.push_back(tensorType(cast<RankedTensorType>(ta).getElementType(), a));
   return success();
@@ -52,7 +56,8 @@ KILN_EVALUATE(MatmulOp) {
         if (a.isFloat())
           sum += a.floats[at + i] * b.floats[bt + i * strideK];
         else
-          exact += static_cast<uint64_t>(a.ints[at + i]) * static_cast<uint64_t>(b.ints[bt + i * strideK]);
+          exact += static_cast<uint64_t>(a.ints[at + i]) *
+                   static_cast<uint64_t>(b.ints[bt + i * strideK]);
       }
       if (a.isFloat())
         c.floats[row * n + j] = sum;
@@ -107,8 +112,8 @@ static ImageAxes imageAxes(bool channelsLast) {
   return channelsLast ? ImageAxes{3, 1, 2} : ImageAxes{1, 2, 3};
 }
 
-static LogicalResult checkConvAttributes(MaybeLoc loc, ArrayRef<int64_t> stride, ArrayRef<DimExpr> padding,
-                                         ArrayRef<int64_t> dilation) {
+static LogicalResult checkConvAttributes(MaybeLoc loc, ArrayRef<int64_t> stride,
+                                         ArrayRef<DimExpr> padding, ArrayRef<int64_t> dilation) {
   bool ok = stride.size() == 2 && dilation.size() == 2 && padding.size() == 4;
   for (int64_t v : stride)
     ok &= v > 0;
@@ -119,7 +124,9 @@ static LogicalResult checkConvAttributes(MaybeLoc loc, ArrayRef<int64_t> stride,
     ok &= !v.isConstant() || (lower && *lower >= 0);
   }
   if (!ok) // conv2d-c3
-    return emitOptionalError(loc, "'conv2d' expected two positive strides and dilations and four paddings of at least 0");
+    return emitOptionalError(
+        loc,
+        "'conv2d' expected two positive strides and dilations and four paddings of at least 0");
   return success();
 }
 
@@ -127,30 +134,36 @@ KILN_INFER(Conv2dOp) {
   Adaptor op(operands, attributes, properties, regions);
   Type tx = op.getX().getType(), tw = op.getWeight().getType();
   SmallVector<DimExpr> x = dimsOf(tx), w = dimsOf(tw);
-  if (x.size() != 4 || w.size() != 4 || dtypeOf(tx) != dtypeOf(tw) || !isFloat(*dtypeOf(tx))) // conv2d-c1
-    return emitOptionalError(loc, "'conv2d' expected an image and a weight of four dimensions and one float type, got ",
-                             typeText(tx), " and ", typeText(tw));
+  if (x.size() != 4 || w.size() != 4 || dtypeOf(tx) != dtypeOf(tw) ||
+      !isFloat(*dtypeOf(tx))) // conv2d-c1
+    return emitOptionalError(
+        loc, "'conv2d' expected an image and a weight of four dimensions and one float type, got ",
+        typeText(tx), " and ", typeText(tw));
   SmallVector<DimExpr> padding = op.getPadding().getDims();
   if (failed(checkConvAttributes(loc, op.getStride(), padding, op.getDilation())))
     return failure();
   ImageAxes axes = imageAxes(op.getChannelsLast());
   int64_t groups = op.getGroups();
   std::optional<int64_t> outputs = w[0].constantValue();
-  if (groups < 1 || x[axes.c] != w[axes.c] * DimExpr(groups) || (outputs && *outputs % groups)) // conv2d-c2
+  if (groups < 1 || x[axes.c] != w[axes.c] * DimExpr(groups) ||
+      (outputs && *outputs % groups)) // conv2d-c2
     return emitOptionalError(loc, "'conv2d' expected ", x[axes.c].str(), " channels in ", groups,
-                             " group(s), got the weight ", typeText(tw), " for the image ", typeText(tx));
+                             " group(s), got the weight ", typeText(tw), " for the image ",
+                             typeText(tx));
   if (op.getBias()) {
     Type tb = op.getBias().getType();
     SmallVector<DimExpr> b = dimsOf(tb);
     if (b.size() != 1 || b[0] != w[0] || dtypeOf(tb) != dtypeOf(tx)) // conv2d-c5
-      return emitOptionalError(loc, "'conv2d' expected a bias of ", w[0].str(), " elements, got ", typeText(tb));
+      return emitOptionalError(loc, "'conv2d' expected a bias of ", w[0].str(), " elements, got ",
+                               typeText(tb));
   }
   SmallVector<DimExpr> y = x;
   y[axes.c] = w[0];
   int spatial[2] = {axes.h, axes.w};
   for (int i = 0; i < 2; ++i) {
     int axis = spatial[i];
-    DimExpr room = x[axis] + padding[2 * i] + padding[2 * i + 1] - (w[axis] - DimExpr(1)) * DimExpr(op.getDilation()[i]) - DimExpr(1);
+    DimExpr room = x[axis] + padding[2 * i] + padding[2 * i + 1] -
+                   (w[axis] - DimExpr(1)) * DimExpr(op.getDilation()[i]) - DimExpr(1);
     std::optional<int64_t> value = room.constantValue();
     if (value && *value < 0) // conv2d-c4
       return emitOptionalError(loc, "'conv2d' expected a kernel within the padded image, got ",
@@ -182,7 +195,8 @@ KILN_EVALUATE(Conv2dOp) {
               int64_t column = j * getStride()[1] + q * getDilation()[1] - pad[2];
               if (row < 0 || row >= x.shape[ax.h] || column < 0 || column >= x.shape[ax.w])
                 continue;
-              const double *px = &x.floats[n * xs[0] + firstChannel * xs[ax.c] + row * xs[ax.h] + column * xs[ax.w]];
+              const double *px = &x.floats[n * xs[0] + firstChannel * xs[ax.c] + row * xs[ax.h] +
+                                           column * xs[ax.w]];
               const double *pw = &w.floats[o * ws[0] + p * ws[ax.h] + q * ws[ax.w]];
               for (int64_t c = 0; c < channels; ++c)
                 sum += px[c * xs[ax.c]] * pw[c * ws[ax.c]];

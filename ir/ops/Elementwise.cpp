@@ -13,7 +13,8 @@ using IntFn1 = int64_t (*)(int64_t);
 using FloatFn2 = double (*)(double, double);
 using IntFn2 = int64_t (*)(int64_t, int64_t);
 
-static LogicalResult map1(ArrayRef<const Tensor *> in, Tensor &out, FloatFn1 onFloat, IntFn1 onInt) {
+static LogicalResult map1(ArrayRef<const Tensor *> in, Tensor &out, FloatFn1 onFloat,
+                          IntFn1 onInt) {
   const Tensor &x = *in[0];
   for (int64_t i = 0, n = x.numElements(); i < n; ++i) {
     if (!x.isFloat())
@@ -26,7 +27,8 @@ static LogicalResult map1(ArrayRef<const Tensor *> in, Tensor &out, FloatFn1 onF
   return success();
 }
 
-static LogicalResult map2(ArrayRef<const Tensor *> in, Tensor &out, FloatFn2 onFloat, IntFn2 onInt) {
+static LogicalResult map2(ArrayRef<const Tensor *> in, Tensor &out, FloatFn2 onFloat,
+                          IntFn2 onInt) {
   const Tensor &a = *in[0], &b = *in[1];
   for (int64_t i = 0, n = a.numElements(); i < n; ++i) {
     if (!a.isFloat())
@@ -40,8 +42,8 @@ static LogicalResult map2(ArrayRef<const Tensor *> in, Tensor &out, FloatFn2 onF
 }
 
 /// Type of the result: the operand's, or bool of the operand's shape.
-static LogicalResult inferElementwise(MaybeLoc loc, StringRef op, ValueRange operands, Domain domain,
-                                      bool toBool, SmallVectorImpl<Type> &results) {
+static LogicalResult inferElementwise(MaybeLoc loc, StringRef op, ValueRange operands,
+                                      Domain domain, bool toBool, SmallVectorImpl<Type> &results) {
   Type type = operands[0].getType();
   if (failed(requireDomain(loc, op, type, domain)))
     return failure();
@@ -55,8 +57,8 @@ static LogicalResult inferElementwise(MaybeLoc loc, StringRef op, ValueRange ope
 // (op class, domain, result is bool, on floats, on integers)
 #define KILN_UNARY(Op, domain, toBool, floatExpr, intExpr)                                         \
   KILN_INFER(Op) {                                                                                 \
-    return inferElementwise(loc, getOperationName().drop_front(5), operands, Domain::domain, toBool, \
-                            results);                                                              \
+    return inferElementwise(loc, getOperationName().drop_front(5), operands, Domain::domain,       \
+                            toBool, results);                                                      \
   }                                                                                                \
   LogicalResult Op::verify() {                                                                     \
     return requireDomain(getLoc(), getOperationName().drop_front(5), getX().getType(),             \
@@ -94,8 +96,8 @@ KILN_UNARY(NotOp, Bool, false, x, !x)
 
 #define KILN_BINARY(Op, domain, toBool, floatExpr, intExpr)                                        \
   KILN_INFER(Op) {                                                                                 \
-    return inferElementwise(loc, getOperationName().drop_front(5), operands, Domain::domain, toBool, \
-                            results);                                                              \
+    return inferElementwise(loc, getOperationName().drop_front(5), operands, Domain::domain,       \
+                            toBool, results);                                                      \
   }                                                                                                \
   LogicalResult Op::verify() {                                                                     \
     return requireDomain(getLoc(), getOperationName().drop_front(5), getA().getType(),             \
@@ -130,12 +132,14 @@ static double floatMod(double a, double b) {
 }
 static double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 static double smaller(double a, double b) { return std::isnan(a) || a < b ? a : b; }
-/// Shifts as exact integers; the narrower type's width is applied by wrapping (left) or is implied by
-/// the sign extension (right).
+/// Shifts as exact integers; the narrower type's width is applied by wrapping (left) or is implied
+/// by the sign extension (right).
 static int64_t shiftLeft(int64_t a, int64_t b) {
   return b < 0 || b >= 64 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
 }
-static int64_t shiftRight(int64_t a, int64_t b) { return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b; }
+static int64_t shiftRight(int64_t a, int64_t b) {
+  return b < 0 || b >= 64 ? (a < 0 ? -1 : 0) : a >> b;
+}
 
 KILN_BINARY(AddOp, Number, false, a + b, wrapAdd(a, b))
 KILN_BINARY(SubOp, Number, false, a - b, wrapAdd(a, negate(b)))
@@ -172,7 +176,8 @@ LogicalResult GeluOp::verify() {
   if (failed(requireDomain(getLoc(), "gelu", getX().getType(), Domain::Float))) // gelu-c1
     return failure();
   if (getApproximate() != "none" && getApproximate() != "tanh") // gelu-c2
-    return emitOpError("expected 'approximate' to be \"none\" or \"tanh\", got \"") << getApproximate() << "\"";
+    return emitOpError("expected 'approximate' to be \"none\" or \"tanh\", got \"")
+           << getApproximate() << "\"";
   return success();
 }
 
@@ -180,10 +185,13 @@ KILN_EVALUATE(GeluOp) {
   if (getApproximate() == "tanh")
     return map1(
         operands, results[0],
-        [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); },
+        [](double x) {
+          return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+        },
         nullptr);
   return map1(
-      operands, results[0], [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); }, nullptr);
+      operands, results[0], [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); },
+      nullptr);
 }
 
 KILN_INFER(ClampOp) {
@@ -194,7 +202,8 @@ LogicalResult ClampOp::verify() {
   if (failed(requireDomain(getLoc(), "clamp", getX().getType(), Domain::Number))) // clamp-c1
     return failure();
   if (!(getMin() <= getMax())) // clamp-c2; false for NaN as well
-    return emitOpError("expected min <= max, got ") << getMin() << " and " << getMax();
+    return emitOpError("expected min <= max, got ")
+           << getMin().convertToDouble() << " and " << getMax().convertToDouble();
   return success();
 }
 
@@ -206,7 +215,8 @@ KILN_EVALUATE(ClampOp) {
       double v = x.floats[i];
       results[0].floats[i] = std::isnan(v) ? v : std::fmin(std::fmax(v, low), high);
     } else {
-      int64_t l = truncateTo(DType::I64, std::ceil(low)), h = truncateTo(DType::I64, std::floor(high));
+      int64_t l = truncateTo(DType::I64, std::ceil(low)),
+              h = truncateTo(DType::I64, std::floor(high));
       results[0].ints[i] = wrapTo(x.type, std::min(std::max(x.ints[i], l), h));
     }
   }
@@ -215,10 +225,12 @@ KILN_EVALUATE(ClampOp) {
 
 KILN_INFER(WhereOp) {
   for (Value v : operands.drop_front())
-    if (v.getType() != operands[1].getType() || dimsOf(v.getType()) != dimsOf(operands[0].getType()))
-      return emitOptionalError(loc, "'where' expected operands of one shape and type, got ", // where-c2
-                               typeText(operands[0].getType()), ", ", typeText(operands[1].getType()),
-                               " and ", typeText(operands[2].getType()));
+    if (v.getType() != operands[1].getType() ||
+        dimsOf(v.getType()) != dimsOf(operands[0].getType()))
+      return emitOptionalError(
+          loc, "'where' expected operands of one shape and type, got ", // where-c2
+          typeText(operands[0].getType()), ", ", typeText(operands[1].getType()), " and ",
+          typeText(operands[2].getType()));
   if (failed(requireDomain(loc, "where", operands[0].getType(), Domain::Bool))) // where-c1
     return failure();
   results.push_back(operands[1].getType());
@@ -268,7 +280,9 @@ static bool isSplat(Value value, double number) {
 
 // x + 0 is not folded for floats: -0 + 0 is +0.
 static bool isIntegral(Value v) { return !isFloat(*dtypeOf(v.getType())); }
-OpFoldResult AddOp::fold(FoldAdaptor) { return isIntegral(getA()) && isSplat(getB(), 0) ? getA() : Value(); }
+OpFoldResult AddOp::fold(FoldAdaptor) {
+  return isIntegral(getA()) && isSplat(getB(), 0) ? getA() : Value();
+}
 OpFoldResult SubOp::fold(FoldAdaptor) { return isSplat(getB(), 0) ? getA() : Value(); }
 OpFoldResult MulOp::fold(FoldAdaptor) {
   return isSplat(getB(), 1) ? getA() : isSplat(getA(), 1) ? getB() : Value();

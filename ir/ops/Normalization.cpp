@@ -12,12 +12,15 @@ KILN_INFER(BatchNormOp) {
   Type type = operands[0].getType();
   SmallVector<DimExpr> dims = dimsOf(type);
   if (dims.size() < 2 || !isFloat(*dtypeOf(type))) // batch_norm-c1
-    return emitOptionalError(loc, "'batch_norm' expected floats with channels in the second dimension, got ", typeText(type));
+    return emitOptionalError(
+        loc, "'batch_norm' expected floats with channels in the second dimension, got ",
+        typeText(type));
   for (Value v : operands.drop_front()) {
     SmallVector<DimExpr> d = dimsOf(v.getType());
     if (d.size() != 1 || d[0] != dims[1] || dtypeOf(v.getType()) != dtypeOf(type)) // batch_norm-c2
-      return emitOptionalError(loc, "'batch_norm' expected ", dims[1].str(), " values a channel, got ", typeText(v.getType()),
-                               " for ", typeText(type));
+      return emitOptionalError(loc, "'batch_norm' expected ", dims[1].str(),
+                               " values a channel, got ", typeText(v.getType()), " for ",
+                               typeText(type));
   }
   results.push_back(type);
   return success();

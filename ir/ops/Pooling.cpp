@@ -23,23 +23,33 @@ static LogicalResult inferPool(MaybeLoc loc, StringRef name, Type type, const Wi
                                SmallVectorImpl<Type> &results) {
   SmallVector<DimExpr> dims = dimsOf(type);
   if (dims.size() != 4) // pool2d-c1
-    return emitOptionalError(loc, "'", name, "' expected an image of four dimensions, got ", typeText(type));
-  if (window.kernel.size() != 2 || window.stride.size() != 2 || window.dilation.size() != 2 || window.padding.size() != 4)
-    return emitOptionalError(loc, "'", name, "' expected two window extents, strides, dilations and four paddings");
+    return emitOptionalError(loc, "'", name, "' expected an image of four dimensions, got ",
+                             typeText(type));
+  if (window.kernel.size() != 2 || window.stride.size() != 2 || window.dilation.size() != 2 ||
+      window.padding.size() != 4)
+    return emitOptionalError(loc, "'", name,
+                             "' expected two window extents, strides, dilations and four paddings");
   for (int i = 0; i < 2; ++i) {
     int64_t k = window.kernel[i], s = window.stride[i], d = window.dilation[i];
     DimExpr low = window.padding[2 * i], high = window.padding[2 * i + 1];
-    auto fits = [&](const DimExpr &p) { return !p.isConstant() || (*p.constantValue() >= 0 && *p.constantValue() * 2 <= (k - 1) * d + 1); };
+    auto fits = [&](const DimExpr &p) {
+      return !p.isConstant() ||
+             (*p.constantValue() >= 0 && *p.constantValue() * 2 <= (k - 1) * d + 1);
+    };
     if (k < 1 || s < 1 || d < 1 || !fits(low) || !fits(high)) // pool2d-c2
-      return emitOptionalError(loc, "'", name, "' expected a positive window and stride and a padding of at most half the window, got window ",
+      return emitOptionalError(loc, "'", name,
+                               "' expected a positive window and stride and a padding of at most "
+                               "half the window, got window ",
                                k, ", stride ", s, ", padding ", low.str(), " and ", high.str());
     DimExpr &extent = dims[window.channelsLast ? 1 + i : 2 + i];
     DimExpr room = extent + low + high - DimExpr((k - 1) * d + 1);
     if (std::optional<int64_t> v = room.constantValue(); v && *v < 0) // pool2d-c3
-      return emitOptionalError(loc, "'", name, "' expected a window within the padded image, got window ", k, " on ", typeText(type));
+      return emitOptionalError(loc, "'", name,
+                               "' expected a window within the padded image, got window ", k,
+                               " on ", typeText(type));
     DimExpr steps = DimExpr::floorDiv(room + DimExpr(window.ceilMode ? s - 1 : 0), DimExpr(s));
-    // With ceil_mode a last window that begins in the bottom padding is dropped. The comparison needs
-    // numbers; for named extents it can only arise with padding.
+    // With ceil_mode a last window that begins in the bottom padding is dropped. The comparison
+    // needs numbers; for named extents it can only arise with padding.
     std::optional<int64_t> last = (steps * DimExpr(s) - extent - low).constantValue();
     if (window.ceilMode && last && *last >= 0)
       steps = steps - DimExpr(1);
@@ -49,11 +59,11 @@ static LogicalResult inferPool(MaybeLoc loc, StringRef name, Type type, const Wi
   return success();
 }
 
-/// Calls `visit(input, inside)` for each tap of the window of an output position; `finish` then gives
-/// the element.
+/// Calls `visit(input, inside)` for each tap of the window of an output position; `finish` then
+/// gives the element.
 template <typename Start, typename Visit, typename Finish>
-static void slide(const Tensor &x, Tensor &y, const Window &window, ArrayRef<int64_t> pad, Start start,
-                  Visit visit, Finish finish) {
+static void slide(const Tensor &x, Tensor &y, const Window &window, ArrayRef<int64_t> pad,
+                  Start start, Visit visit, Finish finish) {
   int h = window.channelsLast ? 1 : 2, w = h + 1;
   auto xs = x.strides();
   int64_t position = 0;
@@ -77,14 +87,16 @@ KILN_INFER(MaxPool2dOp) {
   Adaptor op(operands, attributes, properties, regions);
   if (failed(requireDomain(loc, "max_pool2d", operands[0].getType(), Domain::Number)))
     return failure();
-  Window window{op.getKernelSize(), op.getStride(), op.getDilation(), op.getPadding().getDims(), op.getCeilMode(), op.getChannelsLast()};
+  Window window{op.getKernelSize(),        op.getStride(),   op.getDilation(),
+                op.getPadding().getDims(), op.getCeilMode(), op.getChannelsLast()};
   return inferPool(loc, "max_pool2d", operands[0].getType(), window, results);
 }
 
 KILN_EVALUATE(MaxPool2dOp) {
   const Tensor &x = *operands[0];
   Tensor &y = results[0];
-  Window window{getKernelSize(), getStride(), getDilation(), getPadding().getDims(), getCeilMode(), getChannelsLast()};
+  Window window{getKernelSize(),        getStride(),   getDilation(),
+                getPadding().getDims(), getCeilMode(), getChannelsLast()};
   int64_t best = -1;
   auto better = [&](int64_t i) {
     if (best < 0)
@@ -107,13 +119,15 @@ KILN_INFER(AvgPool2dOp) {
   Adaptor op(operands, attributes, properties, regions);
   if (failed(requireDomain(loc, "avg_pool2d", operands[0].getType(), Domain::Float)))
     return failure();
-  Window window{op.getKernelSize(), op.getStride(), ones, op.getPadding().getDims(), op.getCeilMode(), op.getChannelsLast()};
+  Window window{op.getKernelSize(),        op.getStride(),   ones,
+                op.getPadding().getDims(), op.getCeilMode(), op.getChannelsLast()};
   return inferPool(loc, "avg_pool2d", operands[0].getType(), window, results);
 }
 
 KILN_EVALUATE(AvgPool2dOp) {
   const Tensor &x = *operands[0];
-  Window window{getKernelSize(), getStride(), ones, getPadding().getDims(), getCeilMode(), getChannelsLast()};
+  Window window{getKernelSize(),        getStride(),   ones,
+                getPadding().getDims(), getCeilMode(), getChannelsLast()};
   double sum = 0;
   int64_t count = 0;
   bool countPad = getCountIncludePad();
@@ -136,7 +150,9 @@ KILN_INFER(AdaptiveAvgPool2dOp) {
   Type type = operands[0].getType();
   SmallVector<DimExpr> dims = dimsOf(type);
   if (dims.size() != 4 || !isFloat(*dtypeOf(type))) // adaptive_avg_pool2d-c1
-    return emitOptionalError(loc, "'adaptive_avg_pool2d' expected a float image of four dimensions, got ", typeText(type));
+    return emitOptionalError(
+        loc, "'adaptive_avg_pool2d' expected a float image of four dimensions, got ",
+        typeText(type));
   ArrayRef<int64_t> size = op.getOutputSize();
   if (size.size() != 2 || size[0] < 1 || size[1] < 1) // adaptive_avg_pool2d-c2
     return emitOptionalError(loc, "'adaptive_avg_pool2d' expected two positive output sizes");
@@ -153,7 +169,9 @@ KILN_EVALUATE(AdaptiveAvgPool2dOp) {
   int h = getChannelsLast() ? 1 : 2, w = h + 1;
   auto xs = x.strides();
   auto begin = [&](int axis, int64_t i) { return i * x.shape[axis] / y.shape[axis]; };
-  auto end = [&](int axis, int64_t i) { return ((i + 1) * x.shape[axis] + y.shape[axis] - 1) / y.shape[axis]; };
+  auto end = [&](int axis, int64_t i) {
+    return ((i + 1) * x.shape[axis] + y.shape[axis] - 1) / y.shape[axis];
+  };
   int64_t position = 0;
   forEachIndex(y.shape, [&](ArrayRef<int64_t> index) {
     SmallVector<int64_t, 4> at(index);

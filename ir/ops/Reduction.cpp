@@ -9,13 +9,15 @@ using namespace kiln;
 using namespace kiln::ir;
 using namespace mlir;
 
-static LogicalResult inferReduction(MaybeLoc loc, StringRef name, Type type, ArrayRef<int64_t> axes, bool keepdims,
-                                    std::optional<DType> resultType, SmallVectorImpl<Type> &results) {
+static LogicalResult inferReduction(MaybeLoc loc, StringRef name, Type type, ArrayRef<int64_t> axes,
+                                    bool keepdims, std::optional<DType> resultType,
+                                    SmallVectorImpl<Type> &results) {
   SmallVector<DimExpr> dims = dimsOf(type), kept;
   SmallVector<bool> reduced(dims.size(), false);
   for (int64_t axis : axes) {
     if (axis < 0 || axis >= static_cast<int64_t>(dims.size()) || reduced[axis]) // reduction-c1
-      return emitOptionalError(loc, "'", name, "' expected different axes from 0 to ", int64_t(dims.size()) - 1, ", got ", axis);
+      return emitOptionalError(loc, "'", name, "' expected different axes from 0 to ",
+                               int64_t(dims.size()) - 1, ", got ", axis);
     reduced[axis] = true;
   }
   for (size_t i = 0; i < dims.size(); ++i) {
@@ -24,13 +26,15 @@ static LogicalResult inferReduction(MaybeLoc loc, StringRef name, Type type, Arr
     else if (keepdims)
       kept.push_back(1);
   }
-  Type element = resultType ? elementType(type.getContext(), *resultType) : cast<RankedTensorType>(type).getElementType();
+  Type element = resultType ? elementType(type.getContext(), *resultType)
+                            : cast<RankedTensorType>(type).getElementType();
   results.push_back(tensorType(element, kept));
   return success();
 }
 
 /// Calls `visit(group, element)` for every element with the position of its result.
-static void forEachGroup(const Tensor &x, ArrayRef<int64_t> axes, function_ref<void(int64_t, int64_t)> visit) {
+static void forEachGroup(const Tensor &x, ArrayRef<int64_t> axes,
+                         function_ref<void(int64_t, int64_t)> visit) {
   SmallVector<int64_t, 6> strides(x.shape.size(), 0);
   int64_t stride = 1;
   for (size_t i = x.shape.size(); i-- > 0;)
@@ -53,8 +57,9 @@ static double larger(double a, double b) { return std::isnan(a) || a > b ? a : b
 static double smaller(double a, double b) { return std::isnan(a) || a < b ? a : b; }
 
 /// Combines all elements of a group from a start value; floats and integers alike.
-static LogicalResult reduce(const Tensor &x, Tensor &y, ArrayRef<int64_t> axes, double floatStart, int64_t intStart,
-                            double (*onFloat)(double, double), int64_t (*onInt)(int64_t, int64_t)) {
+static LogicalResult reduce(const Tensor &x, Tensor &y, ArrayRef<int64_t> axes, double floatStart,
+                            int64_t intStart, double (*onFloat)(double, double),
+                            int64_t (*onInt)(int64_t, int64_t)) {
   std::fill(y.floats.begin(), y.floats.end(), floatStart);
   std::fill(y.ints.begin(), y.ints.end(), intStart);
   forEachGroup(x, axes, [&](int64_t group, int64_t element) {
@@ -66,11 +71,12 @@ static LogicalResult reduce(const Tensor &x, Tensor &y, ArrayRef<int64_t> axes, 
   return success();
 }
 
-#define KILN_REDUCTION_TYPES(Op, domain)                                                            \
+#define KILN_REDUCTION_TYPES(Op, domain)                                                           \
   KILN_INFER(Op) {                                                                                 \
     Adaptor op(operands, attributes, properties, regions);                                         \
     StringRef name = getOperationName().drop_front(5);                                             \
-    if (failed(requireDomain(loc, name, operands[0].getType(), Domain::domain))) /* reduction-c2 */ \
+    if (failed(                                                                                    \
+            requireDomain(loc, name, operands[0].getType(), Domain::domain))) /* reduction-c2 */   \
       return failure();                                                                            \
     return inferReduction(loc, name, operands[0].getType(), op.getAxis(), op.getKeepdims(),        \
                           std::nullopt, results);                                                  \
@@ -86,10 +92,15 @@ static LogicalResult reduce(const Tensor &x, Tensor &y, ArrayRef<int64_t> axes, 
   }
 
 static constexpr double inf = std::numeric_limits<double>::infinity();
-static constexpr int64_t intMin = std::numeric_limits<int64_t>::min(), intMax = std::numeric_limits<int64_t>::max();
+static constexpr int64_t intMin = std::numeric_limits<int64_t>::min(),
+                         intMax = std::numeric_limits<int64_t>::max();
 
-static int64_t wrapSum(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b)); }
-static int64_t wrapProduct(int64_t a, int64_t b) { return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b)); }
+static int64_t wrapSum(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+static int64_t wrapProduct(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
 
 KILN_REDUCTION(SumOp, Number, 0, 0, a + b, wrapSum(a, b))
 KILN_REDUCTION(ProdOp, Number, 1, 1, a *b, wrapProduct(a, b))
@@ -144,7 +155,8 @@ KILN_EVALUATE(LogSumExpOp) {
   std::vector<double> top = largest(x, getAxis(), y.floats.size());
   for (double &v : top)
     v = std::isinf(v) ? 0 : v;
-  forEachGroup(x, getAxis(), [&](int64_t g, int64_t i) { y.floats[g] += std::exp(x.floats[i] - top[g]); });
+  forEachGroup(x, getAxis(),
+               [&](int64_t g, int64_t i) { y.floats[g] += std::exp(x.floats[i] - top[g]); });
   for (size_t g = 0; g < top.size(); ++g)
     y.floats[g] = std::log(y.floats[g]) + top[g];
   return success();
@@ -160,7 +172,8 @@ static LogicalResult inferArg(MaybeLoc loc, StringRef name, Type type, int64_t a
       failed(inferReduction(loc, name, type, axis, keepdims, DType::I64, results)))
     return failure();
   if (dimsOf(type)[axis].constantValue() == 0) // argreduction-c1
-    return emitOptionalError(loc, "'", name, "' expected at least one element along the axis, got ", typeText(type));
+    return emitOptionalError(loc, "'", name, "' expected at least one element along the axis, got ",
+                             typeText(type));
   return success();
 }
 
@@ -171,7 +184,8 @@ static LogicalResult evaluateArg(const Tensor &x, Tensor &y, int64_t axis, bool 
       return largestWanted ? x.ints[a] > x.ints[b] : x.ints[a] < x.ints[b];
     if (std::isnan(x.floats[b]))
       return false;
-    return std::isnan(x.floats[a]) || (largestWanted ? x.floats[a] > x.floats[b] : x.floats[a] < x.floats[b]);
+    return std::isnan(x.floats[a]) ||
+           (largestWanted ? x.floats[a] > x.floats[b] : x.floats[a] < x.floats[b]);
   };
   forEachGroup(x, axis, [&](int64_t g, int64_t i) {
     if (best[g] < 0 || better(i, best[g])) {
@@ -203,7 +217,8 @@ static LogicalResult checkSoftmax(MaybeLoc loc, StringRef name, Type type, int64
     return failure();
   int64_t rank = cast<RankedTensorType>(type).getRank();
   if (axis < 0 || axis >= rank) // softmax-c2
-    return emitOptionalError(loc, "'", name, "' expected an axis from 0 to ", rank - 1, ", got ", axis);
+    return emitOptionalError(loc, "'", name, "' expected an axis from 0 to ", rank - 1, ", got ",
+                             axis);
   return success();
 }
 
@@ -220,7 +235,7 @@ static LogicalResult evaluateSoftmax(const Tensor &x, Tensor &y, int64_t axis, b
   return success();
 }
 
-#define KILN_SOFTMAX(Op, text, logarithm)                                                           \
+#define KILN_SOFTMAX(Op, text, logarithm)                                                          \
   KILN_INFER(Op) {                                                                                 \
     Adaptor op(operands, attributes, properties, regions);                                         \
     results.push_back(operands[0].getType());                                                      \

@@ -1,0 +1,38 @@
+//===- Interpreter.h - the oracle ------------------------------*- C++ -*-===//
+#ifndef KILN_IR_INTERPRETER_H
+#define KILN_IR_INTERPRETER_H
+
+#include "ir/Tensor.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace kiln::ir {
+
+/// Runs a function of kiln ops on tensors, op by op, by each op's own definition. Floats are held
+/// in f64 and rounded only by ops that define rounding, and at the edges: arguments and results
+/// have their element types. Where launches carry `offsets` (after `plan`), values live in one byte
+/// arena at those places, in their element types, and reading a byte that another value has
+/// overwritten is an error. Fails with a diagnostic at the op concerned.
+mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface function,
+                                                     llvm::ArrayRef<Tensor> arguments);
+
+/// Values of the function's dimensions from its arguments' shapes; fails (diagnostic) if they
+/// contradict each other, a bound or an entry check.
+mlir::FailureOr<Evaluation> bindDimensions(mlir::FunctionOpInterface function,
+                                           llvm::ArrayRef<Tensor> arguments);
+
+/// Evaluates one op whose operands are given; results are rounded to their element types on
+/// request.
+mlir::FailureOr<llvm::SmallVector<Tensor>> evaluateOp(mlir::Operation *op,
+                                                      llvm::ArrayRef<const Tensor *> operands,
+                                                      const Evaluation &evaluation,
+                                                      bool roundResults);
+
+/// The value of a weight from the context's store; fails with a diagnostic if it has none.
+mlir::FailureOr<Tensor> weightValue(mlir::Operation *user, llvm::StringRef symbol);
+
+} // namespace kiln::ir
+
+#endif // KILN_IR_INTERPRETER_H

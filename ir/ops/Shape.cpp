@@ -1,0 +1,306 @@
+//===- Shape.cpp - data movement ------------------------------------------===//
+
+#include "ir/ops/Common.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace mlir;
+
+static Type elementOf(Type type) { return cast<RankedTensorType>(type).getElementType(); }
+
+//===----------------------------------------------------------------------===//
+// reshape
+//===----------------------------------------------------------------------===//
+
+KILN_INFER(ReshapeOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type type = operands[0].getType();
+  SmallVector<DimExpr> dims = op.getShape().getDims();
+  for (const DimExpr &dim : dims)
+    if (std::optional<int64_t> v = dim.constantValue(); v && *v < 0) // reshape-c2
+      return emitOptionalError(loc, "'reshape' expected extents of at least 0, got ", *v);
+  DimExpr from = numElements(dimsOf(type)), to = numElements(dims);
+  if (from != to) // reshape-c1
+    return emitOptionalError(loc, "'reshape' expected ", from.str(), " elements as in ",
+                             typeText(type), ", got ", to.str());
+  results.push_back(tensorType(elementOf(type), dims));
+  return success();
+}
+
+KILN_EVALUATE(ReshapeOp) {
+  results[0].floats = operands[0]->floats;
+  results[0].ints = operands[0]->ints;
+  return success();
+}
+
+OpFoldResult ReshapeOp::fold(FoldAdaptor) {
+  if (getX().getType() == getType())
+    return getX();
+  if (auto inner = getX().getDefiningOp<ReshapeOp>()) {
+    if (inner.getX().getType() == getType())
+      return inner.getX();
+    setOperand(inner.getX());
+    return getResult();
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// permute
+//===----------------------------------------------------------------------===//
+
+KILN_INFER(PermuteOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type type = operands[0].getType();
+  SmallVector<DimExpr> dims = dimsOf(type), permuted;
+  SmallVector<bool> seen(dims.size(), false);
+  bool ok = op.getAxes().size() == dims.size();
+  for (int64_t axis : op.getAxes()) {
+    ok = ok && axis >= 0 && axis < static_cast<int64_t>(dims.size()) && !seen[axis];
+    if (!ok)
+      break;
+    seen[axis] = true;
+    permuted.push_back(dims[axis]);
+  }
+  if (!ok) // permute-c1
+    return emitOptionalError(loc, "'permute' expected each axis from 0 to ",
+                             int64_t(dims.size()) - 1, " once for ", typeText(type));
+  results.push_back(tensorType(elementOf(type), permuted));
+  return success();
+}
+
+KILN_EVALUATE(PermuteOp) {
+  auto strides = operands[0]->strides();
+  SmallVector<int64_t, 6> permuted;
+  for (int64_t axis : getAxes())
+    permuted.push_back(strides[axis]);
+  gatherElements(*operands[0], results[0],
+                 [&](ArrayRef<int64_t> i) { return linear(i, permuted); });
+  return success();
+}
+
+OpFoldResult PermuteOp::fold(FoldAdaptor) {
+  ArrayRef<int64_t> axes = getAxes();
+  bool identity = true;
+  for (auto [i, axis] : llvm::enumerate(axes))
+    identity &= static_cast<int64_t>(i) == axis;
+  if (identity)
+    return getX();
+  if (auto inner = getX().getDefiningOp<PermuteOp>()) {
+    SmallVector<int64_t> joined;
+    for (int64_t axis : axes)
+      joined.push_back(inner.getAxes()[axis]);
+    setAxes(joined);
+    setOperand(inner.getX());
+    return getResult();
+  }
+  return {};
+}
+
+namespace {
+/// A permutation that keeps the order of all extents but 1 moves no data.
+struct PermuteToReshape : OpRewritePattern<PermuteOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(PermuteOp op, PatternRewriter &rewriter) const override {
+    SmallVector<DimExpr> dims = dimsOf(op.getX().getType());
+    int64_t last = -1;
+    for (int64_t axis : op.getAxes()) {
+      if (dims[axis] == DimExpr(1))
+        continue;
+      if (axis < last)
+        return failure();
+      last = axis;
+    }
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getX(),
+                                           DimsAttr::get(getContext(), dimsOf(op.getType())));
+    return success();
+  }
+};
+} // namespace
+
+void PermuteOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<PermuteToReshape>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// broadcast_to
+//===----------------------------------------------------------------------===//
+
+static LogicalResult inferBroadcast(MaybeLoc loc, StringRef name, Type type, ArrayRef<DimExpr> dims,
+                                    SmallVectorImpl<Type> &results) {
+  SmallVector<DimExpr> from = dimsOf(type);
+  Type to = tensorType(elementOf(type), dims);
+  bool ok = from.size() <= dims.size();
+  for (size_t i = 0; ok && i < from.size(); ++i)
+    ok = from[i] == DimExpr(1) || from[i] == dims[dims.size() - from.size() + i];
+  if (!ok) // broadcast_to-c1, expand-c1
+    return emitOptionalError(loc, "'", name, "' cannot broadcast ", typeText(type), " to ",
+                             typeText(to));
+  results.push_back(to);
+  return success();
+}
+
+/// Strides of a tensor read under a broader shape: 0 where it repeats.
+static SmallVector<int64_t, 6> broadcastStrides(const Tensor &x, size_t rank) {
+  SmallVector<int64_t, 6> result(rank, 0);
+  auto strides = x.strides();
+  for (size_t i = 0; i < strides.size(); ++i)
+    result[rank - strides.size() + i] = x.shape[i] == 1 ? 0 : strides[i];
+  return result;
+}
+
+KILN_INFER(BroadcastToOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  return inferBroadcast(loc, "broadcast_to", operands[0].getType(), op.getShape().getDims(),
+                        results);
+}
+
+KILN_EVALUATE(BroadcastToOp) {
+  auto strides = broadcastStrides(*operands[0], results[0].shape.size());
+  gatherElements(*operands[0], results[0], [&](ArrayRef<int64_t> i) { return linear(i, strides); });
+  return success();
+}
+
+OpFoldResult BroadcastToOp::fold(FoldAdaptor) {
+  return getX().getType() == getType() ? getX() : Value();
+}
+
+KILN_INFER(ExpandOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  return inferBroadcast(loc, "expand", operands[0].getType(), op.getShape().getDims(), results);
+}
+
+KILN_EVALUATE(ExpandOp) {
+  auto strides = broadcastStrides(*operands[0], results[0].shape.size());
+  gatherElements(*operands[0], results[0], [&](ArrayRef<int64_t> i) { return linear(i, strides); });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// concat
+//===----------------------------------------------------------------------===//
+
+KILN_INFER(ConcatOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  if (operands.empty()) // concat-c1
+    return emitOptionalError(loc, "'concat' expected at least one tensor");
+  Type first = operands[0].getType();
+  SmallVector<DimExpr> dims = dimsOf(first);
+  int64_t axis = op.getAxis();
+  if (axis < 0 || axis >= static_cast<int64_t>(dims.size()))
+    return emitOptionalError(loc, "'concat' expected an axis of ", typeText(first), ", got ", axis);
+  DimExpr sum = dims[axis];
+  for (Value v : operands.drop_front()) {
+    SmallVector<DimExpr> d = dimsOf(v.getType());
+    bool same = d.size() == dims.size() && elementOf(v.getType()) == elementOf(first);
+    for (size_t i = 0; same && i < d.size(); ++i)
+      same = static_cast<int64_t>(i) == axis || d[i] == dims[i];
+    if (!same) // concat-c2
+      return emitOptionalError(loc, "'concat' expected tensors that differ along axis ", axis,
+                               " only, got ", typeText(first), " and ", typeText(v.getType()));
+    sum = sum + d[axis];
+  }
+  dims[axis] = sum;
+  results.push_back(tensorType(elementOf(first), dims));
+  return success();
+}
+
+KILN_EVALUATE(ConcatOp) {
+  Tensor &y = results[0];
+  auto strides = y.strides();
+  int64_t start = 0;
+  for (const Tensor *x : operands) {
+    int64_t position = 0;
+    forEachIndex(x->shape, [&](ArrayRef<int64_t> i) {
+      copyElement(*x, position++, y, linear(i, strides) + start * strides[getAxis()]);
+    });
+    start += x->shape[getAxis()];
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// slice, pad
+//===----------------------------------------------------------------------===//
+
+KILN_INFER(SliceOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type type = operands[0].getType();
+  SmallVector<DimExpr> dims = dimsOf(type), starts = op.getStarts().getDims(),
+                       sizes = op.getSizes().getDims();
+  ArrayRef<int64_t> steps = op.getSteps();
+  if (starts.size() != dims.size() || sizes.size() != dims.size() || steps.size() != dims.size() ||
+      llvm::is_contained(steps, 0)) // slice-c1
+    return emitOptionalError(
+        loc, "'slice' expected a start, a size and a step other than 0 for each dimension of ",
+        typeText(type));
+  for (size_t i = 0; i < dims.size(); ++i) {
+    DimExpr last = starts[i] + (sizes[i] - DimExpr(1)) * DimExpr(steps[i]);
+    auto outside = [&](const DimExpr &position) {
+      std::optional<int64_t> low = position.constantValue(),
+                             room = (dims[i] - position).constantValue();
+      return (low && *low < 0) || (room && *room < 1);
+    };
+    std::optional<int64_t> size = sizes[i].constantValue();
+    if ((size && *size < 0) || (size != 0 && (outside(starts[i]) || outside(last)))) // slice-c2
+      return emitOptionalError(loc, "'slice' expected positions within '", dims[i].str(), "', got ",
+                               sizes[i].str(), " from ", starts[i].str(), " by ", steps[i],
+                               " in dimension ", int64_t(i), " of ", typeText(type));
+  }
+  results.push_back(tensorType(elementOf(type), sizes));
+  return success();
+}
+
+KILN_EVALUATE(SliceOp) {
+  auto strides = operands[0]->strides();
+  int64_t base = linear(evaluation.values(getStarts().getDims()), strides);
+  for (auto [stride, step] : llvm::zip(strides, getSteps()))
+    stride *= step;
+  gatherElements(*operands[0], results[0],
+                 [&](ArrayRef<int64_t> i) { return base + linear(i, strides); });
+  return success();
+}
+
+OpFoldResult SliceOp::fold(FoldAdaptor) {
+  // A slice of everything in order is the operand.
+  bool whole = getX().getType() == getType();
+  for (int64_t step : getSteps())
+    whole &= step == 1;
+  return whole ? getX() : Value();
+}
+
+KILN_INFER(PadOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type type = operands[0].getType();
+  SmallVector<DimExpr> dims = dimsOf(type), padding = op.getPadding().getDims();
+  bool ok = padding.size() == 2 * dims.size();
+  for (const DimExpr &p : padding)
+    ok &= !p.isConstant() || *p.constantValue() >= 0;
+  if (!ok) // pad-c1
+    return emitOptionalError(
+        loc, "'pad' expected a pair of extents of at least 0 for each dimension of ",
+        typeText(type));
+  for (size_t i = 0; i < dims.size(); ++i)
+    dims[i] = dims[i] + padding[2 * i] + padding[2 * i + 1];
+  results.push_back(tensorType(elementOf(type), dims));
+  return success();
+}
+
+KILN_EVALUATE(PadOp) {
+  const Tensor &x = *operands[0];
+  Tensor &y = results[0];
+  double value = getValue().convertToDouble();
+  std::fill(y.floats.begin(), y.floats.end(), roundTo(y.type, value));
+  std::fill(y.ints.begin(), y.ints.end(), truncateTo(y.type, value));
+  auto padding = evaluation.values(getPadding().getDims());
+  auto strides = y.strides();
+  int64_t base = 0, position = 0;
+  for (size_t i = 0; i < strides.size(); ++i)
+    base += padding[2 * i] * strides[i];
+  forEachIndex(x.shape, [&](ArrayRef<int64_t> i) {
+    copyElement(x, position++, y, base + linear(i, strides));
+  });
+  return success();
+}
