@@ -126,7 +126,7 @@ static spec::Operand denseOperand(std::string name, Type type, DictionaryAttr at
 
 /// A packed weight's first users restore its logical shape (permute, reshape, slice); the last of
 /// them is the value that the operand's coordinates mean.
-void Builder::addPanel(BlockArgument argument, DenseI64ArrayAttr logical) {
+void SpecBuilder::addPanel(BlockArgument argument, DenseI64ArrayAttr logical) {
   spec::Operand &operand = spec.operands.back();
   operand.layout = spec::Operand::Layout::Panel16;
   operand.strides.clear();
@@ -139,7 +139,7 @@ void Builder::addPanel(BlockArgument argument, DenseI64ArrayAttr logical) {
   sources[value] = {operand.name, operand.type};
 }
 
-void Builder::addOperands() {
+void SpecBuilder::addOperands() {
   for (BlockArgument argument : kernel.getBody().getArguments()) {
     unsigned i = argument.getArgNumber();
     DictionaryAttr attrs = attrsAt(kernel.getArgAttrs(), i);
@@ -162,7 +162,7 @@ void Builder::addOperands() {
 // Values
 //===----------------------------------------------------------------------===//
 
-ExprPtr Builder::load(Value value, const At &at, std::optional<double> outside) {
+ExprPtr SpecBuilder::load(Value value, const At &at, std::optional<double> outside) {
   auto source = sources.find(value);
   if (source != sources.end())
     return widen(spec::read(source->second.name, at, source->second.type, outside));
@@ -190,15 +190,13 @@ ExprPtr Builder::load(Value value, const At &at, std::optional<double> outside) 
   return spec::constant(int64_t(0), computeType(*dtypeOf(value.getType())));
 }
 
-ExprPtr Builder::readStage(const std::string &stage, At at) const {
+ExprPtr SpecBuilder::readStage(const std::string &stage, At at) const {
   return spec::read(stage, std::move(at), spec.findStage(stage)->type);
 }
 
-std::string Builder::append(spec::Stage stage, bool isAnchor) {
+std::string SpecBuilder::append(spec::Stage stage, bool isAnchor) {
   bool first = isAnchor && !hasAnchor;
-  stage.role = first       ? spec::Role::Anchor
-               : hasAnchor ? spec::Role::Epilogue
-                           : spec::Role::Prologue;
+  stage.role = first ? spec::Role::Anchor : hasAnchor ? spec::Role::Epilogue : spec::Role::Prologue;
   hasAnchor |= isAnchor;
   if (stage.name.empty())
     stage.name = "s" + std::to_string(spec.stages.size());
@@ -206,12 +204,12 @@ std::string Builder::append(spec::Stage stage, bool isAnchor) {
   return spec.stages.back().name;
 }
 
-void Builder::appendAnchor(Operation *op, spec::Stage stage) {
+void SpecBuilder::appendAnchor(Operation *op, spec::Stage stage) {
   DType type = stage.type;
   sources[op->getResult(0)] = {append(std::move(stage), /*isAnchor=*/true), type};
 }
 
-void Builder::store(Value value) {
+void SpecBuilder::store(Value value) {
   if (isStored(value))
     return;
   SmallVector<DimExpr> dims = dimsOf(value.getType());
@@ -228,13 +226,13 @@ void Builder::store(Value value) {
 //===----------------------------------------------------------------------===//
 
 /// Whether recomputing an op's result at each read costs no more than a load.
-static bool isCheap(Builder &builder, Operation *op, FusionRole role) {
+static bool isCheap(SpecBuilder &builder, Operation *op, FusionRole role) {
   return role == FusionRole::Constant ||
          (role == FusionRole::Movement && !isa<ConcatOp>(op) &&
           llvm::all_of(op->getOperands(), [&](Value v) { return builder.isStored(v); }));
 }
 
-bool Builder::lowerOp(Operation &op) {
+bool SpecBuilder::lowerOp(Operation &op) {
   auto fusable = dyn_cast<Fusable>(op);
   if (!fusable)
     return false;
@@ -257,8 +255,7 @@ bool Builder::lowerOp(Operation &op) {
   case FusionRole::View:
     return isStored(op.getResult(0)) || llvm::any_of(sources, [&](auto &entry) {
              return entry.first.getDefiningOp() &&
-                    llvm::is_contained(entry.first.getDefiningOp()->getOperands(),
-                                       op.getResult(0));
+                    llvm::is_contained(entry.first.getDefiningOp()->getOperands(), op.getResult(0));
            });
   case FusionRole::Opaque:
     return false;
@@ -266,13 +263,13 @@ bool Builder::lowerOp(Operation &op) {
   return false;
 }
 
-void Builder::rename(const std::string &from, const std::string &to) {
+void SpecBuilder::rename(const std::string &from, const std::string &to) {
   for (spec::Stage &stage : spec.stages)
     if (stage.name == from)
       stage.name = to;
 }
 
-void Builder::addOutputs(ReturnOp op) {
+void SpecBuilder::addOutputs(ReturnOp op) {
   for (auto [i, value] : llvm::enumerate(op.getValues())) {
     std::string name = "out" + std::to_string(i);
     DType type = *dtypeOf(value.getType());
@@ -293,7 +290,7 @@ void Builder::addOutputs(ReturnOp op) {
   }
 }
 
-FailureOr<spec::KernelSpec> Builder::run() {
+FailureOr<spec::KernelSpec> SpecBuilder::run() {
   for (auto &[name, bounds] : declaredBounds(kernel))
     spec.symbols.push_back({name, bounds.lower.value_or(0), bounds.upper});
   addOperands();
@@ -310,11 +307,14 @@ FailureOr<spec::KernelSpec> Builder::run() {
     spec.schedule.templateName = name.str();
   if (auto tile = kernel->getAttrOfType<DictionaryAttr>("kiln.tile"))
     for (NamedAttribute entry : tile)
-      spec.schedule.parameters[entry.getName().str()] = cast<IntegerAttr>(entry.getValue()).getInt();
+      spec.schedule.parameters[entry.getName().str()] =
+          cast<IntegerAttr>(entry.getValue()).getInt();
   std::string wrong = spec::verify(spec);
   if (!wrong.empty())
     return kernel.emitError("lowering made a spec that is not well formed: ") << wrong;
   return std::move(spec);
 }
 
-FailureOr<spec::KernelSpec> lower::lowerKernel(KernelOp kernel) { return Builder(kernel).run(); }
+FailureOr<spec::KernelSpec> lower::lowerKernel(KernelOp kernel) {
+  return SpecBuilder(kernel).run();
+}

@@ -32,11 +32,11 @@ spec::ExprPtr number(const DimExpr &value, DType type);
 double lowest(DType type);
 double largest(DType type);
 
-/// Builds the spec of one kernel. A value is *stored* if it lies in an operand or in the result of a
-/// stage; others are expressions built anew where they are read.
-class Builder {
+/// Builds the spec of one kernel. A value is *stored* if it lies in an operand or in the result of
+/// a stage; others are expressions built anew where they are read.
+class SpecBuilder {
 public:
-  explicit Builder(ir::KernelOp kernel) : kernel(kernel) {}
+  explicit SpecBuilder(ir::KernelOp kernel) : kernel(kernel) {}
   llvm::FailureOr<spec::KernelSpec> run();
 
   /// The value's element, in the type of computing. With `outside`, positions beyond its shape are
@@ -76,14 +76,14 @@ private:
 };
 
 // The families. Those of elements give null, and those of stages false, for an op they do not know.
-spec::ExprPtr loadPointwise(Builder &builder, mlir::Operation *op, const At &at);
+spec::ExprPtr loadPointwise(SpecBuilder &builder, mlir::Operation *op, const At &at);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
 /// Null also if the op cannot be read through with `outside`: then it must be stored.
-spec::ExprPtr loadMovement(Builder &builder, mlir::Operation *op, const At &at,
+spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &at,
                            std::optional<double> outside);
-bool lowerContraction(Builder &builder, mlir::Operation *op);
-bool lowerPooling(Builder &builder, mlir::Operation *op);
-bool lowerReduction(Builder &builder, mlir::Operation *op);
+bool lowerContraction(SpecBuilder &builder, mlir::Operation *op);
+bool lowerPooling(SpecBuilder &builder, mlir::Operation *op);
+bool lowerReduction(SpecBuilder &builder, mlir::Operation *op);
 
 } // namespace kiln::lower
 

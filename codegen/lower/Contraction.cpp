@@ -22,7 +22,7 @@ static spec::Stage sumOfProducts(Type result, std::vector<DimExpr> reduction, co
   return stage;
 }
 
-static void lowerMatmul(Builder &builder, MatmulOp op) {
+static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   SmallVector<DimExpr> a = dimsOf(op.getA().getType()), b = dimsOf(op.getB().getType());
   int rank = static_cast<int>(a.size()), k = rank;
   At atA = identity(rank), atB = identity(rank);
@@ -63,7 +63,7 @@ static spec::Index inputChannel(const Axes &axes, int64_t groups, const DimExpr 
   return index;
 }
 
-static void lowerConv2d(Builder &builder, Conv2dOp op) {
+static void lowerConv2d(SpecBuilder &builder, Conv2dOp op) {
   Axes axes = op.getChannelsLast() ? Axes{3, 1, 2} : Axes{1, 2, 3};
   SmallVector<DimExpr> w = dimsOf(op.getWeight().getType()), pad = op.getPadding().getDims();
   int64_t groups = op.getGroups();
@@ -82,7 +82,8 @@ static void lowerConv2d(Builder &builder, Conv2dOp op) {
   int spatial[2] = {axes.h, axes.w};
   for (int i = 0; i < 2; ++i) {
     int axis = spatial[i];
-    atX[axis] = affine({{axis, op.getStride()[i]}, {number[axis], op.getDilation()[i]}}, -pad[2 * i]);
+    atX[axis] =
+        affine({{axis, op.getStride()[i]}, {number[axis], op.getDilation()[i]}}, -pad[2 * i]);
     atW[axis] = spec::index(number[axis]);
   }
   atX[axes.c] = inputChannel(axes, groups, w[0], w[axes.c], number[axes.c]);
@@ -101,7 +102,7 @@ static void lowerConv2d(Builder &builder, Conv2dOp op) {
   });
 }
 
-bool lower::lowerContraction(Builder &builder, Operation *op) {
+bool lower::lowerContraction(SpecBuilder &builder, Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op))
     return lowerMatmul(builder, matmul), true;
   if (auto conv = dyn_cast<Conv2dOp>(op))

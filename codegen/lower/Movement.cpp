@@ -10,7 +10,7 @@ using namespace kiln::lower;
 using namespace mlir;
 using spec::ExprPtr;
 
-static ExprPtr loadPermute(Builder &builder, PermuteOp op, const At &at,
+static ExprPtr loadPermute(SpecBuilder &builder, PermuteOp op, const At &at,
                            std::optional<double> outside) {
   At inner(at.size());
   for (auto [i, axis] : llvm::enumerate(op.getAxes()))
@@ -18,7 +18,7 @@ static ExprPtr loadPermute(Builder &builder, PermuteOp op, const At &at,
   return builder.load(op.getX(), inner, outside);
 }
 
-static ExprPtr loadBroadcast(Builder &builder, BroadcastToOp op, const At &at,
+static ExprPtr loadBroadcast(SpecBuilder &builder, BroadcastToOp op, const At &at,
                              std::optional<double> outside) {
   if (outside)
     return nullptr; // positions outside of the result are not outside of the operand
@@ -29,7 +29,7 @@ static ExprPtr loadBroadcast(Builder &builder, BroadcastToOp op, const At &at,
   return builder.load(op.getX(), inner);
 }
 
-static ExprPtr loadSlice(Builder &builder, SliceOp op, const At &at,
+static ExprPtr loadSlice(SpecBuilder &builder, SliceOp op, const At &at,
                          std::optional<double> outside) {
   if (outside)
     return nullptr;
@@ -40,7 +40,8 @@ static ExprPtr loadSlice(Builder &builder, SliceOp op, const At &at,
   return builder.load(op.getX(), inner);
 }
 
-static ExprPtr loadPad(Builder &builder, PadOp op, const At &at, std::optional<double> outside) {
+static ExprPtr loadPad(SpecBuilder &builder, PadOp op, const At &at,
+                       std::optional<double> outside) {
   double value = op.getValue().convertToDouble();
   if (outside && *outside != value)
     return nullptr;
@@ -52,7 +53,7 @@ static ExprPtr loadPad(Builder &builder, PadOp op, const At &at, std::optional<d
 }
 
 /// Chooses the piece by the coordinate; the pieces not chosen are read outside of their shape.
-static ExprPtr loadConcat(Builder &builder, ConcatOp op, const At &at,
+static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
                           std::optional<double> outside) {
   if (outside)
     return nullptr;
@@ -64,14 +65,15 @@ static ExprPtr loadConcat(Builder &builder, ConcatOp op, const At &at,
   for (size_t i = op.getXs().size(); i-- > 0;) {
     At inner = at;
     inner[axis] = scaled(at[axis], 1, -begins[i]);
-    ExprPtr piece = builder.load(op.getXs()[i], inner, op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
+    ExprPtr piece = builder.load(op.getXs()[i], inner,
+                                 op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
     ExprPtr isHere = spec::apply(spec::Op::Lt, {position, number(begins[i + 1], DType::I64)});
     element = element ? spec::apply(spec::Op::Select, {isHere, piece, element}) : piece;
   }
   return element;
 }
 
-ExprPtr lower::loadMovement(Builder &builder, Operation *op, const At &at,
+ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
                             std::optional<double> outside) {
   return llvm::TypeSwitch<Operation *, ExprPtr>(op)
       .Case([&](PermuteOp op) { return loadPermute(builder, op, at, outside); })

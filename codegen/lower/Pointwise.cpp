@@ -14,7 +14,7 @@ using namespace mlir;
 using spec::apply;
 using spec::constant;
 using spec::ExprPtr;
-using spec::Op;
+using SpecOp = spec::Op;
 
 static ExprPtr like(const ExprPtr &x, double value) { return constant(value, x->type); }
 
@@ -22,40 +22,40 @@ static ExprPtr like(const ExprPtr &x, double value) { return constant(value, x->
 // Ops that are one operation of specs
 //===----------------------------------------------------------------------===//
 
-static std::optional<Op> directOp(StringRef name, bool isFloating) {
-  std::optional<Op> none;
+static std::optional<SpecOp> directOp(StringRef name, bool isFloating) {
+  std::optional<SpecOp> none;
   if (isFloating && (name == "floordiv" || name == "mod"))
     return none;
-  return llvm::StringSwitch<std::optional<Op>>(name)
-      .Case("neg", Op::Neg)
-      .Case("abs", Op::Abs)
-      .Case("exp", Op::Exp)
-      .Case("log", Op::Log)
-      .Case("sqrt", Op::Sqrt)
-      .Case("tanh", Op::Tanh)
-      .Case("erf", Op::Erf)
-      .Case("sin", Op::Sin)
-      .Case("cos", Op::Cos)
-      .Case("round", Op::Round)
-      .Case("floor", Op::Floor)
-      .Case("ceil", Op::Ceil)
-      .Case("logical_not", Op::Not)
-      .Case("add", Op::Add)
-      .Case("sub", Op::Sub)
-      .Case("mul", Op::Mul)
-      .Case("div", Op::Div)
-      .Case("floordiv", Op::FloorDiv)
-      .Case("mod", Op::Mod)
-      .Case("pow", Op::Pow)
-      .Case("maximum", Op::Max)
-      .Case("minimum", Op::Min)
-      .Cases({"bitwise_and", "logical_and"}, Op::And)
-      .Cases({"bitwise_or", "logical_or"}, Op::Or)
-      .Case("bitwise_xor", Op::Xor)
-      .Cases({"eq"}, Op::Eq)
-      .Case("ne", Op::Ne)
-      .Case("lt", Op::Lt)
-      .Case("le", Op::Le)
+  return llvm::StringSwitch<std::optional<SpecOp>>(name)
+      .Case("neg", SpecOp::Neg)
+      .Case("abs", SpecOp::Abs)
+      .Case("exp", SpecOp::Exp)
+      .Case("log", SpecOp::Log)
+      .Case("sqrt", SpecOp::Sqrt)
+      .Case("tanh", SpecOp::Tanh)
+      .Case("erf", SpecOp::Erf)
+      .Case("sin", SpecOp::Sin)
+      .Case("cos", SpecOp::Cos)
+      .Case("round", SpecOp::Round)
+      .Case("floor", SpecOp::Floor)
+      .Case("ceil", SpecOp::Ceil)
+      .Case("logical_not", SpecOp::Not)
+      .Case("add", SpecOp::Add)
+      .Case("sub", SpecOp::Sub)
+      .Case("mul", SpecOp::Mul)
+      .Case("div", SpecOp::Div)
+      .Case("floordiv", SpecOp::FloorDiv)
+      .Case("mod", SpecOp::Mod)
+      .Case("pow", SpecOp::Pow)
+      .Case("maximum", SpecOp::Max)
+      .Case("minimum", SpecOp::Min)
+      .Cases({"bitwise_and", "logical_and"}, SpecOp::And)
+      .Cases({"bitwise_or", "logical_or"}, SpecOp::Or)
+      .Case("bitwise_xor", SpecOp::Xor)
+      .Cases({"eq"}, SpecOp::Eq)
+      .Case("ne", SpecOp::Ne)
+      .Case("lt", SpecOp::Lt)
+      .Case("le", SpecOp::Le)
       .Default(none);
 }
 
@@ -63,33 +63,33 @@ static std::optional<Op> directOp(StringRef name, bool isFloating) {
 // Ops built of several
 //===----------------------------------------------------------------------===//
 
-static ExprPtr reciprocal(const ExprPtr &x) { return apply(Op::Div, {like(x, 1), x}); }
+static ExprPtr reciprocal(const ExprPtr &x) { return apply(SpecOp::Div, {like(x, 1), x}); }
 
 /// 1 + exp(-x), the denominator of the logistic function.
 static ExprPtr onePlusExp(const ExprPtr &x) {
-  return apply(Op::Add, {like(x, 1), apply(Op::Exp, {apply(Op::Neg, {x})})});
+  return apply(SpecOp::Add, {like(x, 1), apply(SpecOp::Exp, {apply(SpecOp::Neg, {x})})});
 }
 
 /// Zeros and NaN stay themselves.
 static ExprPtr sign(const ExprPtr &x) {
   ExprPtr zero = like(x, 0);
-  ExprPtr positive = apply(Op::Select, {apply(Op::Lt, {zero, x}), like(x, 1), x});
+  ExprPtr positive = apply(SpecOp::Select, {apply(SpecOp::Lt, {zero, x}), like(x, 1), x});
   if (x->type == DType::U8)
     return positive;
-  return apply(Op::Select, {apply(Op::Lt, {x, zero}), like(x, -1), positive});
+  return apply(SpecOp::Select, {apply(SpecOp::Lt, {x, zero}), like(x, -1), positive});
 }
 
 static ExprPtr gelu(const ExprPtr &x, bool byTanh) {
   ExprPtr inner;
   if (byTanh) {
-    ExprPtr cube = apply(Op::Mul, {x, apply(Op::Mul, {x, x})});
-    inner = apply(Op::Add, {x, apply(Op::Mul, {like(x, 0.044715), cube})});
-    inner = apply(Op::Tanh, {apply(Op::Mul, {like(x, std::sqrt(2 / M_PI)), inner})});
+    ExprPtr cube = apply(SpecOp::Mul, {x, apply(SpecOp::Mul, {x, x})});
+    inner = apply(SpecOp::Add, {x, apply(SpecOp::Mul, {like(x, 0.044715), cube})});
+    inner = apply(SpecOp::Tanh, {apply(SpecOp::Mul, {like(x, std::sqrt(2 / M_PI)), inner})});
   } else {
-    inner = apply(Op::Erf, {apply(Op::Mul, {x, like(x, std::sqrt(0.5))})});
+    inner = apply(SpecOp::Erf, {apply(SpecOp::Mul, {x, like(x, std::sqrt(0.5))})});
   }
-  ExprPtr half = apply(Op::Mul, {like(x, 0.5), x});
-  return apply(Op::Mul, {half, apply(Op::Add, {like(x, 1), inner})});
+  ExprPtr half = apply(SpecOp::Mul, {like(x, 0.5), x});
+  return apply(SpecOp::Mul, {half, apply(SpecOp::Add, {like(x, 1), inner})});
 }
 
 /// Bounds beyond the type's range do nothing; integers take the whole numbers within.
@@ -99,78 +99,79 @@ static ExprPtr clamp(ExprPtr x, double low, double high) {
     high = std::floor(high);
   }
   if (low > lowest(x->type))
-    x = apply(Op::Max, {x, like(x, low)});
+    x = apply(SpecOp::Max, {x, like(x, low)});
   if (high < largest(x->type))
-    x = apply(Op::Min, {x, like(x, high)});
+    x = apply(SpecOp::Min, {x, like(x, high)});
   return x;
 }
 
 static ExprPtr convert(const ExprPtr &x, DType type) {
   if (type == DType::Bool)
-    return x->type == DType::Bool ? x : apply(Op::Ne, {x, like(x, 0)});
+    return x->type == DType::Bool ? x : apply(SpecOp::Ne, {x, like(x, 0)});
   return widen(x->type == type ? x : spec::cast(x, type));
 }
 
 /// A shift by less than 0 is one by the width.
-static ExprPtr shift(Op op, const ExprPtr &a, const ExprPtr &b) {
+static ExprPtr shift(SpecOp op, const ExprPtr &a, const ExprPtr &b) {
   if (b->type == DType::U8)
     return apply(op, {a, b});
   ExprPtr width = constant(8 * byteSize(b->type), b->type);
-  ExprPtr isNegative = apply(Op::Lt, {b, constant(int64_t(0), b->type)});
-  return apply(op, {a, apply(Op::Select, {isNegative, width, b})});
+  ExprPtr isNegative = apply(SpecOp::Lt, {b, constant(int64_t(0), b->type)});
+  return apply(op, {a, apply(SpecOp::Select, {isNegative, width, b})});
 }
 
 /// floor(a / b) and a - b * floor(a / b), of floats.
 static ExprPtr floorDivide(const ExprPtr &a, const ExprPtr &b) {
-  return apply(Op::Floor, {apply(Op::Div, {a, b})});
+  return apply(SpecOp::Floor, {apply(SpecOp::Div, {a, b})});
 }
 
 static ExprPtr unary(StringRef name, const ExprPtr &x) {
   if (name == "sign")
     return sign(x);
   if (name == "rsqrt")
-    return reciprocal(apply(Op::Sqrt, {x}));
+    return reciprocal(apply(SpecOp::Sqrt, {x}));
   if (name == "reciprocal")
     return reciprocal(x);
   if (name == "sigmoid")
     return reciprocal(onePlusExp(x));
   if (name == "silu")
-    return apply(Op::Div, {x, onePlusExp(x)});
+    return apply(SpecOp::Div, {x, onePlusExp(x)});
   if (name == "relu")
-    return apply(Op::Max, {x, like(x, 0)});
+    return apply(SpecOp::Max, {x, like(x, 0)});
   if (name == "isnan")
-    return apply(Op::Ne, {x, x});
+    return apply(SpecOp::Ne, {x, x});
   return nullptr;
 }
 
 static ExprPtr binary(StringRef name, const ExprPtr &a, const ExprPtr &b) {
   if (name == "gt")
-    return apply(Op::Lt, {b, a});
+    return apply(SpecOp::Lt, {b, a});
   if (name == "ge")
-    return apply(Op::Le, {b, a});
+    return apply(SpecOp::Le, {b, a});
   if (name == "shift_left")
-    return shift(Op::Shl, a, b);
+    return shift(SpecOp::Shl, a, b);
   if (name == "shift_right")
-    return shift(Op::Shr, a, b);
+    return shift(SpecOp::Shr, a, b);
   if (name == "floordiv")
     return floorDivide(a, b);
   if (name == "mod")
-    return apply(Op::Sub, {a, apply(Op::Mul, {b, floorDivide(a, b)})});
+    return apply(SpecOp::Sub, {a, apply(SpecOp::Mul, {b, floorDivide(a, b)})});
   return nullptr;
 }
 
-static ExprPtr batchNorm(Builder &builder, BatchNormOp op, const At &at) {
+static ExprPtr batchNorm(SpecBuilder &builder, BatchNormOp op, const At &at) {
   At channel{at[1]};
-  ExprPtr x = apply(Op::Sub, {builder.load(op.getX(), at), builder.load(op.getRunningMean(), channel)});
+  ExprPtr x =
+      apply(SpecOp::Sub, {builder.load(op.getX(), at), builder.load(op.getRunningMean(), channel)});
   ExprPtr variance = builder.load(op.getRunningVar(), channel);
-  variance = apply(Op::Add, {variance, like(variance, op.getEps().convertToDouble())});
-  x = apply(Op::Div, {x, apply(Op::Sqrt, {variance})});
+  variance = apply(SpecOp::Add, {variance, like(variance, op.getEps().convertToDouble())});
+  x = apply(SpecOp::Div, {x, apply(SpecOp::Sqrt, {variance})});
   if (op.getWeight())
-    x = apply(Op::Mul, {x, builder.load(op.getWeight(), channel)});
-  return op.getBias() ? apply(Op::Add, {x, builder.load(op.getBias(), channel)}) : x;
+    x = apply(SpecOp::Mul, {x, builder.load(op.getWeight(), channel)});
+  return op.getBias() ? apply(SpecOp::Add, {x, builder.load(op.getBias(), channel)}) : x;
 }
 
-ExprPtr lower::loadPointwise(Builder &builder, Operation *op, const At &at) {
+ExprPtr lower::loadPointwise(SpecBuilder &builder, Operation *op, const At &at) {
   if (auto norm = dyn_cast<BatchNormOp>(op))
     return batchNorm(builder, norm, at);
   std::vector<ExprPtr> args;
@@ -181,11 +182,11 @@ ExprPtr lower::loadPointwise(Builder &builder, Operation *op, const At &at) {
   if (auto clamp = dyn_cast<ClampOp>(op))
     return ::clamp(args[0], clamp.getMin().convertToDouble(), clamp.getMax().convertToDouble());
   if (isa<WhereOp>(op))
-    return apply(Op::Select, args);
+    return apply(SpecOp::Select, args);
   if (isa<CastOp>(op))
     return convert(args[0], *dtypeOf(op->getResult(0).getType()));
   StringRef name = op->getName().stripDialect();
-  if (std::optional<Op> direct = directOp(name, isFloat(args[0]->type)))
+  if (std::optional<SpecOp> direct = directOp(name, isFloat(args[0]->type)))
     return static_cast<int>(args.size()) == spec::arity(*direct) ? apply(*direct, args) : nullptr;
   return args.size() == 1   ? unary(name, args[0])
          : args.size() == 2 ? binary(name, args[0], args[1])
@@ -216,8 +217,8 @@ static ExprPtr arange(ArangeOp op, DType type, const spec::Index &at) {
   ExprPtr position = valueOf(at);
   if (exact == DType::F64)
     position = spec::cast(position, DType::F64);
-  ExprPtr scaled = apply(Op::Mul, {position, held(op.getStep(), exact)});
-  return convert(apply(Op::Add, {held(op.getStart(), exact), scaled}), type);
+  ExprPtr scaled = apply(SpecOp::Mul, {position, held(op.getStep(), exact)});
+  return convert(apply(SpecOp::Add, {held(op.getStart(), exact), scaled}), type);
 }
 
 ExprPtr lower::loadConstant(Operation *op, const At &at) {
@@ -228,8 +229,9 @@ ExprPtr lower::loadConstant(Operation *op, const At &at) {
       .Case([&](ExtentOp op) { return number(op.getValue().getDims()[0], DType::I64); })
       .Case([&](EyeOp op) {
         DType compute = computeType(type);
-        return apply(Op::Select, {apply(Op::Eq, {valueOf(at[0]), valueOf(at[1])}),
-                                  constant(int64_t(1), compute), constant(int64_t(0), compute)});
+        return apply(SpecOp::Select,
+                     {apply(SpecOp::Eq, {valueOf(at[0]), valueOf(at[1])}),
+                      constant(int64_t(1), compute), constant(int64_t(0), compute)});
       })
       .Case([&](ConstantOp op) -> ExprPtr {
         auto elements = dyn_cast<DenseElementsAttr>(op.getValue());

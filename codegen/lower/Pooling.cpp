@@ -8,7 +8,7 @@ using namespace kiln::lower;
 using namespace mlir;
 using spec::apply;
 using spec::ExprPtr;
-using spec::Op;
+using SpecOp = spec::Op;
 
 namespace {
 /// One spatial dimension of a pool.
@@ -34,8 +34,7 @@ struct Pool {
 };
 } // namespace
 
-template <typename PoolOp>
-static Pool describe(PoolOp op, ArrayRef<int64_t> dilation) {
+template <typename PoolOp> static Pool describe(PoolOp op, ArrayRef<int64_t> dilation) {
   Pool pool;
   SmallVector<DimExpr> x = dimsOf(op.getX().getType()), y = dimsOf(op.getType());
   SmallVector<DimExpr> pad = op.getPadding().getDims();
@@ -45,8 +44,14 @@ static Pool describe(PoolOp op, ArrayRef<int64_t> dilation) {
   pool.isPadded = false;
   for (int i = 0; i < 2; ++i) {
     int axis = (op.getChannelsLast() ? 1 : 2) + i;
-    pool.axes[i] = {axis,    op.getKernelSize()[i], op.getStride()[i], dilation[i],
-                    x[axis], pad[2 * i],            pad[2 * i + 1],    y[axis]};
+    pool.axes[i] = {axis,
+                    op.getKernelSize()[i],
+                    op.getStride()[i],
+                    dilation[i],
+                    x[axis],
+                    pad[2 * i],
+                    pad[2 * i + 1],
+                    y[axis]};
     pool.at[axis] = affine({{axis, op.getStride()[i]}, {4 + i, dilation[i]}}, -pad[2 * i]);
     pool.stage.reduction.push_back(DimExpr(op.getKernelSize()[i]));
     pool.isPadded |= pad[2 * i] != DimExpr(0) || pool.axes[i].isClipped(0, names);
@@ -54,7 +59,7 @@ static Pool describe(PoolOp op, ArrayRef<int64_t> dilation) {
   return pool;
 }
 
-static void lowerMax(Builder &builder, MaxPool2dOp op) {
+static void lowerMax(SpecBuilder &builder, MaxPool2dOp op) {
   Pool pool = describe(op, op.getDilation());
   pool.stage.type = computeType(*dtypeOf(op.getType()));
   double start = lowest(pool.stage.type);
@@ -69,15 +74,15 @@ static void lowerMax(Builder &builder, MaxPool2dOp op) {
 /// [0, extent), or with `border` of [-low, extent + border). Average pools are not dilated.
 static ExprPtr countTaps(const Axis &axis, const spec::Index &at, bool countPad) {
   ExprPtr begin = valueOf(scaled(at, axis.stride, -axis.low));
-  ExprPtr end = apply(Op::Add, {begin, spec::constant(axis.kernel, DType::I64)});
+  ExprPtr end = apply(SpecOp::Add, {begin, spec::constant(axis.kernel, DType::I64)});
   DimExpr limit = countPad ? axis.extent + axis.high : axis.extent;
-  end = apply(Op::Min, {end, number(limit, DType::I64)});
+  end = apply(SpecOp::Min, {end, number(limit, DType::I64)});
   if (!countPad)
-    begin = apply(Op::Max, {begin, spec::constant(int64_t(0), DType::I64)});
-  return apply(Op::Sub, {end, begin});
+    begin = apply(SpecOp::Max, {begin, spec::constant(int64_t(0), DType::I64)});
+  return apply(SpecOp::Sub, {end, begin});
 }
 
-static void lowerAverage(Builder &builder, AvgPool2dOp op) {
+static void lowerAverage(SpecBuilder &builder, AvgPool2dOp op) {
   constexpr int64_t ones[2] = {1, 1};
   Pool pool = describe(op, ones);
   DType type = computeType(*dtypeOf(op.getType()));
@@ -97,10 +102,10 @@ static void lowerAverage(Builder &builder, AvgPool2dOp op) {
   builder.derive(op.getResult(), [&builder, axes, sum, type, countPad, isClipped](const At &at) {
     ExprPtr count = spec::constant(axes[0].kernel * axes[1].kernel, type);
     if (isClipped)
-      count = spec::cast(apply(Op::Mul, {countTaps(axes[0], at[axes[0].axis], countPad),
-                                         countTaps(axes[1], at[axes[1].axis], countPad)}),
+      count = spec::cast(apply(SpecOp::Mul, {countTaps(axes[0], at[axes[0].axis], countPad),
+                                             countTaps(axes[1], at[axes[1].axis], countPad)}),
                          type);
-    return apply(Op::Div, {builder.readStage(sum, at), count});
+    return apply(SpecOp::Div, {builder.readStage(sum, at), count});
   });
 }
 
@@ -108,14 +113,15 @@ static void lowerAverage(Builder &builder, AvgPool2dOp op) {
 static std::pair<ExprPtr, ExprPtr> part(const ExprPtr &at, const DimExpr &n, int64_t parts) {
   auto constant = [](int64_t value) { return spec::constant(value, DType::I64); };
   ExprPtr extent = number(n, DType::I64);
-  ExprPtr begin = apply(Op::FloorDiv, {apply(Op::Mul, {at, extent}), constant(parts)});
-  ExprPtr next = apply(Op::Mul, {apply(Op::Add, {at, constant(1)}), extent});
-  ExprPtr end = apply(Op::FloorDiv, {apply(Op::Add, {next, constant(parts - 1)}), constant(parts)});
+  ExprPtr begin = apply(SpecOp::FloorDiv, {apply(SpecOp::Mul, {at, extent}), constant(parts)});
+  ExprPtr next = apply(SpecOp::Mul, {apply(SpecOp::Add, {at, constant(1)}), extent});
+  ExprPtr end =
+      apply(SpecOp::FloorDiv, {apply(SpecOp::Add, {next, constant(parts - 1)}), constant(parts)});
   return {begin, end};
 }
 
 /// Windows of different extents: the reduction runs over the largest and takes 0 beyond each end.
-static void lowerAdaptive(Builder &builder, AdaptiveAvgPool2dOp op) {
+static void lowerAdaptive(SpecBuilder &builder, AdaptiveAvgPool2dOp op) {
   int first = op.getChannelsLast() ? 1 : 2;
   SmallVector<DimExpr> x = dimsOf(op.getX().getType()), y = dimsOf(op.getType());
   DType type = computeType(*dtypeOf(op.getType()));
@@ -134,26 +140,27 @@ static void lowerAdaptive(Builder &builder, AdaptiveAvgPool2dOp op) {
     parts.push_back({n, count});
     stage.reduction.push_back(DimExpr::floorDiv(n + DimExpr(count - 1), count) + DimExpr(1));
     auto [begin, end] = part(spec::dim(first + i), n, count);
-    ExprPtr position = apply(Op::Add, {begin, spec::dim(4 + i)});
-    ExprPtr fits = apply(Op::Lt, {position, end});
-    isInside = isInside ? apply(Op::And, {isInside, fits}) : fits;
+    ExprPtr position = apply(SpecOp::Add, {begin, spec::dim(4 + i)});
+    ExprPtr fits = apply(SpecOp::Lt, {position, end});
+    isInside = isInside ? apply(SpecOp::And, {isInside, fits}) : fits;
     at[first + i] = spec::Index();
     at[first + i].indirect = position;
   }
-  stage.body = apply(Op::Select, {isInside, builder.load(op.getX(), at), spec::constant(0.0, type)});
+  stage.body =
+      apply(SpecOp::Select, {isInside, builder.load(op.getX(), at), spec::constant(0.0, type)});
   std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
   builder.derive(op.getResult(), [&builder, parts, sum, type, first](const At &at) {
     ExprPtr count;
     for (int i = 0; i < 2; ++i) {
       auto [begin, end] = part(valueOf(at[first + i]), parts[i].first, parts[i].second);
-      ExprPtr extent = apply(Op::Sub, {end, begin});
-      count = count ? apply(Op::Mul, {count, extent}) : extent;
+      ExprPtr extent = apply(SpecOp::Sub, {end, begin});
+      count = count ? apply(SpecOp::Mul, {count, extent}) : extent;
     }
-    return apply(Op::Div, {builder.readStage(sum, at), spec::cast(count, type)});
+    return apply(SpecOp::Div, {builder.readStage(sum, at), spec::cast(count, type)});
   });
 }
 
-bool lower::lowerPooling(Builder &builder, Operation *op) {
+bool lower::lowerPooling(SpecBuilder &builder, Operation *op) {
   if (auto pool = dyn_cast<MaxPool2dOp>(op))
     return lowerMax(builder, pool), true;
   if (auto pool = dyn_cast<AvgPool2dOp>(op))

@@ -13,7 +13,7 @@ using namespace mlir;
 using spec::apply;
 using spec::Combiner;
 using spec::ExprPtr;
-using spec::Op;
+using SpecOp = spec::Op;
 
 namespace {
 /// A tensor's dimensions divided into kept and reduced ones. With `keepdims` the results of stages
@@ -81,11 +81,11 @@ private:
 } // namespace
 
 static ExprPtr exponential(const ExprPtr &x, const ExprPtr &top) {
-  return apply(Op::Exp, {apply(Op::Sub, {x, top})});
+  return apply(SpecOp::Exp, {apply(SpecOp::Sub, {x, top})});
 }
 
 /// One stage. A reduction over no axis is the operand itself.
-static void lowerPlain(Builder &builder, Operation *op, ArrayRef<int64_t> axes, bool keepdims,
+static void lowerPlain(SpecBuilder &builder, Operation *op, ArrayRef<int64_t> axes, bool keepdims,
                        Combiner combiner, double init) {
   Value x = op->getOperand(0);
   if (axes.empty())
@@ -97,19 +97,19 @@ static void lowerPlain(Builder &builder, Operation *op, ArrayRef<int64_t> axes, 
   builder.appendAnchor(op, rows.stage(combiner, start, body));
 }
 
-static void lowerMean(Builder &builder, MeanOp op) {
-  Rows rows(op.getX().getType(), op.getAxis(), op.getKeepdims());
-  lowerPlain(builder, op, op.getAxis(), op.getKeepdims(), Combiner::Add, 0);
+static void lowerMean(SpecBuilder &builder, MeanOp op) {
   if (op.getAxis().empty())
-    return;
-  std::string sum = builder.release(op.getResult());
-  builder.derive(op.getResult(), [&builder, sum, count = rows.count()](const At &at) {
-    ExprPtr value = builder.readStage(sum, at);
-    return apply(Op::Div, {value, number(count, value->type)});
+    return lowerPlain(builder, op, {}, op.getKeepdims(), Combiner::Add, 0);
+  Rows rows(op.getX().getType(), op.getAxis(), op.getKeepdims());
+  ExprPtr body = builder.load(op.getX(), rows.element());
+  ExprPtr zero = spec::constant(0.0, body->type), count = number(rows.count(), body->type);
+  std::string sum = builder.append(rows.stage(Combiner::Add, zero, body), /*isAnchor=*/true);
+  builder.derive(op.getResult(), [=, &builder](const At &at) {
+    return apply(SpecOp::Div, {builder.readStage(sum, at), count});
   });
 }
 
-static void lowerArg(Builder &builder, Operation *op, int64_t axis, bool keepdims,
+static void lowerArg(SpecBuilder &builder, Operation *op, int64_t axis, bool keepdims,
                      Combiner combiner) {
   Rows rows(op->getOperand(0).getType(), axis, keepdims);
   spec::Stage stage =
@@ -119,7 +119,7 @@ static void lowerArg(Builder &builder, Operation *op, int64_t axis, bool keepdim
 }
 
 /// The largest element of each row.
-static std::string appendTop(Builder &builder, Value x, const Rows &rows) {
+static std::string appendTop(SpecBuilder &builder, Value x, const Rows &rows) {
   ExprPtr body = builder.load(x, rows.element());
   ExprPtr init = spec::constant(lowest(body->type), body->type);
   return builder.append(rows.stage(Combiner::Max, init, body), /*isAnchor=*/true);
@@ -127,21 +127,21 @@ static std::string appendTop(Builder &builder, Value x, const Rows &rows) {
 
 /// Stages: maximum, exponential, sum; the result is their quotient. For the logarithm: maximum, sum
 /// of exponentials, its logarithm; the result is a difference.
-static void lowerSoftmax(Builder &builder, Operation *op, int64_t axis, bool isLog) {
+static void lowerSoftmax(SpecBuilder &builder, Operation *op, int64_t axis, bool isLog) {
   Value x = op->getOperand(0), y = op->getResult(0);
   builder.store(x);
   Rows rows(x.getType(), axis, /*keepdims=*/false);
   SmallVector<DimExpr> dims = dimsOf(x.getType());
   std::string top = appendTop(builder, x, rows);
   auto shifted = [=, &builder](const At &at) {
-    return apply(Op::Sub, {builder.load(x, at), builder.readStage(top, rows.row(at))});
+    return apply(SpecOp::Sub, {builder.load(x, at), builder.readStage(top, rows.row(at))});
   };
   std::string exponentials;
-  ExprPtr summand = apply(Op::Exp, {shifted(rows.element())});
+  ExprPtr summand = apply(SpecOp::Exp, {shifted(rows.element())});
   if (!isLog) {
     spec::Stage stage;
     stage.domain.assign(dims.begin(), dims.end());
-    stage.body = apply(Op::Exp, {shifted(identity(dims.size()))});
+    stage.body = apply(SpecOp::Exp, {shifted(identity(dims.size()))});
     stage.type = stage.body->type;
     exponentials = builder.append(std::move(stage));
     summand = builder.readStage(exponentials, rows.element());
@@ -150,64 +150,65 @@ static void lowerSoftmax(Builder &builder, Operation *op, int64_t axis, bool isL
   std::string sum = builder.append(rows.stage(Combiner::Add, zero, summand));
   if (!isLog)
     return builder.derive(y, [=, &builder](const At &at) {
-      return apply(Op::Div, {builder.readStage(exponentials, at),
-                             builder.readStage(sum, rows.row(at))});
+      return apply(SpecOp::Div,
+                   {builder.readStage(exponentials, at), builder.readStage(sum, rows.row(at))});
     });
   spec::Stage logarithm;
   logarithm.domain = rows.domain;
   logarithm.type = zero->type;
-  logarithm.body = apply(Op::Log, {builder.readStage(sum, identity(rows.domain.size()))});
+  logarithm.body = apply(SpecOp::Log, {builder.readStage(sum, identity(rows.domain.size()))});
   std::string scale = builder.append(std::move(logarithm));
   builder.derive(y, [=, &builder](const At &at) {
-    return apply(Op::Sub, {shifted(at), builder.readStage(scale, rows.row(at))});
+    return apply(SpecOp::Sub, {shifted(at), builder.readStage(scale, rows.row(at))});
   });
 }
 
 /// Mean, then the mean of squared differences.
-static void lowerVariance(Builder &builder, VarOp op) {
+static void lowerVariance(SpecBuilder &builder, VarOp op) {
   Value x = op.getX();
   builder.store(x);
   Rows rows(x.getType(), op.getAxis(), op.getKeepdims());
   if (rows.reduction.empty())
     return builder.derive(op.getResult(), [&builder, x](const At &at) {
       ExprPtr value = builder.load(x, at);
-      return apply(Op::Sub, {value, value});
+      return apply(SpecOp::Sub, {value, value});
     });
   ExprPtr value = builder.load(x, rows.element());
   ExprPtr zero = spec::constant(0.0, value->type), count = number(rows.count(), value->type);
   std::string sum = builder.append(rows.stage(Combiner::Add, zero, value), /*isAnchor=*/true);
-  ExprPtr mean = apply(Op::Div, {builder.readStage(sum, rows.rowOfElement()), count});
-  ExprPtr difference = apply(Op::Sub, {value, mean});
-  ExprPtr square = apply(Op::Mul, {difference, difference});
+  ExprPtr mean = apply(SpecOp::Div, {builder.readStage(sum, rows.rowOfElement()), count});
+  ExprPtr difference = apply(SpecOp::Sub, {value, mean});
+  ExprPtr square = apply(SpecOp::Mul, {difference, difference});
   std::string squares = builder.append(rows.stage(Combiner::Add, zero, square));
   builder.derive(op.getResult(), [=, &builder](const At &at) {
-    return apply(Op::Div, {builder.readStage(squares, at), count});
+    return apply(SpecOp::Div, {builder.readStage(squares, at), count});
   });
 }
 
 /// The maximum is subtracted first, unless it is infinite.
-static void lowerLogSumExp(Builder &builder, LogSumExpOp op) {
+static void lowerLogSumExp(SpecBuilder &builder, LogSumExpOp op) {
   Value x = op.getX();
   builder.store(x);
   Rows rows(x.getType(), op.getAxis(), op.getKeepdims());
   if (rows.reduction.empty())
-    return builder.derive(op.getResult(), [&builder, x](const At &at) { return builder.load(x, at); });
+    return builder.derive(op.getResult(),
+                          [&builder, x](const At &at) { return builder.load(x, at); });
   std::string top = appendTop(builder, x, rows);
   auto finite = [&builder, top](const At &at) {
     ExprPtr value = builder.readStage(top, at);
-    ExprPtr size = apply(Op::Abs, {value}), zero = spec::constant(0.0, value->type);
-    ExprPtr isInfinite = apply(Op::Eq, {size, spec::constant(INFINITY, value->type)});
-    return apply(Op::Select, {isInfinite, zero, value});
+    ExprPtr size = apply(SpecOp::Abs, {value}), zero = spec::constant(0.0, value->type);
+    ExprPtr isInfinite = apply(SpecOp::Eq, {size, spec::constant(INFINITY, value->type)});
+    return apply(SpecOp::Select, {isInfinite, zero, value});
   };
   ExprPtr body = exponential(builder.load(x, rows.element()), finite(rows.rowOfElement()));
   ExprPtr zero = spec::constant(0.0, body->type);
   std::string sum = builder.append(rows.stage(Combiner::Add, zero, body));
   builder.derive(op.getResult(), [=, &builder](const At &at) {
-    return apply(Op::Add, {apply(Op::Log, {builder.readStage(sum, at)}), finite(at)});
+    return apply(SpecOp::Add, {apply(SpecOp::Log, {builder.readStage(sum, at)}), finite(at)});
   });
 }
 
-bool lower::lowerReduction(Builder &builder, Operation *op) {
+bool lower::lowerReduction(SpecBuilder &builder, Operation *op) {
   auto plain = [&](auto op, Combiner combiner, double init) {
     lowerPlain(builder, op, op.getAxis(), op.getKeepdims(), combiner, init);
     return true;
