@@ -38,4 +38,13 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def Plan : Kiln_Pass<"kiln-plan"> {
+  let summary = "places every value in one arena";
+  let description = [{
+    Values of launches get offsets such that those alive at one time do not overlap; what a function
+    returns is written straight into the caller's memory. Sizes that differ by a number only are
+    placed largest first at the lowest free place; others share slots that are provably large enough.
+  }];
+}
+
 #endif // KILN_PASSES_TD
