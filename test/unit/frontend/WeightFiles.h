@@ -13,7 +13,7 @@ namespace kiln::testing {
 inline std::string le(uint64_t value, int size) {
   std::string out;
   for (int i = 0; i < size; ++i)
-    out += static_cast<char>(value >> (8 * i));
+    out += i < 8 ? static_cast<char>(value >> (8 * i)) : '\0';
   return out;
 }
 
