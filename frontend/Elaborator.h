@@ -25,7 +25,8 @@ class Elaborator {
 public:
   Elaborator(mlir::MLIRContext &context, Diagnostics &diags, Modules &modules,
              const PrimitiveTable &primitives)
-      : context(context), diags(diags), modules(modules), primitives(primitives), builder(&context) {}
+      : context(context), diags(diags), modules(modules), primitives(primitives),
+        builder(&context) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> run(const ast::LayerDecl *model, const Module &module,
                                         const ImportOptions &options);
@@ -86,7 +87,8 @@ private:
   mlir::Location location(llvm::SMRange place);
 
   // Model and entry points (Elaborate.cpp)
-  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options, std::vector<Arg> &args);
+  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
+                          std::vector<Arg> &args);
   Value parseSet(llvm::StringRef name, llvm::StringRef text);
   void nameMembers(Instance &instance, const std::string &path);
   void nameValue(const Value &value, const std::string &path);
@@ -118,15 +120,20 @@ private:
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  bool sliceAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size, int64_t &step);
+  bool sliceAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size,
+                 int64_t &step);
 
   // Calls (ElaborateCall.cpp)
   Value evalCall(const ast::CallExpr *expr);
   Value callNamed(llvm::StringRef name, const ast::CallExpr *expr, std::vector<Arg> &args);
-  Value callBuiltin(llvm::StringRef name, const std::vector<Arg> &args, llvm::SMRange place, bool &known);
-  Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args, llvm::SMRange place);
-  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args, llvm::SMRange place);
-  Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args, llvm::SMRange place);
+  Value callBuiltin(llvm::StringRef name, const std::vector<Arg> &args, llvm::SMRange place,
+                    bool &known);
+  Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args,
+                 llvm::SMRange place);
+  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args,
+               llvm::SMRange place);
+  Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args,
+                  llvm::SMRange place);
   const ast::FnDecl *method(const Instance &instance, llvm::StringRef name);
   bool enter(Frame &callee, llvm::SMRange place, llvm::StringRef name);
   bool bindArguments(llvm::ArrayRef<Formal> formals, std::vector<Arg> &args, llvm::SMRange place,
@@ -139,10 +146,12 @@ private:
   std::optional<DType> evalDType(const ast::Ident &name);
   bool isCompileTime(const ast::Type *type);
   bool coerce(const ast::Type *type, Value &value);
-  bool matchTensor(const ast::Type *type, Value &value, llvm::SMRange place, const std::string &what,
-                   std::vector<Equation> &equations);
-  bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place, const std::string &what);
-  bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations, llvm::SMRange place);
+  bool matchTensor(const ast::Type *type, Value &value, llvm::SMRange place,
+                   const std::string &what, std::vector<Equation> &equations);
+  bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place,
+                  const std::string &what);
+  bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations,
+             llvm::SMRange place);
   bool requireEqual(const Equation &equation);
   bool requireAtMost(const DimExpr &value, const DimExpr &limit, llvm::SMRange place,
                      llvm::SMRange declared, const std::string &what);
@@ -164,18 +173,21 @@ private:
 
   // Primitive functions (EmitPrimitive.cpp)
   Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, llvm::SMRange place);
-  bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound, llvm::SMRange place,
-                      llvm::SmallVectorImpl<mlir::Value> &operands, llvm::SmallVectorImpl<int32_t> &segments);
+  bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound,
+                      llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
+                      llvm::SmallVectorImpl<int32_t> &segments);
   Value defaultValue(const Primitive::Slot &slot);
   mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, llvm::SMRange place,
                             mlir::ValueRange operands, const mlir::NamedAttrList &others);
-  mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value, mlir::ValueRange operands);
-  std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands, const mlir::NamedAttrList &others);
+  mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value,
+                                mlir::ValueRange operands);
+  std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands,
+                                const mlir::NamedAttrList &others);
   std::optional<Dims> samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others);
   mlir::Operation *create(mlir::RegisteredOperationName op, mlir::ValueRange operands,
                           mlir::NamedAttrList attributes, llvm::SMRange place);
-  mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands, mlir::NamedAttrList attributes,
-                          llvm::SMRange place);
+  mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands,
+                          mlir::NamedAttrList attributes, llvm::SMRange place);
   mlir::Attribute dimsAttr(llvm::ArrayRef<DimExpr> dims);
 };
 
