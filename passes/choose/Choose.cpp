@@ -39,7 +39,8 @@ Choice choose(KernelOp kernel) {
     case FusionRole::Convolution: {
       auto conv = cast<Conv2dOp>(op.getOperation());
       auto weight = cast<RankedTensorType>(conv.getWeight().getType());
-      bool depthwise = conv.getGroups() > 1 && conv.getGroups() == weight.getDimSize(0);
+      int64_t groups = conv.getGroups();
+      bool depthwise = groups > 1 && groups == weight.getDimSize(0);
       choice = depthwise ? Choice{"depthwise", "every channel is a group"} : Choice{"conv2d", "channels are summed"};
       break;
     }

@@ -95,7 +95,7 @@ void Pack::restore(KernelOp kernel, const Packing &packing, Type packedType) {
   MLIRContext *context = &getContext();
   Value argument = packing.argument;
   auto logical = cast<RankedTensorType>(argument.getType());
-  packing.argument.setType(packedType);
+  argument.setType(packedType);
   OpBuilder b(&kernel.getBody().front(), kernel.getBody().front().begin());
   Location loc = packing.reader->getLoc();
   Operation *first = nullptr;
