@@ -10,6 +10,7 @@
 #include "passes/Passes.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace kiln;
@@ -177,7 +178,8 @@ private:
       StringRef base = first ? first.getWeight() : StringRef("constant");
       std::string name = base.ends_with(".folded") ? base.str() : (base + ".folded").str();
       OpBuilder builder(module.getBodyRegion());
-      weight = WeightOp::create(builder, op->getLoc(), name, op->getResult(0).getType(),
+      weight = WeightOp::create(builder, op->getLoc(), name,
+                                cast<TensorType>(op->getResult(0).getType()),
                                 builder.getStringAttr(hash));
       if (first)
         weight->moveAfter(symbols.lookup(first.getWeight()));
