@@ -47,11 +47,7 @@ void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
     const char *start = place.Start.getPointer();
     if (at->callPlace.Start.getPointer() <= start && start < at->callPlace.End.getPointer())
       continue;
-    const Ident &name = declaredName(at->decl);
-    error.note(
-        at->callPlace,
-        inQuotes(at->self && name.text == "forward" ? at->self->decl->name.text : name.text) +
-            " is used here");
+    error.note(at->callPlace, at->title() + " is used here");
     ++notes;
   }
 }

@@ -231,9 +231,12 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
 }
 
 void Elaborator::addCheck(const DimExpr &left, const DimExpr &right, const std::string &text) {
-  std::array<std::string, 3> check = {left.str(), right.str(), text};
-  if (!is_contained(checks, check))
-    checks.push_back(check);
+  bool known = any_of(checks, [&](auto &check) {
+    return (check[0] == left.str() && check[1] == right.str()) ||
+           (check[0] == right.str() && check[1] == left.str());
+  });
+  if (!known)
+    checks.push_back({left.str(), right.str(), text});
 }
 
 bool Elaborator::requireEqual(const Equation &e) {

@@ -8,9 +8,9 @@
 #ifndef KILN_FRONTEND_ELABORATOR_H
 #define KILN_FRONTEND_ELABORATOR_H
 
+#include "frontend/Frame.h"
 #include "frontend/Import.h"
 #include "frontend/Primitives.h"
-#include "frontend/Value.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -32,35 +32,6 @@ public:
                                         const ImportOptions &options);
 
 private:
-  using Dims = llvm::SmallVector<DimExpr>;
-  /// A call in progress: of a function, or the making of a layer.
-  struct Frame {
-    explicit Frame(const Module *module) : module(module) {}
-    const Module *module;
-    Instance *self = nullptr;
-    const ast::Stmt *decl = nullptr;
-    Frame *caller = nullptr;
-    llvm::SMRange callPlace;
-    std::optional<mlir::Location> callLoc; ///< absent in an entry point
-    llvm::StringMap<Value> locals;         ///< also generics and compile-time parameters
-    std::optional<Dims> leading;           ///< what `...` stands for
-    std::optional<Value> result;
-    llvm::SMRange resultPlace; ///< of the return statement
-    int64_t rounds = 0;
-    bool inLayer = false; ///< assignments declare members
-  };
-  /// A pattern of a signature beside the extent found there.
-  struct Equation {
-    DimExpr expected, actual;
-    llvm::SMRange place, declared;
-    std::string what;
-  };
-  /// A parameter of whatever is called.
-  struct Formal {
-    llvm::StringRef name;
-    bool required, byName;
-  };
-
   mlir::MLIRContext &context;
   Diagnostics &diags;
   Modules &modules;
@@ -167,6 +138,7 @@ private:
   bool broadcastAll(llvm::MutableArrayRef<mlir::Value> values, llvm::SMRange place);
   std::optional<Dims> broadcastShape(llvm::ArrayRef<Dims> shapes, llvm::SMRange place);
   mlir::Value broadcastTo(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
+  mlir::Value assumeShape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
   Value matmul(mlir::Value a, mlir::Value b, llvm::SMRange place);
   mlir::Value get(const Weight *weight, llvm::SMRange place);
@@ -201,7 +173,7 @@ std::string dimText(const DimExpr &expr);
 /// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
 DimExpr unknownDim(llvm::StringRef name);
 /// The list behind a value, if it is one of integers and dimensions (a single one counts).
-std::optional<llvm::SmallVector<DimExpr>> dimList(const Value &value);
+std::optional<Dims> dimList(const Value &value);
 
 } // namespace kiln
 

@@ -3,6 +3,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
 
@@ -55,7 +56,7 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
       return Value::list(std::move(joined));
     }
     return fail(place, DiagCode::TypeMismatch,
-                inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " +
+                spelling(op) + " is not defined on " + describe(lhs) + " and " +
                     describe(rhs));
   }
   if (!ta && !tb) {
@@ -151,7 +152,7 @@ Value Elaborator::foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, 
   auto *a = lhs.as<int64_t>(), *b = rhs.as<int64_t>();
   auto undefined = [&] {
     return fail(place, DiagCode::TypeMismatch,
-                inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " +
+                spelling(op) + " is not defined on " + describe(lhs) + " and " +
                     describe(rhs));
   };
   if (auto *p = lhs.as<bool>(), *q = rhs.as<bool>(); p || q) {
@@ -312,39 +313,51 @@ mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, 
   return nullptr;
 }
 
-std::optional<Elaborator::Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange place) {
+static std::string shapeText(ArrayRef<DimExpr> dims) {
+  return "[" + join(map_range(dims, dimText), ", ") + "]";
+}
+
+/// NumPy's common shape. Extents that may differ are compared at entry; only the constant 1 is
+/// repeated.
+std::optional<Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange place) {
   size_t rank = 0;
   for (const Dims &shape : shapes)
     rank = std::max(rank, shape.size());
   Dims result(rank, DimExpr(1));
   for (const Dims &shape : shapes)
-    for (size_t i = 0; i < shape.size(); ++i) {
+    for (auto [i, extent] : enumerate(shape)) {
       DimExpr &known = result[rank - shape.size() + i];
-      if (known == DimExpr(1))
-        known = shape[i];
-      else if (shape[i] != DimExpr(1) && shape[i] != known) {
-        fail(
-            place, DiagCode::ShapeMismatch,
-            "shapes do not match: " + inQuotes(dimText(known)) + " is not " +
-                inQuotes(dimText(shape[i])) + ", at dimension " +
-                Twine(static_cast<int64_t>(i) - static_cast<int64_t>(shape.size())) + " of " + [&] {
-                  std::string all;
-                  for (const Dims &each : shapes) {
-                    all += all.empty() ? "[" : " and [";
-                    for (size_t d = 0; d < each.size(); ++d)
-                      all += (d ? ", " : "") + dimText(each[d]);
-                    all += "]";
-                  }
-                  return all;
-                }());
-        return std::nullopt;
+      if (known == DimExpr(1)) {
+        known = extent;
+      } else if (extent != DimExpr(1) && extent != known) {
+        auto texts = map_range(shapes, [](const Dims &each) { return shapeText(each); });
+        std::string what = "the shapes " + join(texts, " and ") + " do not match";
+        if (!requireEqual({known, extent, place, SMRange(), what}))
+          return std::nullopt;
+        if (extent.isConstant())
+          known = extent;
       }
     }
   return result;
 }
 
-mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
+/// The value with extents that an entry check found equal to its own: the whole, as a slice.
+mlir::Value Elaborator::assumeShape(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
   if (ir::dimsOf(value.getType()) == Dims(dims))
+    return value;
+  mlir::NamedAttrList attributes;
+  attributes.set("starts", dimsAttr(Dims(dims.size(), DimExpr(0))));
+  attributes.set("sizes", dimsAttr(dims));
+  attributes.set("steps", builder.getDenseI64ArrayAttr(SmallVector<int64_t>(dims.size(), 1)));
+  return createNamed("slice", value, attributes, place);
+}
+
+mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
+  Dims own = ir::dimsOf(value.getType());
+  for (auto [mine, target] : zip(own, dims.take_back(own.size())))
+    mine = mine == DimExpr(1) ? mine : target;
+  value = assumeShape(value, own, place);
+  if (!value || own == Dims(dims))
     return value;
   mlir::NamedAttrList attributes;
   attributes.set("shape", dimsAttr(dims));
@@ -387,6 +400,12 @@ Value Elaborator::matmul(mlir::Value a, mlir::Value b, SMRange place) {
     db.push_back(1);
   a = reshape(a, da, place);
   b = reshape(b, db, place);
+  std::string what = "the inner extents of " + shapeText(da) + " @ " + shapeText(db);
+  DimExpr &inner = db[db.size() - 2];
+  if (!a || !b || !requireEqual({da.back(), inner, place, SMRange(), what}))
+    return Value();
+  inner = da.back();
+  b = assumeShape(b, db, place);
   if (a && b && db.size() > 2) {
     std::optional<Dims> batch =
         broadcastShape({Dims(ArrayRef(da).drop_back(2)), Dims(ArrayRef(db).drop_back(2))}, place);
