@@ -12,7 +12,7 @@ kiln.weight @fc : tensor<10x128xf32>
 // CHECK: %[[B:.*]] = kiln.conv2d %[[R]], {{.*}}channels_last
 // CHECK: %[[S:.*]] = kiln.add %[[B]], %[[R]]
 // CHECK: %[[P:.*]] = kiln.max_pool2d %[[S]] {{.*}}channels_last
-// CHECK: %[[F:.*]] = kiln.reshape
+// CHECK: %[[F:.*]] = kiln.reshape %[[P]]
 // CHECK: kiln.matmul %[[F]], %{{.*}} {transpose_b}
 // CHECK-NOT: kiln.permute
 func.func @chain(%x: tensor<?x3x8x8xf32, #kiln.dims<[N, 3, 8, 8]>>) -> tensor<?x10xf32, #kiln.dims<[N, 10]>> attributes {kiln.dims = {N = array<i64: 1, 8>}} {
