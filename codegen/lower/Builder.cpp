@@ -96,6 +96,11 @@ double lower::largest(DType type) {
   return type == DType::U8 ? 255 : std::ldexp(1.0, static_cast<int>(8 * byteSize(type) - 1)) - 1;
 }
 
+ExprPtr lower::saturated(double value, DType type) {
+  return isFloat(type) ? spec::constant(value, type)
+                       : spec::constant(truncateTo(type, value), type);
+}
+
 //===----------------------------------------------------------------------===//
 // Operands
 //===----------------------------------------------------------------------===//

@@ -31,6 +31,8 @@ spec::ExprPtr number(const DimExpr &value, DType type);
 /// The least value of a type of computing: the start of a maximum (and largest, of a minimum).
 double lowest(DType type);
 double largest(DType type);
+/// A number brought into the type's range.
+spec::ExprPtr saturated(double value, DType type);
 
 /// Builds the spec of one kernel. A value is *stored* if it lies in an operand or in the result of
 /// a stage; others are expressions built anew where they are read.

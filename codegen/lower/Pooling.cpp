@@ -64,7 +64,7 @@ static void lowerMax(SpecBuilder &builder, MaxPool2dOp op) {
   pool.stage.type = computeType(*dtypeOf(op.getType()));
   double start = lowest(pool.stage.type);
   pool.stage.combiner = spec::Combiner::Max;
-  pool.stage.init = spec::constant(start, pool.stage.type);
+  pool.stage.init = saturated(start, pool.stage.type);
   pool.stage.body =
       builder.load(op.getX(), pool.at, pool.isPadded ? std::optional(start) : std::nullopt);
   builder.appendAnchor(op, std::move(pool.stage));

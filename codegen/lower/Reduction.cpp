@@ -93,7 +93,7 @@ static void lowerPlain(SpecBuilder &builder, Operation *op, ArrayRef<int64_t> ax
                           [&builder, x](const At &at) { return builder.load(x, at); });
   Rows rows(x.getType(), axes, keepdims);
   ExprPtr body = builder.load(x, rows.element());
-  ExprPtr start = spec::constant(init, body->type);
+  ExprPtr start = saturated(init, body->type);
   builder.appendAnchor(op, rows.stage(combiner, start, body));
 }
 
@@ -121,7 +121,7 @@ static void lowerArg(SpecBuilder &builder, Operation *op, int64_t axis, bool kee
 /// The largest element of each row.
 static std::string appendTop(SpecBuilder &builder, Value x, const Rows &rows) {
   ExprPtr body = builder.load(x, rows.element());
-  ExprPtr init = spec::constant(lowest(body->type), body->type);
+  ExprPtr init = saturated(lowest(body->type), body->type);
   return builder.append(rows.stage(Combiner::Max, init, body), /*isAnchor=*/true);
 }
 

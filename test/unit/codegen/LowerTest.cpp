@@ -187,7 +187,7 @@ TEST_F(LowerTest, PointwiseWithAttributes) {
       CHECK_SINGLE("cast", {tensor("9", from)}, tensor("9", to), "{dtype = " + to + "}");
   check("(%x: tensor<2x3x4xf32>, %m: tensor<3xf32>, %v: tensor<3xf32>) -> tensor<2x3x4xf32>",
         "%w = kiln.abs %v : (tensor<3xf32>) -> tensor<3xf32>\n"
-        "%y = kiln.batch_norm %x, %m, %w weight %m bias %v {eps = 1.0e-5 : f64, "
+        "%y = kiln.batch_norm %x, %m, %w, weight %m, bias %v {eps = 1.0e-5 : f64, "
         "operandSegmentSizes = "
         "array<i32: 1, 1, 1, 1, 1>} : (tensor<2x3x4xf32>, tensor<3xf32>, tensor<3xf32>, "
         "tensor<3xf32>, "
@@ -202,7 +202,7 @@ TEST_F(LowerTest, Constants) {
   CHECK_SINGLE("arange", {}, tensor("5", "f32"),
                "{count = #kiln.dims<[5]>, start = 0.1 : f64, step = 0.3 : f64, dtype = f32}");
   CHECK_SINGLE("eye", {}, tensor("3x3", "i32"), "{count = #kiln.dims<[3]>, dtype = i32}");
-  check("() -> tensor<i64>",
+  check("(%x: tensor<?xf32, #kiln.dims<[N]>>) -> tensor<i64>",
         "%n = kiln.extent {value = #kiln.dims<[2*N + 1]>} : () -> tensor<i64>\nkiln.return %n : "
         "tensor<i64>",
         {{"N", 5}});
