@@ -166,7 +166,7 @@ Halide::Func Builder::padding(const Expr &node, const Operand &operand, Halide::
   }
   HExpr value = image(args);
   func(vars) = select(guard, value, Halide::Internal::make_const(value.type(), *node.read.outside));
-  padded.push_back(func);
+  padded.emplace_back(operand.name, func);
   return paddings[key] = func;
 }
 

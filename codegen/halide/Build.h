@@ -68,7 +68,7 @@ public:
   /// While set, guarded reads of inputs go through a function over the source's coordinates, made
   /// once for each source and kept in `padded`, which the template computes in blocks.
   bool usesPadding = false;
-  std::vector<Halide::Func> padded;
+  std::vector<std::pair<std::string, Halide::Func>> padded;
   void resetPadding() {
     padded.clear();
     paddings.clear();

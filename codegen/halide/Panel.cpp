@@ -45,7 +45,8 @@ private:
   Halide::Func accumulator(const std::string &suffix);
   Halide::Func pointwise(const Stage &stage, const std::string &suffix);
   void schedule(Halide::Func out, Halide::Func acc, const Columns &columns, const Rows &rows);
-  bool paddingFits() const;
+  using Blocks = std::map<std::string, std::vector<int64_t>>;
+  Blocks paddingBlocks() const;
   int64_t work() const;
 
   Builder &builder;
@@ -55,14 +56,16 @@ private:
   std::vector<Var> vars; ///< lane, panel, row, tile, then the outer dimensions from the inside
   Coordinates domain;    ///< of the piece being built, in the spec's order
   Halide::RDom reduction;
+  Blocks blocks;
 };
 } // namespace
 
-/// Cycles of one step of k of a tile: multiply-adds, loads, and the latency of a chain.
+/// Cycles of one step of k of a tile: multiply-adds, loads, and the latency of a chain; and a share
+/// of the time that the weights take to come from the second cache.
 static double tileCycles(int rows, int vectors, int registersOfPanel) {
   double fma = rows * vectors * registersOfPanel / 2.0;
   double loads = (rows + vectors * registersOfPanel) / 2.0;
-  return std::max({fma, loads, 4.0}) + 0.3;
+  return std::max({fma, loads, 4.0}) + 0.3 + 0.25 * vectors * registersOfPanel;
 }
 
 void PanelTemplate::chooseTile() {
@@ -74,8 +77,8 @@ void PanelTemplate::chooseTile() {
   double best = 1e300;
   for (int vectors = 1; vectors <= 8; ++vectors)
     for (int rows = 1; rows <= 14; ++rows) {
-      // The broadcast operand is a memory operand where the ISA has them (32 registers).
-      int needed = (rows + 1) * vectors * perPanel + (target.registers < 32 ? 1 : 0);
+      // Accumulators, the panels' vectors, and the broadcast operand.
+      int needed = (rows + 1) * vectors * perPanel + 1;
       if (needed > target.registers || vectors > panels || rows > points)
         continue;
       double columns = (panels / vectors) * tileCycles(rows, vectors, perPanel);
@@ -142,19 +145,20 @@ int64_t PanelTemplate::work() const {
   return product;
 }
 
-/// Whether one row of outputs needs a constant block of padded input that fits the stack.
-bool PanelTemplate::paddingFits() const {
-  for (const DimExpr &extent : anchor->domain)
-    if (!extent.isConstant())
-      return false;
-  bool fits = true, isGuarded = false;
+/// Extents of the blocks of padded input that one row of outputs needs, if they are constant and
+/// fit the stack: by the source's name, in its order of dimensions.
+PanelTemplate::Blocks PanelTemplate::paddingBlocks() const {
+  Blocks blocks;
+  bool fits = true;
   std::set<const Expr *> seen;
   visitPostOrder(anchor->body, seen, [&](const ExprPtr &node) {
     if (node->op != Op::Read || !node->read.outside)
       return;
-    isGuarded = true;
+    std::vector<int64_t> &block = blocks[node->read.source];
+    block.resize(node->read.indices.size(), 1);
     int64_t bytes = byteSize(node->type);
-    for (const Index &index : node->read.indices) {
+    for (size_t i = 0; i < block.size(); ++i) {
+      const Index &index = node->read.indices[i];
       int64_t width = 1;
       for (auto [dim, coefficient] : index.terms) {
         size_t at = dim;
@@ -164,12 +168,13 @@ bool PanelTemplate::paddingFits() const {
         const DimExpr &size = at < rank ? anchor->domain[at] : anchor->reduction[at - rank];
         width += std::abs(coefficient) * (size.constantValue().value_or(1 << 20) - 1);
       }
-      bytes *= width;
-      fits &= !index.indirect;
+      fits &= !index.indirect && width <= maxStackBytes;
+      block[i] = std::max(block[i], width);
+      bytes = std::min(bytes * block[i], maxStackBytes + 1);
     }
     fits &= bytes <= maxStackBytes;
   });
-  return isGuarded && fits;
+  return fits ? blocks : Blocks();
 }
 
 Halide::Func PanelTemplate::accumulator(const std::string &suffix) {
@@ -257,7 +262,7 @@ void PanelTemplate::schedule(Halide::Func out, Halide::Func acc, const Columns &
   if (!isBlocked)
     order.push_back(po);
   out.reorder(order).vectorize(j, columns.lanes).unroll(pi).unroll(xi);
-  Var block = outer.empty() ? po : outer[0];
+  Var task = outer.empty() ? po : outer[0];
   if (work() > serialWork) {
     std::vector<Var> shared = outer;
     if (!isBlocked || outer.empty())
@@ -269,7 +274,7 @@ void PanelTemplate::schedule(Halide::Func out, Halide::Func acc, const Columns &
       fused = next;
     }
     out.parallel(fused);
-    block = fused;
+    task = fused;
   }
   acc.compute_at(out, xo).store_in(Halide::MemoryType::Stack);
   acc.bound_extent(j, 16).bound_extent(p, columns.vectors).bound_extent(xi, rows.size);
@@ -278,9 +283,14 @@ void PanelTemplate::schedule(Halide::Func out, Halide::Func acc, const Columns &
   for (int i = 0; i < reduction.dimensions(); ++i)
     steps.push_back(reduction[i]);
   acc.update().reorder(steps).vectorize(j, 16).unroll(p).unroll(xi);
-  for (Halide::Func pad : builder.padded) {
-    pad.compute_at(out, block).store_in(Halide::MemoryType::Stack);
-    pad.vectorize(pad.args()[0], 16, Halide::TailStrategy::GuardWithIf);
+  for (auto &[source, pad] : builder.padded) {
+    const std::vector<int64_t> &block = blocks[source];
+    std::vector<Var> args = pad.args();
+    for (size_t i = 0; i < args.size(); ++i)
+      pad.bound_extent(args[i], static_cast<int32_t>(block[block.size() - 1 - i]));
+    int lanes = static_cast<int>(std::min<int64_t>(block.back(), 16));
+    pad.compute_at(out, task).store_in(Halide::MemoryType::Register);
+    pad.vectorize(args[0], lanes, Halide::TailStrategy::GuardWithIf);
   }
 }
 
@@ -305,10 +315,11 @@ void PanelTemplate::run() {
   for (size_t i = anchor->reduction.size(); i-- > 0;)
     bounds.push_back({0, builder.extent(anchor->reduction[i])});
   reduction = Halide::RDom(bounds);
+  blocks = paddingBlocks();
   int number = 0;
   for (const Columns &columns : columnPieces())
     for (const Rows &rows : rowPieces()) {
-      builder.usesPadding = paddingFits();
+      builder.usesPadding = !blocks.empty();
       builder.resetPadding();
       piece(columns, rows, number++);
     }
