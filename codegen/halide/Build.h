@@ -68,6 +68,7 @@ public:
   /// While set, guarded reads of inputs go through a function over the source's coordinates, made
   /// once for each source and kept in `padded`, which the template computes in blocks.
   bool usesPadding = false;
+  std::function<bool(const spec::Expr &)> copies; ///< reads that go through it without a guard too
   std::vector<std::pair<std::string, Halide::Func>> padded;
   void resetPadding() {
     padded.clear();
@@ -134,7 +135,7 @@ void definePointwise(Builder &builder, const spec::Stage &stage);
 
 /// A template: builds and schedules all stages of the builder's spec. Throws Unsupported.
 using Template = void (*)(Builder &);
-void buildPanel(Builder &builder);
+void buildTiled(Builder &builder);
 void buildPointwise(Builder &builder);
 
 } // namespace kiln::halide
