@@ -228,6 +228,21 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
   return select(guard, value, outside);
 }
 
+void Builder::defineStage(const Stage &stage) {
+  if (stage.combiner != Combiner::None)
+    throw Unsupported("stage '" + stage.name + "' has a reduction");
+  std::vector<Halide::Var> vars;
+  Coordinates point(stage.domain.size());
+  for (size_t d = stage.domain.size(); d-- > 0;) {
+    vars.push_back(Halide::Var("d" + std::to_string(d)));
+    point[d] = HExpr(vars.back());
+  }
+  Halide::Func func(stage.name);
+  HExpr result = value(stage.body, stage, point);
+  func(vars) = stage.type == DType::Bool ? Halide::cast<uint8_t>(result) : result;
+  define(stage.name, {func, -1, -1, &stage});
+}
+
 DimExpr Builder::outputStride(const Stage &stage, size_t dim) const {
   const Operand &operand = *spec.findOperand(stage.name);
   if (stage.store.empty())

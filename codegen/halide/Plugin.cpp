@@ -30,8 +30,9 @@ struct TemporaryFile {
 
 static Template findTemplate(const std::string &name) {
   static const std::map<std::string, Template> templates = {
-      {"linear", buildTiled},    {"conv2d", buildTiled}, {"matmul", buildTiled},
-      {"depthwise", buildTiled}, {"pool", buildTiled},   {"pointwise", buildPointwise},
+      {"linear", buildTiled},        {"conv2d", buildTiled}, {"matmul", buildTiled},
+      {"depthwise", buildTiled},     {"pool", buildTiled},   {"rowwise", buildRowwise},
+      {"pointwise", buildPointwise},
   };
   auto it = templates.find(name);
   if (it == templates.end())
