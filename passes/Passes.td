@@ -38,6 +38,30 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def Outline : Kiln_Pass<"kiln-outline"> {
+  let summary = "makes a kernel of each op";
+}
+
+def Fuse : Kiln_Pass<"kiln-fuse"> {
+  let summary = "makes kernels around anchors";
+  let description = [{
+    A pointwise op joins the kernel that makes one of its operands, if nothing else reads that operand:
+    bias, activation and residual are computed in the registers of the product or convolution. A border
+    of zeros joins the convolution that reads it, a pointwise chain the reduction. Constants and
+    broadcasts are repeated in every kernel that reads them.
+  }];
+}
+
+def Choose : Kiln_Pass<"kiln-choose"> {
+  let summary = "picks a generator and a template for each kernel";
+  let options = [Option<"generator", "generator", "std::string", /*default=*/"\"llvm\"",
+                        "halide or llvm: who generates">];
+}
+
+def Pack : Kiln_Pass<"kiln-pack"> {
+  let summary = "lays weights out as the templates read them";
+}
+
 def Plan : Kiln_Pass<"kiln-plan"> {
   let summary = "places every value in one arena";
   let description = [{
