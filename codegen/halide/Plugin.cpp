@@ -3,10 +3,13 @@
 #include "codegen/halide/Plugin.h"
 #include "codegen/halide/Build.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 using namespace kiln;
@@ -52,17 +55,16 @@ static std::string readAll(const std::string &path) {
   return bytes;
 }
 
-static char *duplicate(const std::string &bytes) {
-  char *copy = static_cast<char *>(std::malloc(bytes.size() + 1));
-  if (!copy)
-    throw std::bad_alloc();
-  std::memcpy(copy, bytes.data(), bytes.size());
-  copy[bytes.size()] = 0;
-  return copy;
-}
+namespace {
+/// What a generation gives; crosses the pipe as one code and three blocks of bytes.
+struct Reply {
+  int32_t code = 2;
+  std::string bitcode, arguments, message;
+};
+} // namespace
 
 static void generate(std::string_view text, const char *symbol, const char *targetName,
-                     kiln_halide_result *out) {
+                     Reply &reply) {
   std::string error;
   std::optional<spec::KernelSpec> spec = spec::parse(text, error);
   if (spec)
@@ -80,36 +82,141 @@ static void generate(std::string_view text, const char *symbol, const char *targ
       builder.arguments(), symbol, halideTarget, Halide::LinkageType::External);
   TemporaryFile file;
   module.compile({{Halide::OutputFileType::bitcode, file.path}});
-  std::string bitcode = readAll(file.path), arguments = builder.describeArguments();
-  out->bitcode = reinterpret_cast<uint8_t *>(duplicate(bitcode));
-  out->bitcode_bytes = bitcode.size();
-  out->arguments = duplicate(arguments);
+  reply.bitcode = readAll(file.path);
+  reply.arguments = builder.describeArguments();
+  reply.code = 0;
+}
+
+static Reply guarded(std::string_view text, const char *symbol, const char *target) {
+  Reply reply;
+  try {
+    generate(text, symbol, target, reply);
+  } catch (const Unsupported &problem) {
+    reply.code = 1;
+    reply.message = problem.what();
+  } catch (const std::exception &problem) {
+    reply.message = problem.what();
+  } catch (...) {
+    reply.message = "unknown error of Halide";
+  }
+  return reply;
+}
+
+static bool writeAll(int file, const void *bytes, size_t size) {
+  const char *at = static_cast<const char *>(bytes);
+  while (size) {
+    ssize_t n = write(file, at, size);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return false;
+    at += n;
+    size -= static_cast<size_t>(n);
+  }
+  return true;
+}
+
+static bool readExactly(int file, void *bytes, size_t size) {
+  char *at = static_cast<char *>(bytes);
+  while (size) {
+    ssize_t n = read(file, at, size);
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return false;
+    at += n;
+    size -= static_cast<size_t>(n);
+  }
+  return true;
+}
+
+static void send(int file, const Reply &reply) {
+  writeAll(file, &reply.code, sizeof reply.code);
+  for (const std::string *block : {&reply.bitcode, &reply.arguments, &reply.message}) {
+    uint64_t size = block->size();
+    writeAll(file, &size, sizeof size);
+    writeAll(file, block->data(), size);
+  }
+}
+
+static bool receive(int file, Reply &reply) {
+  if (!readExactly(file, &reply.code, sizeof reply.code))
+    return false;
+  for (std::string *block : {&reply.bitcode, &reply.arguments, &reply.message}) {
+    uint64_t size;
+    if (!readExactly(file, &size, sizeof size) || size > uint64_t(1) << 30)
+      return false;
+    block->resize(size);
+    if (!readExactly(file, block->data(), size))
+      return false;
+  }
+  return true;
+}
+
+/// Generates in a child: Halide counts the names it has given in the whole process, and what it
+/// sorts by name would depend on what was generated before. The parent's counters stay where they
+/// began.
+static Reply inChild(std::string_view text, const char *symbol, const char *target) {
+  Reply reply;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    reply.message = "cannot make a pipe";
+    return reply;
+  }
+  pid_t child = fork();
+  if (child == 0) {
+    send(ends[1], guarded(text, symbol, target));
+    _exit(0);
+  }
+  close(ends[1]);
+  bool ok = child > 0 && receive(ends[0], reply);
+  close(ends[0]);
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    ;
+  if (!ok) {
+    reply = {};
+    reply.message = "the process of Halide ended early";
+    if (WIFSIGNALED(status))
+      reply.message += " with signal " + std::to_string(WTERMSIG(status));
+  }
+  return reply;
+}
+
+static char *duplicate(const std::string &bytes) {
+  char *copy = static_cast<char *>(std::malloc(bytes.size() + 1));
+  if (copy) {
+    std::memcpy(copy, bytes.data(), bytes.size());
+    copy[bytes.size()] = 0;
+  }
+  return copy;
 }
 
 int32_t kiln_halide_generate(const char *spec_text, size_t spec_bytes, const char *symbol,
                              const char *target, kiln_halide_result *out, char *error,
                              size_t error_bytes) {
   auto start = std::chrono::steady_clock::now();
-  auto fail = [&](int32_t code, const char *text) {
-    if (error_bytes)
-      std::snprintf(error, error_bytes, "%s", text);
-    return code;
-  };
+  *out = {};
   try {
-    *out = {};
-    generate({spec_text, spec_bytes}, symbol, target, out);
-    out->milliseconds =
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-    return 0;
-  } catch (const Unsupported &problem) {
-    return fail(1, problem.what());
-  } catch (const std::exception &problem) {
-    return fail(2, problem.what());
-  } catch (const Halide::Error &problem) {
-    return fail(2, problem.what());
-  } catch (...) {
-    return fail(2, "unknown error of Halide");
+    Reply reply = inChild({spec_text, spec_bytes}, symbol, target);
+    if (error_bytes)
+      std::snprintf(error, error_bytes, "%s", reply.message.c_str());
+    if (reply.code)
+      return reply.code;
+    out->bitcode = reinterpret_cast<uint8_t *>(duplicate(reply.bitcode));
+    out->bitcode_bytes = reply.bitcode.size();
+    out->arguments = duplicate(reply.arguments);
+  } catch (const std::exception &) {
   }
+  if (!out->bitcode || !out->arguments) {
+    kiln_halide_free(out);
+    if (error_bytes)
+      std::snprintf(error, error_bytes, "out of memory");
+    return 2;
+  }
+  out->milliseconds =
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  return 0;
 }
 
 void kiln_halide_free(kiln_halide_result *result) {

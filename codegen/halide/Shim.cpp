@@ -215,8 +215,11 @@ std::string halide::normalise(llvm::Module &module, llvm::StringRef symbol) {
       argument.setName("");
     for (llvm::BasicBlock &block : function) {
       block.setName("");
-      for (llvm::Instruction &instruction : block)
+      for (llvm::Instruction &instruction : block) {
         instruction.setName("");
+        // Type-based aliasing has served; its names carry Halide's.
+        instruction.setMetadata(llvm::LLVMContext::MD_tbaa, nullptr);
+      }
     }
   }
   module.setModuleIdentifier(symbol);

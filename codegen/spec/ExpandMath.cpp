@@ -145,8 +145,8 @@ struct Math {
 
   E erf(const E &x) const {
     if (single()) {
-      E low = select(x < -3.925, x.literal(-3.925), x);
-      E inside = select(low.literal(3.925) < low, low.literal(3.925), low);
+      E low = select(x < -3.84, x.literal(-3.84), x);
+      E inside = select(low.literal(3.84) < low, low.literal(3.84), low);
       E z = inside * inside;
       return inside * horner(polyErfTopF32, z) / horner(polyErfBottomF32, z);
     }

@@ -48,6 +48,20 @@ static std::string assemblyOf(llvm::Module &module, llvm::TargetMachine &machine
   return std::string(text.data(), text.size());
 }
 
+std::string test::moduleText(const KernelSpec &spec) {
+  std::string text;
+  const halide::Generator *halide = generator(text);
+  if (!halide)
+    return text;
+  llvm::LLVMContext context;
+  halide::Generated generated = halide->generate(spec, "kernel", "native", context);
+  if (generated.code)
+    return generated.message;
+  llvm::raw_string_ostream stream(text);
+  generated.module->print(stream, nullptr);
+  return text;
+}
+
 Compiled test::compile(const KernelSpec &spec, bool wantsAssembly) {
   static bool isReady =
       !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();

@@ -26,6 +26,9 @@ struct Compiled {
 
 Compiled compile(const spec::KernelSpec &spec, bool wantsAssembly = false);
 
+/// Text of the module that a spec becomes, or the error.
+std::string moduleText(const spec::KernelSpec &spec);
+
 /// Aligned memory of an operand. Inputs hold small random numbers: floats in [-1, 1], integers in
 /// [-8, 8] (u8: [0, 16]), lanes of panels beyond the extent zero.
 struct Buffers {

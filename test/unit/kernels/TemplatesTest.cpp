@@ -9,6 +9,8 @@
 
 #include "gtest/gtest.h"
 
+#include <sstream>
+
 using namespace kiln;
 using namespace kiln::test;
 
@@ -89,4 +91,58 @@ TEST(Templates, PointwiseOfEveryFunction) {
                       spec::Op::Log, spec::Op::Floor, spec::Op::Round, spec::Op::Neg})
     for (DType type : {DType::F32, DType::F64})
       EXPECT_EQ(compare(unary(op, 37, type), {}, 0), "") << spec::text(op);
+}
+
+/// Names of Halide carry counters of the process: what was generated before must not show.
+TEST(Templates, TextDependsOnTheSpecAlone) {
+  std::string first = moduleText(linear(17, 50, 13));
+  EXPECT_NE(first.find("define i32 @kernel(ptr"), std::string::npos);
+  moduleText(softmax(5, 10));
+  EXPECT_EQ(moduleText(linear(17, 50, 13)), first);
+}
+
+TEST(Templates, AcceptWhatTheyCannotDoOnlyWithAMessage) {
+  KernelSpec spec = linear(4, 16, 8);
+  spec.schedule.templateName = "nonsense";
+  EXPECT_EQ(compare(spec), "unknown template 'nonsense'");
+  spec.schedule.templateName = "pointwise";
+  EXPECT_EQ(compare(spec), "stage 'acc' has a reduction");
+}
+
+/// The accumulators of a tile stay in registers: only vector code between the loads of an inner
+/// loop.
+TEST(Templates, TilesDoNotSpill) {
+  Compiled kernel = compile(linear(128, 96, 64), /*wantsAssembly=*/true);
+  ASSERT_TRUE(kernel.run) << kernel.error;
+  size_t multiplies = 0, spills = 0;
+  std::istringstream lines(kernel.assembly);
+  for (std::string line; std::getline(lines, line);) {
+    multiplies += line.find("vfmadd") != std::string::npos;
+    spills += line.find("Spill") != std::string::npos && line.find("mm") != std::string::npos;
+  }
+  EXPECT_GE(multiplies, 12u);
+  EXPECT_EQ(spills, 0u);
+}
+
+/// The output may be the memory of the input.
+TEST(Templates, PointwiseRunsInPlace) {
+  KernelSpec spec = unary(spec::Op::Neg, 37);
+  spec.operands[1].mayAlias = "x";
+  Compiled kernel = compile(spec);
+  ASSERT_TRUE(kernel.run) << kernel.error;
+  std::vector<float> x(37);
+  for (size_t i = 0; i < x.size(); ++i)
+    x[i] = static_cast<float>(i) + 1;
+  void *buffers[] = {x.data(), x.data()};
+  ASSERT_EQ(kernel.run(nullptr, buffers, nullptr), 0);
+  for (size_t i = 0; i < x.size(); ++i)
+    EXPECT_EQ(x[i], -(static_cast<float>(i) + 1));
+}
+
+/// A stage that stores a part of an operand, as a piece of a concatenation does.
+TEST(Templates, PointwiseStoresByAMap) {
+  KernelSpec spec = unary(spec::Op::Neg, 5);
+  spec.operands[1].shape = {16};
+  spec.stages[0].store = {spec::index(0, 2, 3)};
+  EXPECT_EQ(compare(spec), "");
 }

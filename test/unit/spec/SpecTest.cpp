@@ -1,0 +1,234 @@
+//===- SpecTest.cpp - text, verification and functions of specs -----------===//
+
+#include "codegen/spec/Evaluate.h"
+#include "codegen/spec/Numbers.h"
+#include "test/unit/kernels/Specs.h"
+
+#include "gtest/gtest.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::spec;
+using namespace kiln::test;
+
+static std::vector<KernelSpec> samples() {
+  return {linear(DimExpr::symbol("M"), 50, 24),
+          convolution({1, 9, 9, 5, 24, 3, 2, true}),
+          pool({1, 9, 9, 19, 19, 3, 2, true}, true),
+          softmax(5, 10),
+          argmax(3, 7),
+          unary(Op::Erf, 4)};
+}
+
+TEST(SpecText, ParsesToTheSameText) {
+  for (KernelSpec &spec : samples())
+    for (bool expands : {false, true}) {
+      if (expands)
+        expandMath(spec);
+      ASSERT_EQ(verify(spec), "");
+      std::string text = print(spec), error;
+      std::optional<KernelSpec> again = parse(text, error);
+      ASSERT_TRUE(again) << error;
+      EXPECT_EQ(print(*again), text);
+      EXPECT_EQ(hash(*again), hash(spec));
+    }
+}
+
+TEST(SpecText, DoesNotDependOnSharing) {
+  KernelSpec shared = unary(Op::Exp, 4), apart = unary(Op::Exp, 4);
+  ExprPtr x = read("x", dims({0}), DType::F32), y = read("x", dims({0}), DType::F32);
+  shared.stages[0].body = apply(Op::Add, {x, x});
+  apart.stages[0].body = apply(Op::Add, {x, y});
+  EXPECT_EQ(print(shared), print(apart));
+}
+
+TEST(SpecText, HashesDifferWithEveryFact) {
+  KernelSpec spec = linear(4, 32, 8), other = spec;
+  other.operands[0].alignment = 16;
+  EXPECT_NE(hash(spec), hash(other));
+  other = spec;
+  other.schedule.parameters["rows"] = 4;
+  EXPECT_NE(hash(spec), hash(other));
+}
+
+/// Cut and changed text gives an error or a spec, and never more.
+TEST(SpecText, SurvivesHostileText) {
+  std::mt19937 random(1);
+  std::string error;
+  int numErrors = 0;
+  for (const KernelSpec &spec : samples()) {
+    std::string text = print(spec);
+    for (int i = 0; i < 2000; ++i) {
+      std::string changed = text.substr(0, random() % (text.size() + 1));
+      for (size_t k = random() % 3; k-- > 0 && !changed.empty();)
+        changed[random() % changed.size()] = static_cast<char>(random() % 96 + 32);
+      std::optional<KernelSpec> parsed = parse(changed, error);
+      numErrors += !parsed;
+      if (parsed)
+        verify(*parsed);
+    }
+  }
+  EXPECT_GT(numErrors, 1000);
+}
+
+TEST(SpecText, SaysWhichLineIsWrong) {
+  std::string error;
+  EXPECT_FALSE(parse("kernel\n  input x : f99 [4] strides [1] align 4\n", error));
+  EXPECT_EQ(error, "line 2: expected 'NAME : TYPE [SHAPE]'");
+}
+
+TEST(SpecVerify, RefusesWhatIsMalformed) {
+  KernelSpec spec = unary(Op::Exp, 4);
+  spec.stages[0].body = read("z", dims({0}), DType::F32);
+  EXPECT_EQ(verify(spec), "stage 'y', read of 'z': neither an input nor an earlier stage");
+  spec.stages[0].body = read("x", {index(0, 1, 1)}, DType::F32);
+  EXPECT_EQ(verify(spec), "stage 'y', read of 'x': coordinate leaves the extent 4");
+  spec.stages[0].body = cast(read("x", dims({0}), DType::F64), DType::F32);
+  EXPECT_EQ(verify(spec), "stage 'y', read of 'x': expected f32, got f64");
+  spec = linear(4, 8, 8);
+  spec.stages[0].init = nullptr;
+  EXPECT_EQ(verify(spec), "stage 'acc': expected a constant of its type as initial value");
+}
+
+/// Runs a function over values of a type and gives the results.
+template <typename T>
+static std::vector<T> run(Op op, const std::vector<T> &x, DType type,
+                          const std::vector<T> &y = {}) {
+  KernelSpec spec = unary(op == Op::Pow ? Op::Exp : op, static_cast<int64_t>(x.size()), type);
+  std::vector<T> result(x.size());
+  std::vector<void *> buffers{const_cast<T *>(x.data()), result.data()};
+  if (op == Op::Pow) {
+    spec.operands.insert(spec.operands.begin() + 1, spec.operands[0]);
+    spec.operands[1].name = "exponent";
+    spec.stages[0].body =
+        apply(Op::Pow, {read("x", dims({0}), type), read("exponent", dims({0}), type)});
+    buffers.insert(buffers.begin() + 1, const_cast<T *>(y.data()));
+  }
+  expandMath(spec);
+  EXPECT_EQ(verify(spec), "");
+  EXPECT_EQ(evaluate(spec, buffers, {}), "");
+  return result;
+}
+
+/// Distance in units of the last place of the exact value (of the smallest normal number at least).
+template <typename T> static double ulps(T got, long double exact) {
+  if (std::isnan(exact) || std::isinf(static_cast<T>(exact)))
+    return (std::isnan(exact) ? std::isnan(got) : got == static_cast<T>(exact)) ? 0 : 1e9;
+  T size = std::max(static_cast<T>(std::fabs(exact)), std::numeric_limits<T>::min());
+  T unit = std::nextafter(size, std::numeric_limits<T>::infinity()) - size;
+  return std::fabs(static_cast<double>((got - exact) / unit));
+}
+
+struct Function {
+  Op op;
+  long double (*exact)(long double);
+  double low, high, ulpsF32, ulpsF64;
+};
+
+template <typename T> static void checkFunction(const Function &f, DType type, double limit) {
+  std::vector<T> x;
+  std::mt19937_64 random(7);
+  for (int i = 0; i < 20000; ++i) {
+    double t = static_cast<double>(random() % 1000003) / 1000003;
+    x.push_back(static_cast<T>(f.low + (f.high - f.low) * t));
+    x.push_back(static_cast<T>(std::pow(10.0, t * 8 - 8) * (i % 2 && f.low < 0 ? -1 : 1)));
+  }
+  std::vector<T> got = run(f.op, x, type);
+  double worst = 0;
+  T where = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    if (double error = ulps(got[i], f.exact(x[i])); error > worst) {
+      worst = error;
+      where = x[i];
+    }
+  EXPECT_LE(worst, limit) << text(f.op) << " at " << where;
+  std::printf("  %s %s: %.2f ulp at %g\n", std::string(text(f.op)).c_str(),
+              std::string(name(type)).c_str(), worst, static_cast<double>(where));
+}
+
+TEST(SpecMath, ErrorsAreAsStated) {
+  const Function functions[] = {
+      {Op::Exp, expl, -104, 89, 1, 1},      {Op::Exp, expl, -1, 1, 1, 1},
+      {Op::Log, logl, 0, 1e30, 1, 1},       {Op::Log, logl, 0.5, 2, 1, 1},
+      {Op::Tanh, tanhl, -10, 10, 2.5, 2.5}, {Op::Tanh, tanhl, -0.5, 0.5, 2.5, 2.5},
+      {Op::Erf, erfl, -6.5, 6.5, 6, 2},     {Op::Sin, sinl, -1e5, 1e5, 2, 2},
+      {Op::Sin, sinl, -4, 4, 2, 2},         {Op::Cos, cosl, -1e5, 1e5, 2, 2},
+  };
+  for (const Function &f : functions) {
+    checkFunction<float>(f, DType::F32, f.ulpsF32);
+    checkFunction<double>(f, DType::F64, f.ulpsF64);
+  }
+}
+
+TEST(SpecMath, SpecialValues) {
+  const float inf = std::numeric_limits<float>::infinity(), nan = NAN;
+  const float tiny = 1e-40f;
+  std::vector<float> x{inf, -inf, nan, 0.0f, -0.0f, tiny, -tiny, 200.0f, -200.0f};
+  struct Case {
+    Op op;
+    float (*exact)(float);
+  } cases[] = {{Op::Exp, std::exp}, {Op::Log, std::log}, {Op::Tanh, std::tanh},
+               {Op::Erf, std::erf}, {Op::Sin, std::sin}, {Op::Cos, std::cos}};
+  for (const Case &c : cases) {
+    std::vector<float> got = run(c.op, x, DType::F32);
+    for (size_t i = 0; i < x.size(); ++i) {
+      EXPECT_LE(ulps(got[i], static_cast<long double>(c.exact(x[i]))), 4)
+          << text(c.op) << "(" << x[i] << ") = " << got[i];
+      bool isOdd = c.op == Op::Sin || c.op == Op::Tanh || c.op == Op::Erf;
+      if (isOdd && !std::isnan(got[i])) {
+        EXPECT_EQ(std::signbit(got[i]), std::signbit(c.exact(x[i])))
+            << text(c.op) << "(" << x[i] << ")";
+      }
+    }
+  }
+}
+
+TEST(SpecMath, Powers) {
+  const float inf = std::numeric_limits<float>::infinity();
+  std::vector<float> bases{0.0f,  -0.0f, 1.0f, -1.0f, 2.0f,   -2.0f, 0.5f,
+                           10.0f, inf,   -inf, NAN,   1e-40f, -3.5f};
+  std::vector<float> exponents{0.0f,  -0.0f, 1.0f, -1.0f, 2.0f, 3.0f, 0.5f,
+                               -2.5f, 33.0f, inf,  -inf,  NAN,  1e10f};
+  std::vector<float> x, y;
+  for (float base : bases)
+    for (float exponent : exponents) {
+      x.push_back(base);
+      y.push_back(exponent);
+    }
+  std::vector<float> got = run(Op::Pow, x, DType::F32, y);
+  for (size_t i = 0; i < x.size(); ++i) {
+    EXPECT_LE(ulps(got[i], static_cast<long double>(std::pow(x[i], y[i]))), 1)
+        << x[i] << " ** " << y[i] << " = " << got[i];
+  }
+}
+
+TEST(SpecNumbers, SmallFloatsRoundToNearestEven) {
+  uint8_t bytes[2];
+  for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
+    std::memcpy(bytes, &bits, 2);
+    Number value = loadNumber(bytes, DType::F16);
+    EXPECT_EQ(value.f, static_cast<double>(std::bit_cast<_Float16>(static_cast<uint16_t>(bits))));
+  }
+  EXPECT_EQ(convertNumber({2049, 0}, DType::F32, DType::F16).f, 2048);
+  EXPECT_EQ(convertNumber({2051, 0}, DType::F32, DType::F16).f, 2052);
+  EXPECT_EQ(convertNumber({65520, 0}, DType::F32, DType::F16).f, INFINITY);
+  EXPECT_TRUE(std::isnan(convertNumber({480, 0}, DType::F32, DType::F8E4M3).f));
+  EXPECT_EQ(convertNumber({448, 0}, DType::F32, DType::F8E4M3).f, 448);
+}
+
+TEST(SpecNumbers, IntegersFollowTheLanguage) {
+  Number args[2] = {{0, -7}, {0, 2}};
+  EXPECT_EQ(applyNumbers(Op::FloorDiv, DType::I32, DType::I32, args)->i, -4);
+  EXPECT_EQ(applyNumbers(Op::Mod, DType::I32, DType::I32, args)->i, 1);
+  args[1].i = 0;
+  EXPECT_EQ(applyNumbers(Op::FloorDiv, DType::I32, DType::I32, args)->i, 0);
+  EXPECT_EQ(applyNumbers(Op::Mod, DType::I32, DType::I32, args)->i, 0);
+  EXPECT_EQ(convertNumber({1e10, 0}, DType::F32, DType::I32).i, INT32_MAX);
+  EXPECT_EQ(convertNumber({-1, 0}, DType::F32, DType::U8).i, 0);
+  EXPECT_EQ(convertNumber({NAN, 0}, DType::F32, DType::I8).i, 0);
+}
