@@ -1,9 +1,10 @@
 //===- ASTDump.cpp - the tree as s-expressions -----------------------------===//
 #include "frontend/AST.h"
 
-#include "llvm/ADT/APFloat.h"
-#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
+
+#include <charconv>
+#include <iterator>
 
 using namespace llvm;
 
@@ -59,6 +60,7 @@ private:
   }
   void writeParameters(ArrayRef<Parameter> parameters);
   void writeFn(const FnDecl *fn);
+  void writeRecipe(const RecipeDecl *recipe);
   void writeCompound(const Expr *expr);
 };
 
@@ -73,9 +75,10 @@ void Dumper::write(const Expr *expr) {
     os << cast<IntExpr>(expr)->value;
     return;
   case Expr::Kind::Float: {
-    SmallString<32> text;
-    APFloat(cast<FloatExpr>(expr)->value).toString(text);
-    os << text << (StringRef(text).find_first_of(".E") == StringRef::npos ? ".0" : "");
+    char buffer[32]; // the shortest text that reads back as the value
+    auto end = std::to_chars(buffer, std::end(buffer), cast<FloatExpr>(expr)->value).ptr;
+    StringRef text(buffer, end - buffer);
+    os << text << (text.find_first_of(".e") == StringRef::npos ? ".0" : "");
     return;
   }
   case Expr::Kind::String:
@@ -266,18 +269,21 @@ void Dumper::write(const Stmt *stmt) {
     writeParameters(layer->parameters);
     writeBody(layer->body);
   } else {
-    auto *recipe = cast<RecipeDecl>(stmt);
-    os << "recipe " << recipe->name.text;
-    if (!recipe->model.text.empty())
-      os << " for " << recipe->model.text;
-    for (ArrayRef<Token> line : recipe->statements) {
-      os << '\n';
-      os.indent(indent + 2) << '(';
-      interleave(line, os, [&](const Token &token) { os << token.text; }, " ");
-      os << ')';
-    }
+    writeRecipe(cast<RecipeDecl>(stmt));
   }
   os << ')';
+}
+
+void Dumper::writeRecipe(const RecipeDecl *recipe) {
+  os << "recipe " << recipe->name.text;
+  if (!recipe->model.text.empty())
+    os << " for " << recipe->model.text;
+  for (ArrayRef<Token> line : recipe->statements) {
+    os << '\n';
+    os.indent(indent + 2) << '(';
+    interleave(line, os, [&](const Token &token) { os << token.text; }, " ");
+    os << ')';
+  }
 }
 
 } // namespace

@@ -55,7 +55,7 @@ static void appendPrintable(std::string &out, StringRef text) {
   }
 }
 
-std::string quoted(StringRef text) {
+std::string inQuotes(StringRef text) {
   constexpr size_t longest = 60;
   std::string out = "'";
   bool cut = text.size() > longest;
@@ -70,7 +70,7 @@ StringRef nearest(StringRef name, ArrayRef<StringRef> candidates) {
   constexpr size_t longest = 100; // the distance costs the product of the lengths
   if (name.size() > longest)
     return {};
-  unsigned best = std::max<unsigned>(1, name.size() / 3) + 1;
+  unsigned best = (name.size() + 2) / 3 + 1;
   StringRef found;
   for (StringRef candidate : candidates) {
     if (candidate.size() > longest || candidate == name)
@@ -86,7 +86,7 @@ StringRef nearest(StringRef name, ArrayRef<StringRef> candidates) {
 
 std::string didYouMean(StringRef name, ArrayRef<StringRef> candidates) {
   StringRef found = nearest(name, candidates);
-  return found.empty() ? std::string() : ", did you mean " + quoted(found);
+  return found.empty() ? std::string() : ", did you mean " + inQuotes(found);
 }
 
 Diagnostics::Error &Diagnostics::Error::note(SMRange where, const Twine &text) {
@@ -164,7 +164,7 @@ void Diagnostics::print(raw_ostream &os) const {
 
 std::optional<unsigned> openSource(StringRef path, Diagnostics &diags, SMRange from) {
   auto fail = [&](DiagCode code, const Twine &reason) {
-    diags.error(from, code, "cannot read " + quoted(path) + ": " + reason);
+    diags.error(from, code, "cannot read " + inQuotes(path) + ": " + reason);
     return std::nullopt;
   };
   sys::fs::file_status status;

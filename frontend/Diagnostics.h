@@ -29,7 +29,7 @@ llvm::StringRef name(DiagCode code);
 /// What errors of the code have in common, one sentence.
 llvm::StringRef describe(DiagCode code);
 /// The text in single quotes, shortened and escaped so that it is fit to print.
-std::string quoted(llvm::StringRef text);
+std::string inQuotes(llvm::StringRef text);
 /// The candidate most like `name`, if one is near enough to be meant; empty otherwise.
 llvm::StringRef nearest(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 /// ", did you mean 'x'", or nothing.

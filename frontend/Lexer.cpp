@@ -121,8 +121,9 @@ std::vector<Token> Lexer::run() {
   rest.consume_front("\xEF\xBB\xBF");
   while (!rest.empty() && !diags.isFull())
     lexNext();
-  for (const Token &bracket : open)
-    diags.error(bracket.range(), DiagCode::Unbalanced, quoted(bracket.text) + " is never closed");
+  if (!open.empty())
+    diags.error(open.front().range(), DiagCode::Unbalanced,
+                inQuotes(open.front().text) + " is never closed");
   tokens.push_back({TokenKind::Newline, rest.take_front(0)});
   tokens.push_back({TokenKind::End, rest.take_front(0)});
   return std::move(tokens);
@@ -227,10 +228,10 @@ void Lexer::lexNumber() {
   bool leadingZero =
       kind == TokenKind::Integer && text.size() > 1 && text[0] == '0' && isDigit(text[1]);
   if (whole != size || leadingZero || size > longest || text.equals_insensitive("0x"))
-    report(whole, DiagCode::InvalidNumber, "malformed number " + quoted(text));
+    report(whole, DiagCode::InvalidNumber, "malformed number " + inQuotes(text));
   else if (kind == TokenKind::Integer ? !integerValue(text) : !floatValue(text))
     report(whole, DiagCode::InvalidNumber,
-           "number " + quoted(text) + " is out of range of " +
+           "number " + inQuotes(text) + " is out of range of " +
                (kind == TokenKind::Integer ? "i64" : "f64"));
   else
     return emit(kind, whole);
@@ -293,11 +294,11 @@ void Lexer::trackBracket(const Token &token) {
     return;
   }
   auto &error = diags.error(token.range(), DiagCode::Unbalanced,
-                            open.empty() ? quoted(token.text) + " closes no bracket"
-                                         : "expected the end of " + quoted(open.back().text) +
-                                               ", got " + quoted(token.text));
+                            open.empty() ? inQuotes(token.text) + " closes no bracket"
+                                         : "expected the end of " + inQuotes(open.back().text) +
+                                               ", got " + inQuotes(token.text));
   if (!open.empty())
-    error.note(open.back().range(), quoted(open.back().text) + " is here");
+    error.note(open.back().range(), inQuotes(open.back().text) + " is here");
   // A brace ends everything up to its own opener; other brackets are passed over.
   while (token.is(TokenKind::RightBrace) && !open.empty() && open.pop_back_val().kind != opener)
     ;
@@ -316,7 +317,7 @@ void Lexer::lexInvalid() {
     report(length, DiagCode::InvalidCharacter, "unexpected character, strings stand in '\"'");
   } else {
     report(length, DiagCode::InvalidCharacter,
-           "unexpected character " + quoted(rest.take_front(length)) +
+           "unexpected character " + inQuotes(rest.take_front(length)) +
                (length > 1 ? ", names are ASCII" : ""));
   }
   rest = rest.drop_front(length);

@@ -33,7 +33,7 @@ bool Parser::reportUnexpected(const Twine &expected) {
   bool named = token.is(TokenKind::End) || token.is(TokenKind::Newline);
   diags.error(named ? SMRange(token.loc(), token.loc()) : token.range(), DiagCode::UnexpectedToken,
               "expected " + expected + ", got " +
-                  (named ? spelling(token.kind).str() : quoted(token.text)));
+                  (named ? spelling(token.kind).str() : inQuotes(token.text)));
   return false;
 }
 
@@ -44,7 +44,7 @@ bool Parser::expect(TokenKind kind, StringRef where) {
 bool Parser::expectName(Ident &name, StringRef what) {
   if (current().isKeyword()) {
     diags.error(current().range(), DiagCode::ReservedName,
-                "expected " + what + ", got the reserved word " + quoted(current().text));
+                "expected " + what + ", got the reserved word " + inQuotes(current().text));
     return false;
   }
   if (!at(TokenKind::Identifier))
@@ -59,8 +59,24 @@ void Parser::skipNewlines() {
     ;
 }
 
+/// Whether the token begins a line with a word that only a declaration begins with.
+static bool beginsDeclaration(const Token &previous, const Token &token) {
+  switch (token.kind) {
+  case TokenKind::kw_fn:
+  case TokenKind::kw_layer:
+  case TokenKind::kw_model:
+  case TokenKind::kw_param: {
+    const char *end = previous.text.end();
+    return previous.is(TokenKind::Newline) ||
+           StringRef(end, token.text.begin() - end).contains('\n');
+  }
+  default:
+    return false;
+  }
+}
+
 /// Goes to the end of a statement in error: past its blocks, before the brace that closes the block
-/// it stands in, and not over a declaration.
+/// it stands in, and not over a declaration. At least one token is taken already.
 void Parser::skipStatement() {
   for (unsigned braces = 0; !at(TokenKind::End); advance()) {
     if (at(TokenKind::LeftBrace)) {
@@ -70,8 +86,7 @@ void Parser::skipStatement() {
         return;
       --braces;
     } else if (braces == 0 &&
-               (at(TokenKind::Newline) || at(TokenKind::kw_fn) || at(TokenKind::kw_layer) ||
-                at(TokenKind::kw_model) || at(TokenKind::kw_param) || at(TokenKind::kw_return))) {
+               (at(TokenKind::Newline) || beginsDeclaration(previous(), current()))) {
       return;
     }
   }
@@ -283,7 +298,7 @@ bool Parser::parseParameters(ArrayRef<Parameter> &parameters, StringRef where) {
     } else if (!list.empty() && list.back().defaultValue) {
       diags
           .error(parameter.name.range, DiagCode::ArgumentOrder,
-                 "expected a default for " + quoted(parameter.name.text) +
+                 "expected a default for " + inQuotes(parameter.name.text) +
                      " because the parameter before it has one")
           .note(list.back().name.range, "the parameter before it is here");
       return false;
@@ -326,7 +341,7 @@ const Stmt *Parser::parseMember() {
                                                  : MemberKind::State;
   advance();
   Ident name;
-  if (!expectName(name, "a name after " + quoted(previous().text)) ||
+  if (!expectName(name, "a name after " + inQuotes(previous().text)) ||
       !expect(TokenKind::Colon, "and a type after the name"))
     return nullptr;
   const Type *type = parseType();
@@ -335,7 +350,7 @@ const Stmt *Parser::parseMember() {
   const Expr *initial = nullptr;
   if (at(TokenKind::Equal) && member != MemberKind::State) {
     diags.error(current().range(), DiagCode::MisplacedStatement,
-                "expected no value for " + quoted(name.text) + ", it comes with the weights");
+                "expected no value for " + inQuotes(name.text) + ", it comes with the weights");
     return nullptr;
   }
   if (accept(TokenKind::Equal) && !(initial = parseExpr()))

@@ -93,10 +93,12 @@ const Expr *Parser::parseBinary(int minPrecedence) {
 /// unary = "not" comparison | "-" unary | power. A `not` inside of an operator that binds tighter
 /// is an error, as in Python.
 const Expr *Parser::parseUnary(int minPrecedence) {
+  SMLoc start = current().loc();
+  if (!at(TokenKind::kw_not) && !at(TokenKind::Minus))
+    return parsePower();
   Level level(*this);
   if (!checkDepth())
     return nullptr;
-  SMLoc start = current().loc();
   if (at(TokenKind::kw_not) && minPrecedence <= notPrecedence) {
     advance();
     const Expr *operand = parseBinary(notPrecedence);
@@ -122,6 +124,9 @@ const Expr *Parser::parsePower() {
   const Expr *base = parseCast();
   if (!base || !at(TokenKind::StarStar))
     return base;
+  Level level(*this);
+  if (!checkDepth())
+    return nullptr;
   SMRange opRange = current().range();
   advance();
   const Expr *exponent = parseUnary(notPrecedence + 1);
@@ -248,7 +253,7 @@ const Expr *Parser::parseInteger(bool negative) {
   uint64_t value = integerValue(current().text).value_or(0);
   if (value > static_cast<uint64_t>(std::numeric_limits<int64_t>::max()) && !negative) {
     diags.error(range, DiagCode::InvalidNumber,
-                "number " + quoted(current().text) + " is out of range of i64");
+                "number " + inQuotes(current().text) + " is out of range of i64");
     value = 0;
   }
   advance();

@@ -127,7 +127,7 @@ template <typename List> bool Parser::checkUnique(const List &list, const ast::I
     if (other.name.text == name.text && !name.text.empty()) {
       diags
           .error(name.range, DiagCode::DuplicateName,
-                 "the name " + quoted(name.text) + " stands twice")
+                 "the name " + inQuotes(name.text) + " stands twice")
           .note(other.name.range, "the first one is here");
       return false;
     }

@@ -17,9 +17,8 @@ bool Parser::parseStmts(Scope scope, Stmts &into) {
     const Stmt *stmt = parseStmt(scope);
     if (stmt)
       into.push_back(stmt);
-    bool ended = at(TokenKind::Newline) || at(TokenKind::RightBrace) || at(TokenKind::End) ||
-                 previous().is(TokenKind::RightBrace);
-    if (stmt && !ended) {
+    if (stmt && !at(TokenKind::Newline) && !at(TokenKind::RightBrace) && !at(TokenKind::End) &&
+        !previous().is(TokenKind::RightBrace)) {
       reportUnexpected("the end of the statement");
       stmt = nullptr;
     }
@@ -91,7 +90,7 @@ const Stmt *Parser::parseStmt(Scope scope) {
                     : scope == Scope::Round    ? "in the body of a scan or while"
                                                : "in the body of a layer or model";
   diags.error(current().range(), DiagCode::MisplacedStatement,
-              quoted(current().text) + " cannot stand " + place +
+              inQuotes(current().text) + " cannot stand " + place +
                   (scope == Scope::File ? didYouMean(current().text, {"import", "const", "fn",
                                                                       "layer", "model", "recipe"})
                                         : std::string()));

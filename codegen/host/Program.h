@@ -33,10 +33,10 @@ struct TensorInfo {
 
 /// Where a launch's buffer lives.
 struct BufferRef {
-  enum class Kind : uint8_t { Argument, Result, Arena, Weight };
+  enum class Kind : uint8_t { Argument, Result, Arena, Weight, State };
   Kind kind = Kind::Arena;
-  unsigned index = 0; ///< of the argument, result or weight
-  DimExpr offset;     ///< bytes from the start of the argument, result, weight or arena
+  unsigned index = 0; ///< of the argument, result, weight or state
+  DimExpr offset;     ///< bytes from the start of that tensor, or of the arena
 };
 
 /// One call of a kernel by its symbol (KernelSpec hash), or a plain copy of bytes.
@@ -65,6 +65,9 @@ struct EntryPoint {
   std::vector<EntryCheck> checks;
   std::vector<Launch> launches;
   DimExpr arenaBytes; ///< over the entry's dimensions; monotone in each
+  /// Byte counts of tensors that kernels address with 32 bits although a dimension has no declared
+  /// bound; creation refuses bounds at which one reaches 2^31.
+  std::vector<DimExpr> limits;
 };
 
 /// A packed weight as it lies in the library. The bytes come from the WeightStore by hash.
@@ -74,11 +77,19 @@ struct WeightInfo {
   int64_t bytes = 0;
 };
 
+/// A tensor kept between calls, of constant size.
+struct StateInfo {
+  std::string name;
+  int64_t bytes = 0;
+  std::optional<unsigned> initialWeight; ///< index of the weight it starts as; absent: zeros
+};
+
 struct Program {
   std::string modelName; ///< snake case, prefix of C symbols
   std::string version;   ///< "kiln 0.1.0; halide, llvm"
   std::vector<EntryPoint> entries;
   std::vector<WeightInfo> weights;
+  std::vector<StateInfo> states;
 };
 
 } // namespace kiln::host

@@ -116,7 +116,7 @@ def Kiln_ClampOp : Kiln_PrimitiveOp<"clamp", "clamp(x, *, min: float = -inf, max
 }
 
 def Kiln_WhereOp : Kiln_PrimitiveOp<"where", "where(condition, a, b)", "Pointwise", perResult,
-    [Elementwise, AllShapesMatch<["condition", "a", "b"]>, AllTypesMatch<["a", "b", "result"]>]> {
+    [Elementwise, AllShapesMatch<["condition", "a", "b"]>, AllTypesMatch<["a", "b"]>]> {
   let summary = "a where the condition holds, else b";
   let description = [{
     Elementwise choice, as PyTorch's `where`.

@@ -48,7 +48,7 @@ def Kiln_ArgminOp : Kiln_ArgReduction<"argmin", "the position of the least eleme
 
 class Kiln_SoftmaxLike<string mnemonic, string what>
     : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, *, axis: axis = -1)", "RowWise", perOperand # " * ::kiln::DimExpr(11)",
-                       [SameOperandsAndResultType]> {
+                       [SameOperandsAndResultShape]> {
   let summary = what;
   let description = what # [{ along one axis, computed after subtracting the largest element.
 

@@ -7,5 +7,5 @@ config.name = "Kiln-Unit"
 config.suffixes = []
 config.test_source_root = os.path.join(config.kiln_build, "test", "unit")
 config.test_exec_root = config.test_source_root
-config.test_format = lit.formats.GoogleTest(".", "Tests")
+config.test_format = lit.formats.GoogleTest(".", "Test")
 config.environment["HOME"] = os.environ.get("HOME", "/root")

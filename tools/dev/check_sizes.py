@@ -11,7 +11,7 @@ from sources import report, sources, text
 
 CEILINGS = {".cpp": 600, ".h": 200, ".td": 500}
 FUNCTION, LIT_TEST, ZOO_MODEL = 70, 150, 150
-NO_FUNCTION = re.compile(r"\s*(namespace|class|struct|enum|union|extern \"C\"|template <[^()]*$|"
+NO_FUNCTION = re.compile(r"\s*(namespace|typedef|class|struct|enum|union|extern \"C\"|template <[^()]*$|"
                          r"if|for|while|switch|do|else|case|return|#)\b")
 
 
@@ -20,7 +20,7 @@ def functions(lines):
     header, index = 0, 0
     while index < len(lines):
         line = lines[index]
-        indent = len(line) - len(line.lstrip())
+        indent = len(lines[header]) - len(lines[header].lstrip()) if header <= index else -1
         opens = line.endswith("{") and indent in (0, 2)
         head = " ".join(lines[header:index + 1])
         if opens and "(" in head and not NO_FUNCTION.match(lines[header].rstrip()) \
@@ -30,7 +30,7 @@ def functions(lines):
             if end is not None:
                 yield header + 1, end - header + 1
                 index = end
-        if lines[index].rstrip().endswith((";", "{", "}", ":")) or not lines[index].strip() \
+        if lines[index].rstrip().endswith((";", "{", "}", ":", "*/")) or not lines[index].strip() \
                 or lines[index].lstrip().startswith(("//", "#")):
             header = index + 1
         index += 1

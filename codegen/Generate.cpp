@@ -1,0 +1,171 @@
+//===- Generate.cpp - all kernels of a module -----------------------------===//
+
+#include "codegen/Generate.h"
+
+#include "codegen/KernelCache.h"
+#include "codegen/halide/Loader.h"
+#include "codegen/llvm/Generate.h"
+#include "codegen/lower/Lower.h"
+#include "ir/KilnOps.h"
+#include "ir/target/Target.h"
+
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/ThreadPool.h"
+#include "llvm/Support/xxhash.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <map>
+#include <mutex>
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace mlir;
+
+FailureOr<llvm::StringMap<host::KernelEntry>> codegen::lowerKernels(ModuleOp module) {
+  llvm::StringMap<host::KernelEntry> kernels;
+  for (auto kernel : module.getOps<ir::KernelOp>()) {
+    FailureOr<spec::KernelSpec> spec = lower::lowerKernel(kernel);
+    if (failed(spec))
+      return failure();
+    if (std::string wrong = spec::verify(*spec); !wrong.empty())
+      return kernel.emitError("internal: the kernel's specification is malformed: ") << wrong, failure();
+    std::string symbol = "kiln_" + spec::hash(*spec);
+    kernels[kernel.getSymName()] = {std::move(*spec), std::move(symbol)};
+  }
+  return kernels;
+}
+
+/// Tells builds of the compiler apart: the hash of the running program, so that a changed generator
+/// does not meet an old one's kernels.
+static const std::string &buildId() {
+  static const std::string id = [] {
+    auto self = llvm::MemoryBuffer::getFile("/proc/self/exe", false, false);
+    if (!self)
+      return std::string();
+    llvm::StringRef bytes = (*self)->getBuffer();
+    return std::to_string(llvm::xxh3_64bits(bytes)) + "/" + std::to_string(bytes.size());
+  }();
+  return id;
+}
+
+namespace {
+/// One kernel for one target.
+struct Job {
+  const spec::KernelSpec *spec;
+  const host::Target *target;
+  bool halide;
+  link::KernelCode code;
+  std::string error;
+};
+
+class Generator {
+public:
+  Generator(const GenerateOptions &options) : options(options), cache(options.cacheFolder) {}
+  void run(Job &job);
+
+private:
+  bool tryHalide(Job &job, const std::string &text);
+  void useLLVM(Job &job, const std::string &text);
+
+  const GenerateOptions &options;
+  KernelCache cache;
+};
+} // namespace
+
+/// False if Halide has no template for the spec. Errors of Halide are errors.
+bool Generator::tryHalide(Job &job, const std::string &text) {
+  std::string key = KernelCache::key(text, "halide", options.halide->version(), job.target->name, options.optLevel);
+  if (std::optional<std::string> hit = cache.find(key)) {
+    job.code.bitcode = std::move(*hit);
+    return !job.code.bitcode.empty();
+  }
+  llvm::LLVMContext context;
+  halide::Generated made = options.halide->generate(*job.spec, job.code.symbol, job.target->name, context);
+  if (made.code == 2)
+    job.error = made.message;
+  if (made.module) {
+    llvm::raw_string_ostream os(job.code.bitcode);
+    llvm::WriteBitcodeToFile(*made.module, os);
+  }
+  // That there is no template is remembered too, as an empty value.
+  if (made.code != 2)
+    cache.insert(key, job.code.bitcode);
+  return made.code != 1;
+}
+
+void Generator::useLLVM(Job &job, const std::string &text) {
+  job.halide = false;
+  std::string key = KernelCache::key(text, "llvm", LLVM_VERSION_STRING "/" + buildId(),
+                                     job.target->name + "/" + job.target->cpu + job.target->features, options.optLevel);
+  if (std::optional<std::string> hit = cache.find(key)) {
+    job.code.bitcode = std::move(*hit);
+    return;
+  }
+  const target::Target *facts = target::find(job.target->name);
+  TargetFacts machine;
+  machine.cpu = job.target->cpu;
+  machine.features = job.target->features;
+  machine.vectorBytes = facts ? facts->lanesF32 * 4 : 16;
+  machine.vectorRegisters = facts ? facts->registers : 16;
+  llvm::Expected<GeneratedKernel> made = generateLLVM(*job.spec, machine, job.code.symbol, options.optLevel);
+  if (!made) {
+    job.error = llvm::toString(made.takeError());
+    return;
+  }
+  job.code.bitcode = std::move(made->bitcode);
+  cache.insert(key, job.code.bitcode);
+}
+
+void Generator::run(Job &job) {
+  std::string text = spec::print(*job.spec);
+  if (!job.halide || !tryHalide(job, text))
+    useLLVM(job, text);
+}
+
+llvm::Expected<std::vector<link::TargetKernels>>
+codegen::generateKernels(ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels,
+                         const GenerateOptions &options, std::string &generators) {
+  // By symbol: equal kernels once, in the order of their hashes.
+  std::map<std::string, std::pair<const spec::KernelSpec *, bool>> distinct;
+  for (auto kernel : module.getOps<ir::KernelOp>()) {
+    const host::KernelEntry &entry = kernels.find(kernel.getSymName())->second;
+    auto generator = kernel->getAttrOfType<StringAttr>("kiln.generator");
+    distinct[entry.symbol] = {&entry.spec, generator && generator.getValue() == "halide" && options.halide};
+  }
+  std::vector<Job> jobs;
+  for (const host::Target &target : options.targets)
+    for (auto &[symbol, kernel] : distinct)
+      jobs.push_back({kernel.first, &target, kernel.second, {symbol, "", ""}, ""});
+
+  Generator generator(options);
+  std::mutex mutex;
+  unsigned done = 0;
+  {
+    llvm::StdThreadPool pool(llvm::hardware_concurrency(options.jobs));
+    for (Job &job : jobs)
+      pool.async([&] {
+        generator.run(job);
+        std::lock_guard lock(mutex);
+        if (options.progress)
+          options.progress(++done, jobs.size());
+      });
+    pool.wait();
+  }
+
+  std::vector<link::TargetKernels> result;
+  for (const host::Target &target : options.targets)
+    result.push_back({target, {}});
+  bool usesHalide = false, usesLLVM = false;
+  for (auto [i, job] : llvm::enumerate(jobs)) {
+    if (!job.error.empty())
+      return llvm::createStringError("cannot generate a kernel: " + job.error);
+    (job.halide ? usesHalide : usesLLVM) = true;
+    result[i / distinct.size()].kernels.push_back(std::move(job.code));
+  }
+  generators = usesHalide && usesLLVM ? "halide, llvm" : usesHalide ? "halide" : "llvm";
+  return result;
+}

@@ -1,0 +1,41 @@
+//===- Generate.h - all kernels of a module --------------------*- C++ -*-===//
+#ifndef KILN_CODEGEN_GENERATE_H
+#define KILN_CODEGEN_GENERATE_H
+
+#include "codegen/host/FromModule.h"
+#include "codegen/link/Link.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <functional>
+
+namespace kiln::halide {
+class Generator;
+}
+
+namespace kiln::codegen {
+
+struct GenerateOptions {
+  std::vector<host::Target> targets; ///< plainest first
+  int optLevel = 2;
+  const halide::Generator *halide = nullptr; ///< absent: LLVM generates everything
+  unsigned jobs = 1;
+  std::string cacheFolder;                             ///< empty: no cache
+  std::function<void(unsigned done, unsigned all)> progress; ///< called from one thread at a time
+};
+
+/// Lowers every kiln.kernel to its spec; the symbol is "kiln_" and the spec's hash. Fails with a
+/// diagnostic at the kernel.
+mlir::FailureOr<llvm::StringMap<host::KernelEntry>> lowerKernels(mlir::ModuleOp module);
+
+/// Generates every distinct kernel for every target, in parallel, through the cache. The generator is
+/// the one that `choose` wrote on the kernel; a spec that Halide has no template for is LLVM's.
+/// `generators` gets the names of those used, for the library's version.
+llvm::Expected<std::vector<link::TargetKernels>>
+generateKernels(mlir::ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels,
+                const GenerateOptions &options, std::string &generators);
+
+} // namespace kiln::codegen
+
+#endif // KILN_CODEGEN_GENERATE_H

@@ -1,0 +1,208 @@
+//===- Descriptor.cpp - constants that describe a model -------------------===//
+#include "codegen/host/Descriptor.h"
+
+#include "codegen/host/Formula.h"
+#include "runtime/Abi.h"
+
+using namespace llvm;
+
+namespace kiln::host {
+
+Constant *Descriptor::i32(int64_t value) {
+  return ConstantInt::get(Type::getInt32Ty(module.getContext()), uint64_t(value), true);
+}
+
+Constant *Descriptor::i64(int64_t value) {
+  return ConstantInt::get(Type::getInt64Ty(module.getContext()), uint64_t(value), true);
+}
+
+Constant *Descriptor::null() {
+  return ConstantPointerNull::get(PointerType::getUnqual(module.getContext()));
+}
+
+Constant *Descriptor::text(StringRef value) {
+  Constant *&known = texts[value];
+  if (!known) {
+    Constant *bytes = ConstantDataArray::getString(module.getContext(), value);
+    auto *global = new GlobalVariable(module, bytes->getType(), true, GlobalValue::PrivateLinkage,
+                                      bytes, "text");
+    global->setUnnamedAddr(GlobalValue::UnnamedAddr::Global);
+    known = global;
+  }
+  return known;
+}
+
+Constant *Descriptor::record(ArrayRef<Constant *> fields) {
+  return ConstantStruct::getAnon(module.getContext(), fields);
+}
+
+Constant *Descriptor::array(ArrayRef<Constant *> elements, const Twine &name) {
+  if (elements.empty())
+    return null();
+  auto *type = ArrayType::get(elements.front()->getType(), elements.size());
+  return new GlobalVariable(module, type, true, GlobalValue::InternalLinkage,
+                            ConstantArray::get(type, elements), name);
+}
+
+Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr) {
+  Function *&known = formulas[entry.name + ": " + expr.str()];
+  if (known)
+    return known;
+  LLVMContext &context = module.getContext();
+  IRBuilder<> builder(context);
+  auto *type = FunctionType::get(builder.getInt64Ty(), {builder.getPtrTy()}, false);
+  known = Function::Create(type, GlobalValue::InternalLinkage, "formula", module);
+  builder.SetInsertPoint(BasicBlock::Create(context, "", known));
+  DimValues dims;
+  for (size_t i = 0; i < entry.dimensions.size(); ++i) {
+    Value *place = builder.CreateConstGEP1_64(builder.getInt64Ty(), known->getArg(0), i);
+    dims[entry.dimensions[i].name] = builder.CreateLoad(builder.getInt64Ty(), place);
+  }
+  Value *overflow = nullptr, *value = emitDimExpr(builder, expr, dims, &overflow);
+  if (overflow)
+    value = builder.CreateSelect(overflow, builder.getInt64(uint64_t(INT64_MIN)), value);
+  builder.CreateRet(value);
+  return known;
+}
+
+Constant *Descriptor::extent(const EntryPoint &entry, const DimExpr &expr) {
+  if (std::optional<int64_t> value = expr.constantValue())
+    return record({i64(*value), null(), text(expr.str())});
+  return record({i64(-1), formula(entry, expr), text(expr.str())});
+}
+
+Constant *Descriptor::tensors(const EntryPoint &entry, ArrayRef<TensorInfo> infos) {
+  std::vector<Constant *> all;
+  for (const TensorInfo &info : infos) {
+    std::vector<Constant *> shape;
+    for (const DimExpr &dim : info.shape)
+      shape.push_back(extent(entry, dim));
+    all.push_back(record({text(info.name), i32(int64_t(info.type)), i32(int64_t(shape.size())),
+                          array(shape, "shape")}));
+  }
+  return array(all, "tensors");
+}
+
+Constant *Descriptor::dimensions(const EntryPoint &entry) {
+  std::vector<std::string> names = maxima(program);
+  std::vector<Constant *> all;
+  for (const Dimension &dimension : entry.dimensions) {
+    auto index = std::find(names.begin(), names.end(), dimension.name) - names.begin();
+    all.push_back(record({text(dimension.name), i64(dimension.lower),
+                          i64(dimension.upper.value_or(-1)), i32(index), i32(0)}));
+  }
+  return array(all, "dimensions");
+}
+
+Constant *Descriptor::entry(const EntryPoint &entry) {
+  std::vector<Constant *> checks, launches, limits;
+  for (const EntryCheck &check : entry.checks)
+    checks.push_back(
+        record({extent(entry, check.left), extent(entry, check.right), text(check.text)}));
+  for (const Launch &launch : entry.launches)
+    launches.push_back(record({text(launch.label), text(launch.location),
+                               extent(entry, launch.flops), extent(entry, launch.bytes)}));
+  for (const DimExpr &limit : entry.limits)
+    limits.push_back(extent(entry, limit));
+  return record({text(entry.name), i32(int64_t(entry.dimensions.size())),
+                 i32(int64_t(entry.arguments.size())), i32(int64_t(entry.results.size())),
+                 i32(int64_t(checks.size())), i32(int64_t(launches.size())),
+                 i32(int64_t(limits.size())), dimensions(entry), tensors(entry, entry.arguments),
+                 tensors(entry, entry.results), array(checks, "checks"),
+                 array(launches, "launches"), extent(entry, entry.arenaBytes),
+                 array(limits, "limits")});
+}
+
+/// create() of the reflection: binds the model's code to the runtime's function.
+Function *Descriptor::createFunction(Constant *code) {
+  IRBuilder<> builder(module.getContext());
+  Type *ptr = builder.getPtrTy();
+  auto *type = FunctionType::get(builder.getInt32Ty(), {ptr, ptr}, false);
+  auto *function = Function::Create(type, GlobalValue::InternalLinkage, "model_create", module);
+  auto runtime = module.getOrInsertFunction("kiln_rt_create", builder.getInt32Ty(), ptr, ptr, ptr);
+  builder.SetInsertPoint(BasicBlock::Create(module.getContext(), "", function));
+  builder.CreateRet(builder.CreateCall(runtime, {code, function->getArg(0), function->getArg(1)}));
+  return function;
+}
+
+Constant *Descriptor::model(ArrayRef<Target> targets, Constant *code) {
+  std::vector<Constant *> entries, names, states, targetNames;
+  for (const EntryPoint &each : program.entries)
+    entries.push_back(entry(each));
+  for (const std::string &name : maxima(program))
+    names.push_back(text(name));
+  for (const StateInfo &state : program.states)
+    states.push_back(record({text(state.name), i64(state.bytes)}));
+  for (const Target &target : targets)
+    targetNames.push_back(text(target.name));
+  int64_t weightBytes = 0;
+  for (const WeightInfo &weight : program.weights)
+    weightBytes += weight.bytes;
+  auto runtime = [&](StringRef name) {
+    auto *type = FunctionType::get(Type::getVoidTy(module.getContext()), false);
+    Function *known = module.getFunction(name);
+    return known ? known : Function::Create(type, GlobalValue::ExternalLinkage, name, module);
+  };
+  return record({i32(sizeof(kiln_model)),
+                 i32(1),
+                 text(program.modelName),
+                 text(program.version),
+                 i32(int64_t(entries.size())),
+                 i32(int64_t(names.size())),
+                 i32(int64_t(states.size())),
+                 i32(int64_t(targets.size())),
+                 array(entries, "entries"),
+                 array(names, "maxima"),
+                 array(states, "states"),
+                 array(targetNames, "targets"),
+                 i64(weightBytes),
+                 createFunction(code),
+                 runtime("kiln_rt_call"),
+                 runtime("kiln_rt_last_error"),
+                 runtime("kiln_rt_reset"),
+                 runtime("kiln_rt_cancel"),
+                 runtime("kiln_rt_destroy"),
+                 runtime("kiln_rt_state_get"),
+                 runtime("kiln_rt_state_set"),
+                 runtime("kiln_rt_profile")});
+}
+
+void Descriptor::emit(ArrayRef<Target> targets, ArrayRef<std::vector<Function *>> bodies,
+                      StringRef reflection) {
+  std::vector<Constant *> targetCodes, weights, blobs, states;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    std::vector<Constant *> functions(bodies[i].begin(), bodies[i].end());
+    targetCodes.push_back(
+        record({i64(int64_t(requiredFeatures(targets[i]))), array(functions, "bodies")}));
+  }
+  Type *byte = Type::getInt8Ty(module.getContext());
+  for (size_t i = 0; i < program.weights.size(); ++i) {
+    auto *weight = new GlobalVariable(module, byte, true, GlobalValue::ExternalLinkage, nullptr,
+                                      weightSymbol(program, i));
+    weight->setVisibility(GlobalValue::HiddenVisibility);
+    weights.push_back(weight);
+    blobs.push_back(record({weight, i64(program.weights[i].bytes)}));
+  }
+  int64_t stateBytes = 0;
+  for (const StateInfo &state : program.states) {
+    int64_t weight = state.initialWeight ? int64_t(*state.initialWeight) : -1;
+    states.push_back(record({i64(stateBytes), i64(weight)}));
+    stateBytes += (state.bytes + 63) & ~int64_t(63);
+  }
+  // The description and the code refer to each other, so the code's place comes first.
+  Type *ptr = PointerType::getUnqual(module.getContext());
+  Type *i64Type = Type::getInt64Ty(module.getContext());
+  auto *codeType = StructType::get(ptr, ptr, ptr, ptr, i64Type, ptr, i64Type);
+  auto *code = new GlobalVariable(module, codeType, true, GlobalValue::InternalLinkage, nullptr,
+                                  "model_code");
+  Constant *described = model(targets, code);
+  auto *exported = new GlobalVariable(module, described->getType(), true,
+                                      GlobalValue::ExternalLinkage, described, reflection);
+  exported->setAlignment(Align(8));
+  code->setInitializer(ConstantStruct::get(
+      codeType, {exported, array(targetCodes, "target_codes"), array(weights, "weights"),
+                 array(blobs, "blobs"), i64(int64_t(weights.size())), array(states, "state_inits"),
+                 i64(stateBytes)}));
+}
+
+} // namespace kiln::host

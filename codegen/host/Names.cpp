@@ -1,0 +1,145 @@
+//===- Names.cpp - names and checks of a Program --------------------------===//
+#include "codegen/host/Host.h"
+
+#include "runtime/Abi.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/TargetParser/X86TargetParser.h"
+
+using namespace llvm;
+
+namespace kiln::host {
+
+uint64_t requiredFeatures(const Target &target) {
+  StringMap<bool> enabled;
+  SmallVector<StringRef> ofCpu, extra;
+  if (X86::parseArchX86(target.cpu) != X86::CK_None)
+    X86::getFeaturesForCPU(target.cpu, ofCpu);
+  for (StringRef feature : ofCpu)
+    enabled[feature] = true;
+  StringRef(target.features).split(extra, ',', -1, /*KeepEmpty=*/false);
+  for (StringRef feature : extra)
+    X86::updateImpliedFeatures(feature.drop_front(), feature.front() == '+', enabled),
+        enabled[feature.drop_front()] = feature.front() == '+';
+  uint64_t bits = 0;
+#define KILN_CPU_FEATURE(Name, llvmName, bit)                                                      \
+  if (enabled.lookup(llvmName))                                                                    \
+    bits |= KILN_CPU_##Name;
+#include "runtime/CpuFeatures.def"
+  return bits;
+}
+
+std::string kernelSymbol(StringRef kernel, const Target &target) {
+  return (kernel + "." + target.name).str();
+}
+
+std::string weightSymbol(const Program &program, size_t index) {
+  return program.modelName + "_kiln_weight_" + std::to_string(index);
+}
+
+std::vector<std::string> maxima(const Program &program) {
+  std::vector<std::string> names;
+  StringSet<> seen;
+  for (const EntryPoint &entry : program.entries)
+    for (const Dimension &dimension : entry.dimensions)
+      if (seen.insert(dimension.name).second)
+        names.push_back(dimension.name);
+  return names;
+}
+
+static Error failure(const Twine &text) { return createStringError(text); }
+
+static bool isIdentifier(StringRef name) {
+  return !name.empty() && !isDigit(name.front()) &&
+         all_of(name, [](char c) { return isAlnum(c) || c == '_'; });
+}
+
+/// Whether the expression uses only dimensions of the entry.
+static bool isOver(const EntryPoint &entry, const DimExpr &expr) {
+  std::set<std::string> symbols;
+  expr.collectSymbols(symbols);
+  for (const Dimension &dimension : entry.dimensions)
+    symbols.erase(dimension.name);
+  return expr.isValid() && symbols.empty();
+}
+
+static size_t extentOf(const Program &program, const EntryPoint &entry, BufferRef::Kind kind) {
+  switch (kind) {
+  case BufferRef::Kind::Argument:
+    return entry.arguments.size();
+  case BufferRef::Kind::Result:
+    return entry.results.size();
+  case BufferRef::Kind::Weight:
+    return program.weights.size();
+  case BufferRef::Kind::State:
+    return program.states.size();
+  case BufferRef::Kind::Arena:
+    return size_t(-1);
+  }
+  return 0;
+}
+
+static Error checkEntry(const Program &program, const EntryPoint &entry) {
+  auto over = [&](const DimExpr &expr, const Twine &what) -> Error {
+    if (isOver(entry, expr))
+      return Error::success();
+    return failure(what + " of entry point '" + entry.name +
+                   "': expected a formula over its dimensions, got '" + expr.str() + "'");
+  };
+  for (const auto *tensors : {&entry.arguments, &entry.results})
+    for (const TensorInfo &tensor : *tensors)
+      for (const DimExpr &extent : tensor.shape)
+        if (Error error = over(extent, "shape of '" + tensor.name + "'"))
+          return error;
+  if (Error error = over(entry.arenaBytes, "arena"))
+    return error;
+  for (const DimExpr &limit : entry.limits)
+    if (Error error = over(limit, "limit"))
+      return error;
+  for (const EntryCheck &check : entry.checks)
+    for (const DimExpr *side : {&check.left, &check.right})
+      if (Error error = over(*side, "check '" + check.text + "'"))
+        return error;
+  for (const Launch &launch : entry.launches) {
+    for (const DimExpr &dim : launch.dims)
+      if (Error error = over(dim, "dimension of '" + launch.label + "'"))
+        return error;
+    for (const DimExpr *cost : {&launch.flops, &launch.bytes})
+      if (Error error = over(*cost, "cost of '" + launch.label + "'"))
+        return error;
+    for (const BufferRef &buffer : launch.buffers) {
+      if (buffer.index >= extentOf(program, entry, buffer.kind))
+        return failure("'" + launch.label + "' of entry point '" + entry.name +
+                       "' has a buffer of index " + Twine(buffer.index) +
+                       ", which there is none of");
+      if (Error error = over(buffer.offset, "offset in '" + launch.label + "'"))
+        return error;
+    }
+    if (launch.kind == Launch::Kind::Copy &&
+        (launch.buffers.size() != 2 || launch.dims.size() != 1))
+      return failure("copy '" + launch.label + "': expected 2 buffers and 1 dimension, got " +
+                     Twine(launch.buffers.size()) + " and " + Twine(launch.dims.size()));
+  }
+  return Error::success();
+}
+
+Error check(const Program &program) {
+  if (!isIdentifier(program.modelName))
+    return failure("model name: expected a C identifier, got '" + program.modelName + "'");
+  StringSet<> names(
+      {"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set", "options"});
+  for (const EntryPoint &entry : program.entries) {
+    if (!isIdentifier(entry.name) || !names.insert(entry.name).second)
+      return failure("entry point '" + entry.name + "': the name is no C identifier or is taken");
+    if (Error error = checkEntry(program, entry))
+      return error;
+  }
+  for (const StateInfo &state : program.states)
+    if (state.initialWeight && (*state.initialWeight >= program.weights.size() ||
+                                program.weights[*state.initialWeight].bytes != state.bytes))
+      return failure("state '" + state.name + "': its initial weight has another size");
+  return Error::success();
+}
+
+} // namespace kiln::host

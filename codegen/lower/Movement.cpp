@@ -1,0 +1,85 @@
+//===- Movement.cpp - reading through ops that move data --------------------===//
+
+#include "codegen/lower/Builder.h"
+
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::lower;
+using namespace mlir;
+using spec::ExprPtr;
+
+static ExprPtr loadPermute(SpecBuilder &builder, PermuteOp op, const At &at,
+                           std::optional<double> outside) {
+  At inner(at.size());
+  for (auto [i, axis] : llvm::enumerate(op.getAxes()))
+    inner[axis] = at[i];
+  return builder.load(op.getX(), inner, outside);
+}
+
+static ExprPtr loadBroadcast(SpecBuilder &builder, BroadcastToOp op, const At &at,
+                             std::optional<double> outside) {
+  if (outside)
+    return nullptr; // positions outside of the result are not outside of the operand
+  SmallVector<DimExpr> from = dimsOf(op.getX().getType()), to = dimsOf(op.getType());
+  At inner;
+  for (size_t i = 0, skip = to.size() - from.size(); i < from.size(); ++i)
+    inner.push_back(from[i] == to[i + skip] ? at[i + skip] : spec::Index());
+  return builder.load(op.getX(), inner);
+}
+
+static ExprPtr loadSlice(SpecBuilder &builder, SliceOp op, const At &at,
+                         std::optional<double> outside) {
+  if (outside)
+    return nullptr;
+  SmallVector<DimExpr> starts = op.getStarts().getDims();
+  At inner;
+  for (size_t i = 0; i < at.size(); ++i)
+    inner.push_back(scaled(at[i], op.getSteps()[i], starts[i]));
+  return builder.load(op.getX(), inner);
+}
+
+static ExprPtr loadPad(SpecBuilder &builder, PadOp op, const At &at,
+                       std::optional<double> outside) {
+  double value = op.getValue().convertToDouble();
+  if (outside && *outside != value)
+    return nullptr;
+  SmallVector<DimExpr> padding = op.getPadding().getDims();
+  At inner;
+  for (size_t i = 0; i < at.size(); ++i)
+    inner.push_back(scaled(at[i], 1, -padding[2 * i]));
+  return builder.load(op.getX(), inner, value);
+}
+
+/// Chooses the piece by the coordinate; the pieces not chosen are read outside of their shape.
+static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
+                          std::optional<double> outside) {
+  if (outside)
+    return nullptr;
+  size_t axis = op.getAxis();
+  SmallVector<DimExpr> begins{DimExpr(0)};
+  for (Value x : op.getXs())
+    begins.push_back(begins.back() + dimsOf(x.getType())[axis]);
+  ExprPtr position = valueOf(at[axis]), element;
+  for (size_t i = op.getXs().size(); i-- > 0;) {
+    At inner = at;
+    inner[axis] = scaled(at[axis], 1, -begins[i]);
+    ExprPtr piece = builder.load(op.getXs()[i], inner,
+                                 op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
+    ExprPtr isHere = spec::apply(spec::Op::Lt, {position, number(begins[i + 1], DType::I64)});
+    element = element ? spec::apply(spec::Op::Select, {isHere, piece, element}) : piece;
+  }
+  return element;
+}
+
+ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
+                            std::optional<double> outside) {
+  return llvm::TypeSwitch<Operation *, ExprPtr>(op)
+      .Case([&](PermuteOp op) { return loadPermute(builder, op, at, outside); })
+      .Case([&](BroadcastToOp op) { return loadBroadcast(builder, op, at, outside); })
+      .Case([&](SliceOp op) { return loadSlice(builder, op, at, outside); })
+      .Case([&](PadOp op) { return loadPad(builder, op, at, outside); })
+      .Case([&](ConcatOp op) { return loadConcat(builder, op, at, outside); })
+      .Default([](Operation *) { return nullptr; });
+}

@@ -1,0 +1,373 @@
+//===- Elaborate.cpp - reporting, the model and its entry points ----------===//
+#include "frontend/Elaborator.h"
+
+#include "frontend/Parser.h"
+#include "ir/KilnOps.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Verifier.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/Support/Format.h"
+
+using namespace llvm;
+using namespace kiln;
+using namespace kiln::ast;
+
+std::string kiln::describe(const Value &value) {
+  if (auto *integer = value.as<int64_t>())
+    return "the integer " + std::to_string(*integer);
+  if (auto *number = value.as<double>()) {
+    std::string text;
+    raw_string_ostream(text) << "the float " << format("%g", *number);
+    return text;
+  }
+  if (auto *flag = value.as<bool>())
+    return *flag ? "true" : "false";
+  if (auto *text = value.as<std::string>())
+    return "the string " + inQuotes(*text);
+  if (auto *dtype = value.as<DType>())
+    return "the element type " + std::string(name(*dtype));
+  if (auto *dim = value.as<DimExpr>())
+    return "the dimension " + inQuotes(dimText(*dim));
+  if (auto *list = value.as<ListPtr>())
+    return "a list of " + std::to_string((*list)->size());
+  if (auto *results = value.as<Results>())
+    return std::to_string(results->values->size()) + " results";
+  if (auto *instance = value.as<Instance *>())
+    return "the layer " + inQuotes((*instance)->decl->name.text);
+  if (auto *tensor = value.as<mlir::Value>())
+    return ir::typeText(tensor->getType());
+  return value.as<Weight *>() ? "a parameter" : "nothing";
+}
+
+/// Where the code at `place` is inlined; a call whose own text is at fault is no news.
+void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
+  int notes = 0;
+  for (Frame *at = frame; at && at->caller && notes < 4; at = at->caller) {
+    const char *start = place.Start.getPointer();
+    if (at->callPlace.Start.getPointer() <= start && start < at->callPlace.End.getPointer())
+      continue;
+    error.note(at->callPlace, at->title() + " is used here");
+    ++notes;
+  }
+}
+
+Value Elaborator::fail(SMRange place, DiagCode code, const Twine &message) {
+  noteCallers(diags.error(place, code, message), place);
+  return Value();
+}
+
+Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other,
+                         const Twine &note) {
+  Diagnostics::Error &error = diags.error(place, code, message);
+  if (other.isValid())
+    error.note(other, note);
+  noteCallers(error, place);
+  return Value();
+}
+
+Value Elaborator::unsupported(SMRange place, StringRef what) {
+  return fail(place, DiagCode::Unsupported, what + " is not supported yet");
+}
+
+/// The place in the user's file; in an inlined call, with the place of the call.
+mlir::Location Elaborator::location(SMRange place) {
+  SourceMgr &sources = diags.sourceManager();
+  unsigned buffer = place.isValid() ? sources.FindBufferContainingLoc(place.Start) : 0;
+  if (!buffer)
+    return builder.getUnknownLoc();
+  auto [line, column] = sources.getLineAndColumn(place.Start, buffer);
+  mlir::Location own = mlir::FileLineColLoc::get(
+      &context, sources.getMemoryBuffer(buffer)->getBufferIdentifier(), line, column);
+  return frame && frame->callLoc ? mlir::Location(mlir::CallSiteLoc::get(own, *frame->callLoc))
+                                 : own;
+}
+
+mlir::Value Elaborator::get(const Weight *weight, SMRange place) {
+  mlir::Value &value = loaded[weight];
+  if (!value)
+    value = ir::GetOp::create(builder, location(place), weight->type, weight->path);
+  return value;
+}
+
+//===----------------------------------------------------------------------===//
+// The model
+//===----------------------------------------------------------------------===//
+
+/// Reads the text of a `--set`: an expression of the language.
+Value Elaborator::parseSet(StringRef name, StringRef text) {
+  std::string source = ("const value = " + text + "\n").str();
+  unsigned buffer = diags.sourceManager().AddNewSourceBuffer(
+      MemoryBuffer::getMemBufferCopy(source, ("--set " + name).str()), SMLoc());
+  unsigned before = diags.numErrors();
+  File file = parseFile(buffer, diags, modules.arena());
+  if (diags.numErrors() != before || file.decls.size() != 1)
+    return Value();
+  Module module;
+  Frame own(&module);
+  frame = &own;
+  Value value = eval(cast<ConstDecl>(file.decls[0])->value);
+  frame = nullptr;
+  return value;
+}
+
+bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions &options,
+                                    std::vector<Arg> &args) {
+  SmallVector<StringRef> known;
+  for (const Parameter &parameter : model->parameters)
+    known.push_back(parameter.name.text);
+  bool ok = true;
+  for (auto &[name, text] : options.sets) {
+    const Parameter *parameter =
+        find_if(model->parameters,
+                [&, name = StringRef(name)](const Parameter &p) { return p.name.text == name; });
+    if (parameter == model->parameters.end()) {
+      failAt(SMRange(), DiagCode::BadArgument,
+             "the model " + inQuotes(model->name.text) + " has no argument " + inQuotes(name) +
+                 didYouMean(name, known),
+             model->name.range, "it is declared here");
+      ok = false;
+      continue;
+    }
+    bool isText = parameter->type->kind == Type::Kind::Named &&
+                  parameter->type->name.text == "str" && !StringRef(text).starts_with("\"");
+    Value value = isText ? Value(text) : parseSet(name, text);
+    ok &= !value.isError();
+    args.push_back({parameter->name.text, value, model->name.range});
+  }
+  for (const Parameter &parameter : model->parameters)
+    if (!parameter.defaultValue &&
+        none_of(args, [&](const Arg &arg) { return arg.name == parameter.name.text; })) {
+      fail(parameter.name.range, DiagCode::BadArgument,
+           "the argument " + inQuotes(parameter.name.text) + " of the model " +
+               inQuotes(model->name.text) + " has no default; give it by '--set " +
+               parameter.name.text + "=…'");
+      ok = false;
+    }
+  return ok;
+}
+
+void Elaborator::nameValue(const Value &value, const std::string &path) {
+  if (auto *list = value.as<ListPtr>())
+    for (auto [i, element] : enumerate(**list))
+      nameValue(element, path + "." + std::to_string(i));
+  else if (auto *instance = value.as<Instance *>())
+    nameMembers(**instance, path);
+  else if (auto *weight = value.as<Weight *>())
+    (*weight)->path = path;
+}
+
+/// Gives an instance and what it holds their paths; a layer held twice keeps its first one.
+void Elaborator::nameMembers(Instance &instance, const std::string &path) {
+  if (std::exchange(instance.named, true))
+    return;
+  instance.path = path;
+  for (auto &[name, value] : instance.members)
+    nameValue(value, (path.empty() ? "" : path + ".") + name.str());
+}
+
+/// Weights as symbols, in the order in which layers make them; ties, and patterns of ignored tensors.
+void Elaborator::emitWeights(mlir::ModuleOp module) {
+  std::map<std::string, Weight *> byPath;
+  for (Weight &weight : weights)
+    if (!weight.path.empty())
+      byPath[weight.path] = &weight;
+  SmallVector<mlir::Attribute> ignored, ties;
+  std::set<const Weight *> aliases;
+  for (Instance &instance : instances) {
+    if (!instance.named)
+      continue;
+    std::string prefix = instance.path.empty() ? "" : instance.path + ".";
+    for (const IgnoreDecl *decl : instance.ignores)
+      for (const StringExpr *pattern : decl->patterns)
+        ignored.push_back(builder.getStringAttr(prefix + pattern->value));
+    for (const TieDecl *tie : instance.ties) {
+      auto alias = byPath.find(prefix + tie->alias.text.str()),
+           stored = byPath.find(prefix + tie->stored.text.str());
+      for (auto [found, name] : {std::pair(alias, tie->alias), std::pair(stored, tie->stored)})
+        if (found == byPath.end())
+          fail(name.range, DiagCode::UnknownName,
+               "there is no parameter " + inQuotes(prefix + name.text.str()));
+      if (alias == byPath.end() || stored == byPath.end())
+        continue;
+      if (alias->second->type != stored->second->type) {
+        failAt(tie->range, DiagCode::TypeMismatch,
+               "tied parameters differ in type: " + ir::typeText(alias->second->type) + " and " +
+                   ir::typeText(stored->second->type),
+               alias->second->decl->range, "the first is declared here");
+        continue;
+      }
+      ties.push_back(builder.getStrArrayAttr({alias->first, stored->first}));
+      aliases.insert(alias->second);
+      alias->second->path = stored->first;
+    }
+  }
+  builder.setInsertionPointToEnd(module.getBody());
+  for (const Weight &weight : weights) {
+    if (weight.path.empty() || aliases.count(&weight))
+      continue;
+    auto op = ir::WeightOp::create(builder, location(weight.decl->name.range), weight.path,
+                                   weight.type, nullptr);
+    op->setAttr("kind", builder.getStringAttr(weight.decl->member == MemberKind::Param ? "param"
+                                                                                       : "buffer"));
+  }
+  if (!ignored.empty())
+    module->setAttr("kiln.ignore", builder.getArrayAttr(ignored));
+  if (!ties.empty())
+    module->setAttr("kiln.tie", builder.getArrayAttr(ties));
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const Module &module,
+                                                  const ImportOptions &options) {
+  mlir::OwningOpRef<mlir::ModuleOp> result = mlir::ModuleOp::create(location(model->name.range));
+  std::vector<Arg> args;
+  if (!bindModelArguments(model, options, args))
+    return nullptr;
+  Value made = makeLayer(model, &module, args, model->name.range);
+  auto *instance = made.as<Instance *>();
+  if (!instance || diags.hasErrors())
+    return nullptr;
+  nameMembers(**instance, "");
+  (*result)->setAttr("kiln.model", builder.getStringAttr(model->name.text));
+  emitWeights(*result);
+  for (const Stmt *stmt : model->body)
+    if (auto *fn = dyn_cast<FnDecl>(stmt); fn && !fn->isPrivate)
+      emitEntry(*result, **instance, fn);
+  if (diags.hasErrors())
+    return nullptr;
+  if (failed(mlir::verify(*result))) {
+    fail(model->name.range, DiagCode::OpError, "the imported module does not verify");
+    return nullptr;
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Entry points
+//===----------------------------------------------------------------------===//
+
+/// Makes the generics of an entry point known as dimensions of the function.
+bool Elaborator::declareDims(const FnDecl *fn) {
+  bool ok = true;
+  for (const Generic &generic : fn->generics) {
+    if (!generic.dtypeClass.text.empty()) {
+      fail(generic.name.range, DiagCode::TypeMismatch,
+           "an entry point has no generic element types");
+      ok = false;
+      continue;
+    }
+    DimBounds range{0, std::nullopt};
+    if (generic.bound) {
+      std::optional<DimExpr> bound = evalDim(generic.bound);
+      range.upper = bound ? bound->constantValue() : std::nullopt;
+      if (bound && (!range.upper || *range.upper < 1)) {
+        fail(generic.bound->range, DiagCode::InvalidValue,
+             "the bound of a dimension is expected to be a positive integer");
+        ok = false;
+      }
+      ok &= bound.has_value();
+    }
+    bounds[generic.name.text.str()] = range;
+    frame->locals[generic.name.text] =
+        DimExpr::symbol(std::string_view(generic.name.text.data(), generic.name.text.size()));
+  }
+  return ok;
+}
+
+void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
+  loaded.clear();
+  bounds.clear();
+  checks.clear();
+  Frame own(model.module);
+  own.self = &model;
+  own.decl = fn;
+  frame = &own;
+  llvm::scope_exit leave([&] { frame = nullptr; });
+  bool ok = declareDims(fn);
+  SmallVector<mlir::Type> inputs;
+  SmallVector<mlir::DictionaryAttr> names;
+  std::set<std::string> used;
+  for (const Parameter &parameter : fn->parameters) {
+    const Type *type = parameter.type;
+    bool isTensor =
+        type->kind == Type::Kind::Named && (!isCompileTime(type) || type->name.text == "bool");
+    std::optional<DType> dtype = isTensor ? evalDType(type->name) : std::nullopt;
+    if (!isTensor || parameter.defaultValue)
+      fail(parameter.name.range, DiagCode::TypeMismatch,
+           "an argument of an entry point is expected to be a tensor without default");
+    Dims dims;
+    for (const Expr *expr : type->dims) {
+      std::optional<DimExpr> dim;
+      if (isa<WildcardExpr, EllipsisExpr>(expr))
+        fail(expr->range, DiagCode::TypeMismatch,
+             "the inputs of an entry point are expected to have named dimensions");
+      else
+        dim = evalDim(expr);
+      ok &= dim.has_value();
+      dims.push_back(dim.value_or(DimExpr(0)));
+      if (dim && dim->asSymbol())
+        used.insert(*dim->asSymbol());
+    }
+    ok &= dtype.has_value() && !parameter.defaultValue;
+    inputs.push_back(ir::tensorType(&context, dtype.value_or(DType::F32), dims));
+    names.push_back(builder.getDictionaryAttr(
+        builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
+  }
+  for (const Generic &generic : fn->generics)
+    if (ok && !used.count(generic.name.text.str())) {
+      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " +
+                                          inQuotes(generic.name.text) + ",");
+      ok = false;
+    }
+  if (!ok)
+    return;
+  builder.setInsertionPointToEnd(module.getBody());
+  auto func = mlir::func::FuncOp::create(builder, location(fn->name.range), fn->name.text,
+                                         builder.getFunctionType(inputs, {}),
+                                         ArrayRef<mlir::NamedAttribute>(), names);
+  builder.setInsertionPointToStart(func.addEntryBlock());
+  for (auto [parameter, argument] : zip(fn->parameters, func.getArguments()))
+    own.locals[parameter.name.text] = argument;
+  exec(fn->body);
+  if (!own.result && !diags.isFull())
+    own.result = fail(fn->name.range, DiagCode::MissingReturn,
+                      inQuotes(fn->name.text) + " ends without 'return'");
+  Value result = own.result ? checkResults(fn, *own.result) : Value();
+  if (!result.isError())
+    finishEntry(func, fn, result);
+}
+
+void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value &result) {
+  auto func = mlir::cast<mlir::func::FuncOp>(op);
+  std::vector<Value> values = {result};
+  if (auto *several = result.as<Results>())
+    values = *several->values;
+  SmallVector<mlir::Value> tensors;
+  for (const Value &value : values) {
+    tensors.push_back(toTensor(value, std::nullopt, frame->resultPlace));
+    if (!tensors.back())
+      return;
+  }
+  mlir::func::ReturnOp::create(builder, location(frame->resultPlace), tensors);
+  func.setFunctionType(
+      builder.getFunctionType(func.getArgumentTypes(), mlir::ValueRange(tensors).getTypes()));
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    std::string name = fn->name.text.str() + (tensors.size() == 1 ? "" : "_" + std::to_string(i));
+    if (i < fn->results.size() && !fn->results[i].name.text.empty())
+      name = fn->results[i].name.text.str();
+    func.setResultAttr(i, "kiln.name", builder.getStringAttr(name));
+  }
+  SmallVector<mlir::NamedAttribute> dims;
+  for (auto &[name, range] : bounds) {
+    SmallVector<int64_t> values = {range.lower.value_or(0)};
+    if (range.upper)
+      values.push_back(*range.upper);
+    dims.push_back(builder.getNamedAttr(name, builder.getDenseI64ArrayAttr(values)));
+  }
+  func->setAttr("kiln.dims", builder.getDictionaryAttr(dims));
+  SmallVector<mlir::Attribute> rows;
+  for (auto &[left, right, text] : checks)
+    rows.push_back(builder.getStrArrayAttr({left, right, text}));
+  if (!rows.empty())
+    func->setAttr("kiln.checks", builder.getArrayAttr(rows));
+}

@@ -1,0 +1,376 @@
+//===- ElaborateExpr.cpp - expressions ------------------------------------===//
+#include "frontend/Elaborator.h"
+
+#include "llvm/ADT/ScopeExit.h"
+
+using namespace llvm;
+using namespace kiln;
+using namespace kiln::ast;
+
+Value Elaborator::eval(const Expr *expr) {
+  if (++steps == maxSteps || depth > maxEvalDepth)
+    return fail(expr->range, DiagCode::LimitExceeded,
+                steps >= maxSteps
+                    ? "the model takes more than " + Twine(maxSteps) + " steps to build"
+                    : "expressions nest deeper than " + Twine(maxEvalDepth) + " over all calls");
+  if (steps > maxSteps)
+    return Value();
+  ++depth;
+  llvm::scope_exit leave([&] { --depth; });
+  return evalKind(expr);
+}
+
+Value Elaborator::evalKind(const Expr *expr) {
+  switch (expr->kind) {
+  case Expr::Kind::Int:
+    return cast<IntExpr>(expr)->value;
+  case Expr::Kind::Float:
+    return cast<FloatExpr>(expr)->value;
+  case Expr::Kind::String:
+    return cast<StringExpr>(expr)->value.str();
+  case Expr::Kind::Bool:
+    return cast<BoolExpr>(expr)->value;
+  case Expr::Kind::Name:
+    return evalName(cast<NameExpr>(expr)->name, expr->range);
+  case Expr::Kind::Self:
+    return frame->self
+               ? Value(frame->self)
+               : fail(expr->range, DiagCode::UnknownName, "'self' stands outside of a layer");
+  case Expr::Kind::Wildcard:
+  case Expr::Kind::Ellipsis:
+  case Expr::Kind::Slice:
+    return fail(expr->range, DiagCode::TypeMismatch, "expected a value here");
+  case Expr::Kind::Unary:
+    return evalUnary(cast<UnaryExpr>(expr));
+  case Expr::Kind::Binary: {
+    auto *node = cast<BinaryExpr>(expr);
+    Value lhs = eval(node->lhs);
+    if (auto *known = lhs.as<bool>();
+        known && node->op == (*known ? TokenKind::kw_or : TokenKind::kw_and))
+      return *known; // as Python: the right side need not make sense
+    Value rhs = eval(node->rhs);
+    return binary(node->op, lhs, rhs, expr->range);
+  }
+  case Expr::Kind::Conditional: {
+    auto *node = cast<ConditionalExpr>(expr);
+    std::optional<bool> known = condition(node->condition);
+    return known ? eval(*known ? node->thenValue : node->elseValue) : Value();
+  }
+  case Expr::Kind::Cast:
+    return evalCast(cast<CastExpr>(expr));
+  case Expr::Kind::Call:
+    return evalCall(cast<CallExpr>(expr));
+  case Expr::Kind::Member:
+    return evalMember(cast<MemberExpr>(expr));
+  case Expr::Kind::Index:
+    return evalIndex(cast<IndexExpr>(expr));
+  case Expr::Kind::List: {
+    std::vector<Value> elements;
+    for (const Expr *element : cast<ListExpr>(expr)->elements) {
+      elements.push_back(eval(element));
+      if (elements.back().isError())
+        return Value();
+    }
+    return Value::list(std::move(elements));
+  }
+  case Expr::Kind::Comprehension:
+    return evalComprehension(cast<ComprehensionExpr>(expr));
+  case Expr::Kind::Scan:
+    return unsupported(expr->range, "'scan'");
+  case Expr::Kind::While:
+    return unsupported(expr->range, "'while'");
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+Value Elaborator::evalName(StringRef name, SMRange place) {
+  if (auto it = frame->locals.find(name); it != frame->locals.end())
+    return it->second;
+  if (frame->self)
+    if (auto it = frame->self->arguments.find(name); it != frame->self->arguments.end())
+      return it->second;
+  if (auto it = frame->module->decls.find(name); it != frame->module->decls.end()) {
+    if (auto *constant = dyn_cast<ConstDecl>(it->second))
+      return evalConstant(constant, frame->module);
+    return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value; call it");
+  }
+  if (std::optional<DType> dtype = parseDType(std::string_view(name.data(), name.size())))
+    return *dtype;
+  if (frame->module->imports.contains(name) || primitives.find(name))
+    return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
+  return fail(place, DiagCode::UnknownName, inQuotes(name) + " has no value here");
+}
+
+Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module) {
+  if (auto it = constants.find(decl); it != constants.end())
+    return it->second;
+  if (!pendingConstants.insert(decl).second)
+    return fail(decl->name.range, DiagCode::Recursion,
+                "the constant " + inQuotes(decl->name.text) + " depends on itself");
+  Frame own(module);
+  Frame *outer = std::exchange(frame, &own);
+  Value value = eval(decl->value);
+  frame = outer;
+  if (value.as<mlir::Value>())
+    value = fail(decl->value->range, DiagCode::NotCompileTime,
+                 "a constant is expected to be known when the model is compiled");
+  pendingConstants.erase(decl);
+  return constants[decl] = value;
+}
+
+Value Elaborator::evalMember(const MemberExpr *expr) {
+  if (auto *name = dyn_cast<NameExpr>(expr->base); name && !frame->locals.contains(name->name))
+    if (auto it = frame->module->imports.find(name->name); it != frame->module->imports.end()) {
+      if (!it->second)
+        return Value();
+      auto decl = it->second->decls.find(expr->name.text);
+      if (decl == it->second->decls.end())
+        return fail(expr->name.range, DiagCode::UnknownName,
+                    inQuotes(name->name) + " has no " + inQuotes(expr->name.text) +
+                        didYouMean(expr->name.text, it->second->names()));
+      if (auto *constant = dyn_cast<ConstDecl>(decl->second))
+        return evalConstant(constant, it->second);
+      return fail(expr->range, DiagCode::TypeMismatch,
+                  inQuotes(expr->name.text) + " is no value; call it");
+    }
+  Value base = eval(expr->base);
+  if (base.isError())
+    return base;
+  auto *instance = base.as<Instance *>();
+  if (!instance)
+    return fail(expr->range, DiagCode::TypeMismatch, describe(base) + " has no members");
+  auto &members = (*instance)->members;
+  auto it = members.find(expr->name.text);
+  if (it == members.end()) {
+    SmallVector<StringRef> known;
+    for (auto &member : members)
+      known.push_back(member.first);
+    if (method(**instance, expr->name.text))
+      return fail(expr->name.range, DiagCode::TypeMismatch,
+                  inQuotes(expr->name.text) + " is a function; call it");
+    return failAt(expr->name.range, DiagCode::UnknownName,
+                  inQuotes((*instance)->decl->name.text) + " has no member " +
+                      inQuotes(expr->name.text) + " here" + didYouMean(expr->name.text, known),
+                  (*instance)->decl->name.range, "the layer is declared here");
+  }
+  if (auto *weight = it->second.as<Weight *>()) {
+    if (frame->inLayer)
+      return fail(expr->range, DiagCode::NotCompileTime,
+                  "a tensor is not known when the model is compiled");
+    return get(*weight, expr->range);
+  }
+  return it->second;
+}
+
+Value Elaborator::evalUnary(const UnaryExpr *expr) {
+  Value value = eval(expr->operand);
+  if (value.isError())
+    return value;
+  if (expr->op == UnaryOp::Not) {
+    if (auto *known = value.as<bool>())
+      return !*known;
+    if (auto *tensor = value.as<mlir::Value>())
+      return createNamed("logical_not", *tensor, {}, expr->range);
+  } else {
+    if (auto *integer = value.as<int64_t>(); integer && *integer != INT64_MIN)
+      return -*integer;
+    if (auto *number = value.as<double>())
+      return -*number;
+    if (auto *dim = value.as<DimExpr>())
+      return Value::dim(-*dim);
+    if (auto *tensor = value.as<mlir::Value>())
+      return createNamed("neg", *tensor, {}, expr->range);
+  }
+  return fail(expr->range, DiagCode::TypeMismatch,
+              Twine(expr->op == UnaryOp::Not ? "'not'" : "'-'") + " is not defined on " +
+                  describe(value));
+}
+
+Value Elaborator::evalCast(const CastExpr *expr) {
+  Value value = eval(expr->operand);
+  std::optional<DType> type = evalDType(expr->type);
+  if (value.isError() || !type)
+    return Value();
+  if (!value.isArithmetic())
+    return fail(expr->range, DiagCode::TypeMismatch,
+                "expected a number or a tensor before 'as', got " + describe(value));
+  mlir::Value tensor = toTensor(value, std::nullopt, expr->range);
+  if (!tensor || ir::dtypeOf(tensor.getType()) == type)
+    return tensor ? Value(tensor) : Value();
+  mlir::NamedAttrList attributes;
+  attributes.set("dtype", mlir::TypeAttr::get(ir::elementType(&context, *type)));
+  return createNamed("cast", tensor, attributes, expr->range);
+}
+
+void Elaborator::comprehend(const ComprehensionExpr *expr, size_t clause,
+                            std::vector<Value> &into) {
+  forEach(expr->clauses[clause], [&] {
+    if (clause + 1 < expr->clauses.size())
+      comprehend(expr, clause + 1, into);
+    else
+      into.push_back(eval(expr->element));
+    return into.empty() || !into.back().isError();
+  });
+}
+
+Value Elaborator::evalComprehension(const ComprehensionExpr *expr) {
+  StringMap<Value> outer = frame->locals; // its names end with it
+  std::vector<Value> elements;
+  comprehend(expr, 0, elements);
+  frame->locals = std::move(outer);
+  if (!elements.empty() && elements.back().isError())
+    return Value();
+  return Value::list(std::move(elements));
+}
+
+Value Elaborator::evalIndex(const IndexExpr *expr) {
+  Value base = eval(expr->base);
+  if (base.isError())
+    return base;
+  if (auto *list = base.as<ListPtr>())
+    return indexList(expr, *list);
+  if (auto *tensor = base.as<mlir::Value>())
+    return indexTensor(expr, *tensor);
+  return fail(expr->range, DiagCode::TypeMismatch, describe(base) + " cannot be indexed");
+}
+
+std::optional<int64_t> Elaborator::constantIndex(const Expr *expr, int64_t fallback, int64_t size) {
+  if (!expr)
+    return fallback;
+  Value value = eval(expr);
+  if (auto *integer = value.as<int64_t>())
+    return *integer < 0 ? *integer + size : *integer;
+  if (!value.isError())
+    fail(expr->range, DiagCode::TypeMismatch, "expected an integer, got " + describe(value));
+  return std::nullopt;
+}
+
+Value Elaborator::indexList(const IndexExpr *expr, const ListPtr &list) {
+  auto size = static_cast<int64_t>(list->size());
+  if (expr->subscripts.size() != 1)
+    return fail(expr->range, DiagCode::TypeMismatch, "a list takes one index");
+  if (auto *slice = dyn_cast<SliceExpr>(expr->subscripts[0])) {
+    std::optional<int64_t> start = constantIndex(slice->start, 0, size),
+                           stop = constantIndex(slice->stop, size, size),
+                           step = constantIndex(slice->step, 1, 0);
+    if (!start || !stop || !step)
+      return Value();
+    if (*step < 1)
+      return fail(slice->step->range, DiagCode::InvalidValue,
+                  "a list is sliced by a positive step");
+    std::vector<Value> part;
+    for (int64_t i = std::clamp<int64_t>(*start, 0, size), end = std::min(*stop, size); i < end;
+         i += *step)
+      part.push_back((*list)[i]);
+    return Value::list(std::move(part));
+  }
+  std::optional<int64_t> at = constantIndex(expr->subscripts[0], 0, size);
+  if (!at)
+    return Value();
+  if (*at < 0 || *at >= size)
+    return fail(expr->subscripts[0]->range, DiagCode::InvalidValue,
+                "the index is outside of a list of " + Twine(size) + " elements");
+  return (*list)[*at];
+}
+
+/// The subscript of one axis; an index gives a size of 1 and the step 0.
+bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start,
+                           DimExpr &size, int64_t &step) {
+  auto *slice = dyn_cast<SliceExpr>(subscript);
+  auto bound = [&](const Expr *expr, const DimExpr &fallback) -> std::optional<DimExpr> {
+    if (!expr)
+      return fallback;
+    Value value = eval(expr);
+    if (std::optional<DimExpr> dim = value.asDim()) {
+      std::optional<int64_t> upper = dim->bounds(bounds).upper;
+      return upper && *upper < 0 ? extent + *dim : *dim;
+    }
+    if (value.as<mlir::Value>() || value.as<ListPtr>())
+      unsupported(expr->range, "an index that is a tensor or a list");
+    else if (!value.isError())
+      fail(expr->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
+    return std::nullopt;
+  };
+  std::optional<int64_t> known = extent.constantValue();
+  if (!slice) {
+    std::optional<DimExpr> at = bound(subscript, 0);
+    if (!at)
+      return false;
+    if (known && at->isConstant() && (*at->constantValue() < 0 || *at->constantValue() >= *known)) {
+      fail(subscript->range, DiagCode::InvalidValue,
+           "the index is outside of the extent " + Twine(*known));
+      return false;
+    }
+    start = *at, size = 1, step = 0;
+    return requireAtMost(*at + 1, extent, subscript->range, SMRange(), "an index");
+  }
+  std::optional<int64_t> by = constantIndex(slice->step, 1, 0);
+  if (!by)
+    return false;
+  if (*by == 0) {
+    fail(slice->step->range, DiagCode::InvalidValue, "a step is not 0");
+    return false;
+  }
+  step = *by;
+  std::optional<DimExpr> from = bound(slice->start, step > 0 ? DimExpr(0) : extent - 1);
+  std::optional<DimExpr> to = bound(slice->stop, step > 0 ? extent : DimExpr(-1));
+  if (!from || !to)
+    return false;
+  auto clip = [&](DimExpr &value, int64_t low, int64_t high) {
+    if (known && value.isConstant())
+      value = std::clamp(*value.constantValue(), low, high);
+  };
+  clip(*from, step > 0 ? 0 : -1, step > 0 ? known.value_or(0) : known.value_or(0) - 1);
+  clip(*to, step > 0 ? 0 : -1, step > 0 ? known.value_or(0) : known.value_or(0) - 1);
+  start = *from;
+  DimExpr distance = step > 0 ? *to - *from : *from - *to;
+  size = DimExpr::floorDiv(distance + (std::abs(step) - 1), std::abs(step));
+  if (size.isConstant() && *size.constantValue() <= 0) {
+    size = 0;
+    return true;
+  }
+  bool inside =
+      step > 0
+          ? requireAtMost(*to, extent, subscript->range, SMRange(), "the end of a slice")
+          : requireAtMost(*from + 1, extent, subscript->range, SMRange(), "the start of a slice");
+  return inside && requireAtMost(step > 0 ? *from : *to, step > 0 ? *to : *from, subscript->range,
+                                 SMRange(), "the start of a slice");
+}
+
+Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
+  Dims dims = ir::dimsOf(tensor.getType());
+  size_t given = count_if(expr->subscripts, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
+  if (given > dims.size())
+    return fail(expr->range, DiagCode::ShapeMismatch,
+                "expected at most " + Twine(dims.size()) + " indices for " +
+                    ir::typeText(tensor.getType()) + ", got " + Twine(given));
+  Dims starts(dims.size(), DimExpr(0)), sizes = dims, kept;
+  SmallVector<int64_t> stepList(dims.size(), 1);
+  SmallVector<bool> dropped(dims.size(), false);
+  size_t axis = 0;
+  for (const Expr *subscript : expr->subscripts) {
+    if (isa<EllipsisExpr>(subscript)) {
+      axis += dims.size() - given;
+      continue;
+    }
+    if (!sliceAxis(subscript, dims[axis], starts[axis], sizes[axis], stepList[axis]))
+      return Value();
+    dropped[axis] = stepList[axis] == 0;
+    stepList[axis] = dropped[axis] ? 1 : stepList[axis];
+    ++axis;
+  }
+  for (auto [drop, size] : zip(dropped, sizes))
+    if (!drop)
+      kept.push_back(size);
+  if (sizes != dims || any_of(stepList, [](int64_t s) { return s != 1; })) {
+    mlir::NamedAttrList attributes;
+    attributes.set("starts", dimsAttr(starts));
+    attributes.set("sizes", dimsAttr(sizes));
+    attributes.set("steps", builder.getDenseI64ArrayAttr(stepList));
+    tensor = createNamed("slice", tensor, attributes, expr->range);
+  }
+  if (!tensor)
+    return Value();
+  mlir::Value result = reshape(tensor, kept, expr->range);
+  return result ? Value(result) : Value();
+}

@@ -1,0 +1,306 @@
+//===- ElaborateType.cpp - types, generics and checks of extents ----------===//
+#include "frontend/Elaborator.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace llvm;
+using namespace kiln;
+using namespace kiln::ast;
+
+DimExpr kiln::unknownDim(StringRef name) { return DimExpr::symbol("$" + name.str()); }
+
+std::string kiln::dimText(const DimExpr &expr) {
+  std::string text = expr.str();
+  llvm::erase(text, '$');
+  return text;
+}
+
+std::optional<DimExpr> Elaborator::evalDim(const Expr *expr) {
+  Value value = eval(expr);
+  if (std::optional<DimExpr> dim = value.asDim()) {
+    if (dim->isValid())
+      return dim;
+    fail(expr->range, DiagCode::InvalidValue, "the extent overflows");
+  } else if (!value.isError()) {
+    fail(expr->range, DiagCode::TypeMismatch,
+         "an extent is expected to be an integer or a dimension, got " + describe(value));
+  }
+  return std::nullopt;
+}
+
+std::optional<DType> Elaborator::evalDType(const Ident &name) {
+  Value value = evalName(name.text, name.range);
+  if (auto *dtype = value.as<DType>())
+    return *dtype;
+  if (!value.isError())
+    fail(name.range, DiagCode::TypeMismatch, "expected an element type, got " + describe(value));
+  return std::nullopt;
+}
+
+bool Elaborator::isCompileTime(const Type *type) {
+  if (type->kind != Type::Kind::Named)
+    return true;
+  return !type->hasShape &&
+         is_contained({"int", "float", "bool", "str", "dtype", "layer"}, type->name.text);
+}
+
+bool Elaborator::coerce(const Type *type, Value &value) {
+  if (type->kind == Type::Kind::Union)
+    return any_of(type->members, [&](const Type *member) { return coerce(member, value); });
+  if (type->kind == Type::Kind::List) {
+    auto *list = value.as<ListPtr>();
+    if (!list)
+      return false;
+    std::vector<Value> elements = **list;
+    if (!all_of(elements, [&](Value &element) { return coerce(type->members[0], element); }))
+      return false;
+    value = Value::list(std::move(elements));
+    return true;
+  }
+  StringRef name = type->name.text;
+  if (auto *integer = value.as<int64_t>();
+      integer && name == "float" &&
+      static_cast<__int128>(static_cast<double>(*integer)) == *integer) {
+    value = static_cast<double>(*integer);
+    return true;
+  }
+  return (name == "int" && value.as<int64_t>()) || (name == "float" && value.as<double>()) ||
+         (name == "bool" && value.as<bool>()) || (name == "str" && value.as<std::string>()) ||
+         (name == "dtype" && value.as<DType>()) || (name == "layer" && value.as<Instance *>());
+}
+
+/// Binds a generic element type at its first use; compares otherwise.
+bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
+                            const std::string &what) {
+  if (auto *fn = dyn_cast<FnDecl>(frame->decl); fn && !frame->locals.contains(name.text))
+    for (const Generic &generic : fn->generics)
+      if (generic.name.text == name.text && !generic.dtypeClass.text.empty()) {
+        StringRef wanted = generic.dtypeClass.text;
+        bool fits = wanted == "float" ? isFloat(actual)
+                    : wanted == "int" ? isInteger(actual)
+                                      : actual != DType::Bool;
+        if (!fits) {
+          failAt(place, DiagCode::TypeMismatch,
+                 what + ": expected an element type of the class '" + wanted + "', got " +
+                     kiln::name(actual),
+                 generic.name.range, "the class is declared here");
+          return false;
+        }
+        frame->locals[name.text] = actual;
+        return true;
+      }
+  std::optional<DType> expected = evalDType(name);
+  if (!expected)
+    return false;
+  if (*expected == actual)
+    return true;
+  failAt(place, DiagCode::TypeMismatch,
+         what + ": expected elements of type " + kiln::name(*expected) + ", got " +
+             kiln::name(actual),
+         name.range, "the type is declared here");
+  return false;
+}
+
+/// Compares a value with a tensor type of the current frame's signature. Numbers and dimensions
+/// become scalars. What needs solving or proof goes to `equations`.
+bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, const std::string &what,
+                             std::vector<Equation> &equations) {
+  if (type->kind != Type::Kind::Named || !value.isArithmetic()) {
+    failAt(place, DiagCode::TypeMismatch, what + ": expected a tensor, got " + describe(value),
+           type->range, "the type is declared here");
+    return false;
+  }
+  if (!value.as<mlir::Value>()) {
+    std::optional<DType> like;
+    if (Value *bound = &frame->locals[type->name.text]; auto *dtype = bound->as<DType>())
+      like = *dtype;
+    else if (frame->locals.erase(type->name.text);
+             auto known = parseDType({type->name.text.data(), type->name.text.size()}))
+      like = known;
+    mlir::Value tensor = toTensor(value, like, place);
+    if (!tensor)
+      return false;
+    value = tensor;
+  }
+  mlir::Type actualType = value.as<mlir::Value>()->getType();
+  if (!matchDType(type->name, *ir::dtypeOf(actualType), place, what))
+    return false;
+  Dims actual = ir::dimsOf(actualType);
+  size_t fixed = count_if(type->dims, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
+  bool open = fixed != type->dims.size();
+  if (open ? actual.size() < fixed : actual.size() != fixed) {
+    failAt(place, DiagCode::ShapeMismatch,
+           what + ": expected " + (open ? "at least " : "") + Twine(fixed) + " dimension" +
+               (fixed == 1 ? "" : "s") + ", got " + ir::typeText(actualType),
+           type->range, "the type is declared here");
+    return false;
+  }
+  size_t axis = 0;
+  bool ok = true;
+  for (const Expr *expr : type->dims) {
+    if (isa<EllipsisExpr>(expr)) {
+      ArrayRef<DimExpr> found = ArrayRef(actual).slice(axis, actual.size() - fixed);
+      axis += found.size();
+      if (!frame->leading) {
+        frame->leading = Dims(found);
+        continue;
+      }
+      if (frame->leading->size() != found.size()) {
+        failAt(place, DiagCode::ShapeMismatch,
+               what + ": expected '...' to stand for " + Twine(frame->leading->size()) +
+                   " dimensions as before, got " + Twine(found.size()),
+               expr->range, "the type is declared here");
+        return false;
+      }
+      for (auto [expected, got] : zip(*frame->leading, found))
+        equations.push_back({expected, got, place, expr->range, what});
+      continue;
+    }
+    const DimExpr &got = actual[axis++];
+    if (isa<WildcardExpr>(expr))
+      continue;
+    std::optional<DimExpr> expected = evalDim(expr);
+    ok &= expected.has_value();
+    if (expected)
+      equations.push_back(
+          {*expected, got, place, expr->range, what + ": dimension " + std::to_string(axis - 1)});
+  }
+  return ok;
+}
+
+static std::set<std::string> unknownsOf(const DimExpr &expr) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  std::erase_if(names, [](const std::string &name) { return name[0] != '$'; });
+  return names;
+}
+
+/// Solves the unknown dimensions one by one, binds them in the current frame, and checks the rest.
+bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equations,
+                       SMRange place) {
+  std::map<std::string, DimExpr, std::less<>> solved;
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (Equation &equation : equations) {
+      equation.expected = equation.expected.substitute(solved);
+      std::set<std::string> unknowns = unknownsOf(equation.expected);
+      if (unknowns.size() != 1)
+        continue;
+      auto linear = equation.expected.splitLinear(*unknowns.begin());
+      if (!linear || linear->first == 0)
+        continue;
+      solved[*unknowns.begin()] =
+          DimExpr::floorDiv(equation.actual - linear->second, linear->first);
+      progress = true;
+    }
+  }
+  bool ok = true;
+  for (const Generic &generic : generics) {
+    if (!generic.dtypeClass.text.empty())
+      continue;
+    auto it = solved.find("$" + generic.name.text.str());
+    if (it != solved.end()) {
+      frame->locals[generic.name.text] = Value::dim(it->second);
+      continue;
+    }
+    bool used = any_of(equations, [&](const Equation &e) {
+      return unknownsOf(e.expected).count("$" + generic.name.text.str());
+    });
+    failAt(place, used ? DiagCode::ShapeMismatch : DiagCode::Unsupported,
+           used ? "the dimension " + inQuotes(generic.name.text) +
+                      " does not follow from the arguments"
+                : "a dimension that depends on data, " + inQuotes(generic.name.text) +
+                      ", is not supported yet",
+           generic.name.range, "it is declared here");
+    ok = false;
+  }
+  for (Equation &equation : equations) {
+    equation.expected = equation.expected.substitute(solved);
+    ok &= !unknownsOf(equation.expected).empty() || requireEqual(equation);
+  }
+  for (const Generic &generic : generics) {
+    if (!ok || !generic.bound)
+      continue;
+    std::optional<DimExpr> limit = evalDim(generic.bound),
+                           value = frame->locals[generic.name.text].asDim();
+    ok &= limit && value &&
+          requireAtMost(*value, *limit, place, generic.name.range,
+                        "the dimension " + inQuotes(generic.name.text));
+  }
+  return ok;
+}
+
+void Elaborator::addCheck(const DimExpr &left, const DimExpr &right, const std::string &text) {
+  bool known = any_of(checks, [&](auto &check) {
+    return (check[0] == left.str() && check[1] == right.str()) ||
+           (check[0] == right.str() && check[1] == left.str());
+  });
+  if (!known)
+    checks.push_back({left.str(), right.str(), text});
+}
+
+bool Elaborator::requireEqual(const Equation &e) {
+  DimExpr difference = e.expected - e.actual;
+  if (difference == DimExpr(0))
+    return true;
+  DimBounds range = difference.bounds(bounds);
+  std::string text = e.what + ": expected " + dimText(e.expected) + ", got " + dimText(e.actual);
+  if ((range.lower && *range.lower > 0) || (range.upper && *range.upper < 0)) {
+    failAt(e.place, DiagCode::ShapeMismatch, text, e.declared, "the extent is declared here");
+    return false;
+  }
+  addCheck(e.expected, e.actual, text);
+  return true;
+}
+
+/// value <= limit as an equality that the entry can check: value // (limit + 1) is 0 exactly then.
+bool Elaborator::requireAtMost(const DimExpr &value, const DimExpr &limit, SMRange place,
+                               SMRange declared, const std::string &what) {
+  DimBounds range = (limit - value).bounds(bounds);
+  if (range.lower && *range.lower >= 0)
+    return true;
+  std::string text = what + ": expected at most " + dimText(limit) + ", got " + dimText(value);
+  if (range.upper && *range.upper < 0) {
+    failAt(place, DiagCode::ShapeMismatch, text, declared, "the bound is declared here");
+    return false;
+  }
+  addCheck(DimExpr::floorDiv(value, limit + 1), 0, text);
+  return true;
+}
+
+/// Compares what a function returned with its declared results, in its frame.
+Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
+  if (value.isError() || fn->results.empty())
+    return value;
+  std::vector<Value> values = {value};
+  if (auto *several = value.as<Results>())
+    values = *several->values;
+  SMRange place = frame->resultPlace;
+  if (values.size() != fn->results.size())
+    return failAt(place, DiagCode::TypeMismatch,
+                  inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) +
+                      " values, got " + Twine(values.size()),
+                  fn->name.range, "the function is declared here");
+  bool ok = true;
+  std::vector<Equation> equations;
+  for (auto [result, got] : zip(fn->results, values)) {
+    std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text)
+                                                : "the result " + inQuotes(result.name.text);
+    if (got.isError())
+      ok = false;
+    else if (isCompileTime(result.type) && !got.as<mlir::Value>()) {
+      if (!coerce(result.type, got)) {
+        failAt(place, DiagCode::TypeMismatch, what + " is " + describe(got), result.type->range,
+               "its type is declared here");
+        ok = false;
+      }
+    } else
+      ok &= matchTensor(result.type, got, place, what, equations);
+  }
+  for (const Equation &equation : equations)
+    ok &= requireEqual(equation);
+  if (!ok)
+    return Value();
+  return values.size() == 1 ? values[0]
+                            : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
+}

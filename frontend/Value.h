@@ -1,0 +1,89 @@
+//===- Value.h - what expressions evaluate to ------------------*- C++ -*-===//
+#ifndef KILN_FRONTEND_VALUE_H
+#define KILN_FRONTEND_VALUE_H
+
+#include "frontend/Modules.h"
+#include "ir/KilnTypes.h"
+
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <variant>
+
+namespace kiln {
+
+struct Instance;
+struct Value;
+using ListPtr = std::shared_ptr<const std::vector<Value>>;
+
+/// Several results of a call.
+struct Results {
+  ListPtr values;
+};
+
+/// A parameter or buffer of an instance of a layer.
+struct Weight {
+  const ast::MemberDecl *decl;
+  mlir::RankedTensorType type;
+  std::string path; ///< set once the model is built
+};
+
+/// A compile-time value, a dimension or a tensor. The empty value stands for an error that has been
+/// reported: whatever uses it is silent.
+struct Value {
+  std::variant<std::monostate, int64_t, double, bool, std::string, DType, DimExpr, ListPtr, Results,
+               Instance *, Weight *, mlir::Value>
+      data;
+
+  Value() = default;
+  template <typename T> Value(T value) : data(std::move(value)) {}
+  /// A dimension; a number if it is constant.
+  static Value dim(const DimExpr &expr) {
+    if (std::optional<int64_t> constant = expr.constantValue())
+      return *constant;
+    return expr;
+  }
+  static Value list(std::vector<Value> values) {
+    return ListPtr(std::make_shared<const std::vector<Value>>(std::move(values)));
+  }
+
+  template <typename T> const T *as() const { return std::get_if<T>(&data); }
+  bool isError() const { return as<std::monostate>(); }
+  bool isNumber() const { return as<int64_t>() || as<double>() || as<bool>(); }
+  /// A number, a dimension or a tensor: what arithmetic takes.
+  bool isArithmetic() const { return isNumber() || as<DimExpr>() || as<mlir::Value>(); }
+  /// An integer or a dimension as a polynomial.
+  std::optional<DimExpr> asDim() const {
+    if (auto *integer = as<int64_t>())
+      return DimExpr(*integer);
+    if (auto *expr = as<DimExpr>())
+      return *expr;
+    return std::nullopt;
+  }
+};
+
+/// How messages name a value: "the integer 3", "f32[N, 10]", "a layer".
+std::string describe(const Value &value);
+
+/// A layer with its arguments. Paths are given when the whole model is built.
+struct Instance {
+  const ast::LayerDecl *decl;
+  const Module *module;
+  llvm::StringMap<Value> arguments;
+  llvm::MapVector<llvm::StringRef, Value> members; ///< keys live in the source
+  std::vector<const ast::IgnoreDecl *> ignores;
+  std::vector<const ast::TieDecl *> ties;
+  std::string path;
+  bool named = false;
+};
+
+/// An argument as given at a call.
+struct Arg {
+  llvm::StringRef name; ///< empty if positional
+  Value value;
+  llvm::SMRange range;
+};
+
+} // namespace kiln
+
+#endif // KILN_FRONTEND_VALUE_H

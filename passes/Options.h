@@ -1,0 +1,29 @@
+//===- Options.h - what a user can ask of the compiler ---------*- C++ -*-===//
+//
+// One struct for all stages; kilnc and kiln-opt fill it from their flags, passes read it. No pass
+// has a flag of its own.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_PASSES_OPTIONS_H
+#define KILN_PASSES_OPTIONS_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace kiln {
+
+/// Who may generate kernels.
+enum class Backend : uint8_t { Automatic, Halide, LLVM };
+
+struct Options {
+  int optLevel = 2;                     ///< -O0 … -O3
+  Backend backend = Backend::Automatic; ///< --backend
+  bool halideAvailable = true;          ///< whether the plug-in was found
+  std::map<std::string, int64_t> fix;   ///< --fix N=1: dimensions that become numbers
+  std::map<std::string, int64_t> max;   ///< --max N=64: upper bounds of dimensions
+};
+
+} // namespace kiln
+
+#endif // KILN_PASSES_OPTIONS_H

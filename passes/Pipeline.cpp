@@ -1,0 +1,53 @@
+//===- Pipeline.cpp - the default order of passes -------------------------===//
+
+#include "passes/Pipeline.h"
+
+#include "passes/Passes.h"
+
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace kiln;
+using namespace mlir;
+
+ArrayRef<Stage> kiln::stages() {
+  static constexpr Stage table[] = {
+#define KILN_STAGE(name, exactness, sentence) {#name, #exactness, sentence},
+#include "passes/Stages.def"
+  };
+  return table;
+}
+
+/// The passes of a stage, as text of MLIR's pass pipelines.
+static std::string passesOf(StringRef stage, const Options &options) {
+  bool optimised = options.optLevel > 0, fused = options.optLevel > 1;
+  if (stage == "simplify")
+    return optimised ? "kiln-simplify" : "kiln-decompose,kiln-fold-weights";
+  // Layout moves transposes into weights: they are folded, and what became dead goes.
+  if (stage == "layout")
+    return optimised ? "kiln-layout,kiln-simplify" : "";
+  if (stage == "fuse")
+    return fused ? "kiln-fuse" : "kiln-outline";
+  if (stage == "choose") {
+    bool halide = optimised && options.halideAvailable && options.backend != Backend::LLVM;
+    std::string choose = std::string("kiln-choose{generator=") + (halide ? "halide" : "llvm") + "}";
+    return optimised ? choose + ",kiln-pack" : choose;
+  }
+  return stage == "plan" ? "kiln-plan" : "";
+}
+
+void kiln::addStage(PassManager &manager, StringRef stage, const Options &options) {
+  std::string text = passesOf(stage, options);
+  if (!text.empty() && failed(parsePassPipeline(text, manager)))
+    llvm::report_fatal_error("the pipeline of stage '" + Twine(stage) + "' does not parse");
+}
+
+void kiln::registerPasses() {
+  passes::registerKilnPasses();
+  for (const Stage &stage : stages())
+    PassPipelineRegistration<>(("kiln-stage-" + stage.name).str(), stage.sentence,
+                               [stage](OpPassManager &manager) {
+                                 std::string text = passesOf(stage.name, Options());
+                                 if (failed(parsePassPipeline(text, manager)))
+                                   llvm::report_fatal_error("a stage's pipeline does not parse");
+                               });
+}

@@ -1,0 +1,27 @@
+//===- Pipeline.h - the default order of passes ----------------*- C++ -*-===//
+#ifndef KILN_PASSES_PIPELINE_H
+#define KILN_PASSES_PIPELINE_H
+
+#include "passes/Options.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringRef.h"
+
+namespace kiln {
+
+/// A stage's row in Stages.def.
+struct Stage {
+  llvm::StringRef name, exactness, sentence;
+};
+llvm::ArrayRef<Stage> stages();
+
+/// Adds the passes of one stage (simplify … plan) at the options' level; nothing for a stage without
+/// passes.
+void addStage(mlir::PassManager &manager, llvm::StringRef stage, const Options &options);
+
+/// Registers every pass, and each stage as a pipeline `kiln-stage-NAME`.
+void registerPasses();
+
+} // namespace kiln
+
+#endif // KILN_PASSES_PIPELINE_H

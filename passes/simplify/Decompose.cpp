@@ -1,0 +1,223 @@
+//===- Decompose.cpp - definitions in place of composite ops --------------===//
+//
+// Needs: any module of the dialect. Guarantees: no Decomposable op, batch norm, mean, variance or
+// logsumexp; adaptive pooling only where an extent is no number. Reports: passed `batch-norm` where
+// one went into a convolution.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Build.h"
+#include "passes/Passes.h"
+
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/Remarks.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_DECOMPOSE
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+namespace {
+using Dims = SmallVector<DimExpr>;
+
+/// The composite's own definition.
+struct UseDefinition : OpInterfaceRewritePattern<Decomposable> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(Decomposable op, PatternRewriter &rewriter) const override {
+    rewriter.replaceOp(op, op.decompose(rewriter));
+    return success();
+  }
+};
+
+/// Mean with the axes kept as 1, of any float type; sums of short floats are taken in f32.
+Value buildMean(const Build &b, Value x, ArrayRef<int64_t> axes) {
+  Type element = b.elementOf(x);
+  Type wide = element.getIntOrFloatBitWidth() < 32 ? b.builder.getF32Type() : element;
+  Dims dims = dimsOf(x.getType());
+  DimExpr count = 1;
+  for (int64_t axis : axes)
+    count = count * dims[axis];
+  Value sum = b.make<SumOp>(b.cast(x, wide), b.builder.getDenseI64ArrayAttr(axes),
+                            b.builder.getBoolAttr(true));
+  Dims kept = dimsOf(sum.getType());
+  Value mean;
+  if (std::optional<int64_t> n = count.constantValue())
+    mean = b.make<MulOp>(sum, b.full(1.0 / static_cast<double>(*n), kept, wide));
+  else
+    mean = b.make<DivOp>(sum, b.broadcast(b.cast(b.make<ExtentOp>(b.dims(count)), wide), kept));
+  return b.cast(mean, element);
+}
+
+struct ExpandMean : OpRewritePattern<MeanOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MeanOp op, PatternRewriter &rewriter) const override {
+    Build b{rewriter, op.getLoc()};
+    rewriter.replaceOp(op, b.reshape(buildMean(b, op.getX(), op.getAxis()), dimsOf(op.getType())));
+    return success();
+  }
+};
+
+struct ExpandVariance : OpRewritePattern<VarOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(VarOp op, PatternRewriter &rewriter) const override {
+    Build b{rewriter, op.getLoc()};
+    Value x = op.getX();
+    Value mean = b.broadcast(buildMean(b, x, op.getAxis()), dimsOf(x.getType()));
+    Value centred = b.make<SubOp>(x, mean);
+    Value square = b.make<MulOp>(centred, centred);
+    rewriter.replaceOp(op, b.reshape(buildMean(b, square, op.getAxis()), dimsOf(op.getType())));
+    return success();
+  }
+};
+
+/// log(sum(exp(x - m))) + m, where m is the largest element, or 0 where that is infinite.
+struct ExpandLogSumExp : OpRewritePattern<LogSumExpOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(LogSumExpOp op, PatternRewriter &rewriter) const override {
+    Build b{rewriter, op.getLoc()};
+    Value x = op.getX();
+    Type element = b.elementOf(x);
+    Value top = b.make<MaxOp>(x, op.getAxisAttr(), rewriter.getBoolAttr(true));
+    Dims kept = dimsOf(top.getType()), result = dimsOf(op.getType());
+    Value size = b.make<AbsOp>(top);
+    Value infinite =
+        b.make<EqOp>(size, b.full(std::numeric_limits<double>::infinity(), kept, element));
+    top = b.make<WhereOp>(infinite, b.full(0, kept, element), top);
+    Value shifted = b.make<SubOp>(x, b.broadcast(top, dimsOf(x.getType())));
+    Value sum = b.make<SumOp>(b.make<ExpOp>(shifted), op.getAxisAttr(), op.getKeepdimsAttr());
+    Value logarithm = b.make<LogOp>(sum);
+    rewriter.replaceOpWithNewOp<AddOp>(op, logarithm, b.reshape(top, result));
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Adaptive pooling
+//===----------------------------------------------------------------------===//
+
+/// Means of the `parts` windows that cover one axis: windows overlap where they do not divide it.
+Value averageParts(const Build &b, Value x, int64_t axis, int64_t parts) {
+  Dims dims = dimsOf(x.getType());
+  int64_t extent = *dims[axis].constantValue();
+  SmallVector<Value> means;
+  for (int64_t i = 0; i < parts; ++i) {
+    int64_t begin = i * extent / parts, end = ((i + 1) * extent + parts - 1) / parts;
+    Dims starts(dims.size(), 0), sizes = dims;
+    starts[axis] = begin;
+    sizes[axis] = end - begin;
+    SmallVector<int64_t> steps(dims.size(), 1);
+    Value part =
+        b.make<SliceOp>(x, b.dims(starts), b.dims(sizes), b.builder.getDenseI64ArrayAttr(steps));
+    means.push_back(buildMean(b, part, axis));
+  }
+  return b.make<ConcatOp>(means, b.builder.getI64IntegerAttr(axis));
+}
+
+struct ExpandAdaptivePool : OpRewritePattern<AdaptiveAvgPool2dOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(AdaptiveAvgPool2dOp op, PatternRewriter &rewriter) const override {
+    Build b{rewriter, op.getLoc()};
+    Dims dims = dimsOf(op.getX().getType());
+    int64_t h = op.getChannelsLast() ? 1 : 2;
+    ArrayRef<int64_t> size = op.getOutputSize();
+    if (size[0] == 1 && size[1] == 1) {
+      rewriter.replaceOp(op, buildMean(b, op.getX(), {h, h + 1}));
+      return success();
+    }
+    std::optional<int64_t> height = dims[h].constantValue(), width = dims[h + 1].constantValue();
+    if (!height || !width || *height == 0 || *width == 0)
+      return failure();
+    if (*height == size[0] && *width == size[1]) {
+      rewriter.replaceOp(op, op.getX());
+      return success();
+    }
+    if (*height % size[0] || *width % size[1]) {
+      Value rows = averageParts(b, op.getX(), h, size[0]);
+      rewriter.replaceOp(op, averageParts(b, rows, h + 1, size[1]));
+      return success();
+    }
+    auto window = rewriter.getDenseI64ArrayAttr({*height / size[0], *width / size[1]});
+    Dims none(4, 0);
+    rewriter.replaceOpWithNewOp<AvgPool2dOp>(op, op.getX(), window, window, b.dims(none),
+                                             rewriter.getBoolAttr(true),
+                                             rewriter.getBoolAttr(false), op.getChannelsLastAttr());
+    return success();
+  }
+};
+
+//===----------------------------------------------------------------------===//
+// Batch norm
+//===----------------------------------------------------------------------===//
+
+/// y = x * scale + shift for each channel.
+struct Affine {
+  Value scale, shift;
+};
+
+Affine buildAffine(const Build &b, BatchNormOp op) {
+  Dims channels = dimsOf(op.getRunningVar().getType());
+  Value eps = b.full(op.getEps().convertToDouble(), channels, b.elementOf(op.getX()));
+  Value scale = b.make<RsqrtOp>(b.make<AddOp>(op.getRunningVar(), eps));
+  if (op.getWeight())
+    scale = b.make<MulOp>(scale, op.getWeight());
+  Value shift = b.make<MulOp>(op.getRunningMean(), scale);
+  shift = op.getBias() ? b.make<SubOp>(op.getBias(), shift) : b.make<NegOp>(shift);
+  return {scale, shift};
+}
+
+/// Scales the weights of the convolution in front, if everything is known at compile time.
+struct NormIntoConvolution : OpRewritePattern<BatchNormOp> {
+  NormIntoConvolution(MLIRContext *context) : OpRewritePattern(context, /*benefit=*/2) {}
+  LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
+    auto conv = op.getX().getDefiningOp<Conv2dOp>();
+    if (!conv || !conv->hasOneUse() || conv.getChannelsLast() ||
+        !llvm::all_of(op->getOperands().drop_front(), isLeaf) ||
+        !llvm::all_of(conv->getOperands().drop_front(), isLeaf))
+      return failure();
+    Build b{rewriter, op.getLoc()};
+    auto [scale, shift] = buildAffine(b, op);
+    Dims shape = dimsOf(conv.getWeight().getType()), column = {shape[0], 1, 1, 1};
+    Value weight = b.make<MulOp>(conv.getWeight(), b.broadcast(b.reshape(scale, column), shape));
+    if (conv.getBias())
+      shift = b.make<AddOp>(b.make<MulOp>(conv.getBias(), scale), shift);
+    auto scaled =
+        Conv2dOp::create(rewriter, conv.getLoc(), conv.getX(), weight, shift, conv.getStrideAttr(),
+                         conv.getPaddingAttr(), conv.getDilationAttr(), conv.getGroupsAttr(),
+                         conv.getChannelsLastAttr());
+    remark::passed(op.getLoc(), remark::RemarkOpts::name("batch-norm").category("simplify"))
+        << "folded into the weights of the convolution before it";
+    rewriter.replaceOp(op, scaled.getResult());
+    return success();
+  }
+};
+
+struct ExpandBatchNorm : OpRewritePattern<BatchNormOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
+    Build b{rewriter, op.getLoc()};
+    auto [scale, shift] = buildAffine(b, op);
+    Dims shape = dimsOf(op.getType()), column(shape.size(), 1);
+    column[1] = shape[1];
+    auto spread = [&](Value v) { return b.broadcast(b.reshape(v, column), shape); };
+    Value scaled = b.make<MulOp>(op.getX(), spread(scale));
+    rewriter.replaceOpWithNewOp<AddOp>(op, scaled, spread(shift));
+    return success();
+  }
+};
+
+struct DecomposePass : passes::impl::DecomposeBase<DecomposePass> {
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<UseDefinition, ExpandMean, ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool,
+                 NormIntoConvolution, ExpandBatchNorm>(&getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+} // namespace

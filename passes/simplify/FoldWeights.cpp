@@ -1,0 +1,216 @@
+//===- FoldWeights.cpp - evaluation of what weights alone decide ----------===//
+//
+// Needs: any module of the dialect; weights without a hash (not read yet) are left alone.
+// Guarantees: no op of trained or constant operands only is left, unless its result takes more than
+// 4 kB and more than its operands (broadcasts, say); no weight without a use. Reports nothing.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Build.h"
+#include "passes/Passes.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
+
+using namespace mlir;
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_FOLDWEIGHTS
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+namespace {
+/// Largest constant inside of the IR, in bytes.
+constexpr int64_t maxConstantBytes = 4096;
+
+std::optional<SmallVector<int64_t, 6>> staticShape(Type type) {
+  SmallVector<int64_t, 6> shape;
+  for (const DimExpr &dim : dimsOf(type)) {
+    std::optional<int64_t> value = dim.constantValue();
+    if (!value || *value < 0)
+      return std::nullopt;
+    shape.push_back(*value);
+  }
+  return shape;
+}
+
+int64_t bytesOf(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  return type.getNumElements() * byteSize(*dtypeOf(type));
+}
+
+class Folder {
+public:
+  explicit Folder(ModuleOp module)
+      : module(module), symbols(module),
+        store(module.getContext()->getLoadedDialect<KilnDialect>()->getWeights()) {
+    for (auto weight : module.getOps<WeightOp>())
+      if (weight.getHash())
+        byHash.try_emplace(*weight.getHash(), weight);
+  }
+
+  LogicalResult run() {
+    SmallVector<Operation *> roots;
+    module.walk([&](Operation *op) {
+      if (op->getNumResults() == 1 && isKnown(op))
+        known.insert(op);
+    });
+    // A root is known but used by something that is not.
+    module.walk([&](Operation *op) {
+      if (known.contains(op) &&
+          llvm::any_of(op->getUsers(), [&](Operation *user) { return !known.contains(user); }))
+        roots.push_back(op);
+    });
+    for (Operation *root : roots)
+      if (failed(fold(root)))
+        return failure();
+    auto order = known.takeVector();
+    for (Operation *op : llvm::reverse(order))
+      if (op->use_empty())
+        op->erase();
+    removeUnused();
+    return success();
+  }
+
+private:
+  bool isKnown(Operation *op) const {
+    if (auto get = dyn_cast<GetOp>(op)) {
+      auto weight = symbols.lookup<WeightOp>(get.getWeight());
+      return weight && weight.getHash() && store.find(*weight.getHash());
+    }
+    if (!isa<Evaluable>(op) || !staticShape(op->getResult(0).getType()))
+      return false;
+    return llvm::all_of(op->getOperands(), [&](Value v) {
+      return v.getDefiningOp() && known.contains(v.getDefiningOp());
+    });
+  }
+
+  /// Folds the op, or where it only enlarges its operands, those.
+  LogicalResult fold(Operation *op) {
+    if (isLeaf(op->getResult(0)) || !done.insert(op).second)
+      return success();
+    llvm::SmallSetVector<Operation *, 4> leaves;
+    collectLeaves(op, leaves);
+    int64_t inputs = 0;
+    GetOp first;
+    for (Operation *leaf : leaves) {
+      auto get = dyn_cast<GetOp>(leaf);
+      if (get && !first)
+        first = get;
+      inputs += get || isa<ConstantOp>(leaf) ? bytesOf(leaf->getResult(0)) : 0;
+    }
+    int64_t size = bytesOf(op->getResult(0));
+    // Panels are a little larger than the weight, and nothing can read it unpacked.
+    if (!isa<PackOp>(op) && size > maxConstantBytes && size > inputs) {
+      for (Value operand : op->getOperands())
+        if (failed(fold(operand.getDefiningOp())))
+          return failure();
+      return success();
+    }
+    values.clear();
+    const Tensor *value = evaluate(op);
+    if (!value)
+      return failure();
+    replace(op, *value, first);
+    values.clear();
+    return success();
+  }
+
+  void collectLeaves(Operation *op, llvm::SmallSetVector<Operation *, 4> &leaves) {
+    if (isLeaf(op->getResult(0))) {
+      leaves.insert(op);
+      return;
+    }
+    for (Value operand : op->getOperands())
+      collectLeaves(operand.getDefiningOp(), leaves);
+  }
+
+  /// The value, rounded to its type; null after an error.
+  const Tensor *evaluate(Operation *op) {
+    if (auto found = values.find(op); found != values.end())
+      return found->second.get();
+    auto result = std::make_unique<Tensor>();
+    if (auto get = dyn_cast<GetOp>(op)) {
+      const WeightView &view = *store.find(*symbols.lookup<WeightOp>(get.getWeight()).getHash());
+      *result = Tensor::fromBytes(view.type, view.shape, view.bytes.data());
+    } else {
+      SmallVector<const Tensor *> operands;
+      for (Value operand : op->getOperands()) {
+        operands.push_back(evaluate(operand.getDefiningOp()));
+        if (!operands.back())
+          return nullptr;
+      }
+      Type type = op->getResult(0).getType();
+      *result = Tensor(*dtypeOf(type), *staticShape(type));
+      if (failed(cast<Evaluable>(op).evaluate(operands, *result, Evaluation())))
+        return nullptr;
+    }
+    return (values[op] = std::move(result)).get();
+  }
+
+  void replace(Operation *op, const Tensor &value, GetOp first) {
+    std::vector<uint8_t> bytes(bytesOf(op->getResult(0)));
+    value.toBytes(bytes.data());
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    OpBuilder builder(op);
+    Value folded;
+    if (!first && bytes.size() <= maxConstantBytes)
+      folded = ConstantOp::create(builder, op->getLoc(), type, constantOf(type, bytes));
+    else
+      folded = GetOp::create(builder, op->getLoc(), type,
+                             addWeight(op, value, std::move(bytes), first).getSymName());
+    op->getResult(0).replaceAllUsesWith(folded);
+  }
+
+  static DenseElementsAttr constantOf(RankedTensorType type, ArrayRef<uint8_t> bytes) {
+    if (type.getElementType().isInteger(1))
+      return DenseElementsAttr::get(
+          type, ArrayRef(reinterpret_cast<const bool *>(bytes.data()), bytes.size()));
+    return DenseElementsAttr::getFromRawBuffer(
+        type, ArrayRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
+  }
+
+  WeightOp addWeight(Operation *op, const Tensor &value, std::vector<uint8_t> bytes, GetOp first) {
+    std::string hash = store.addOwned(value.type, value.shape, std::move(bytes));
+    WeightOp &weight = byHash[hash];
+    if (!weight) {
+      StringRef base = first ? first.getWeight() : StringRef("constant");
+      std::string name = base.ends_with(".folded") ? base.str() : (base + ".folded").str();
+      OpBuilder builder(module.getBodyRegion());
+      weight = WeightOp::create(builder, op->getLoc(), name,
+                                cast<TensorType>(op->getResult(0).getType()),
+                                builder.getStringAttr(hash));
+      if (first)
+        weight->moveAfter(symbols.lookup(first.getWeight()));
+      symbols.insert(weight);
+    }
+    return weight;
+  }
+
+  void removeUnused() {
+    llvm::StringSet<> used;
+    module.walk([&](GetOp get) { used.insert(get.getWeight()); });
+    for (auto weight : llvm::make_early_inc_range(module.getOps<WeightOp>()))
+      if (!used.contains(weight.getSymName()))
+        weight.erase();
+  }
+
+  ModuleOp module;
+  SymbolTable symbols;
+  WeightStore &store;
+  llvm::StringMap<WeightOp> byHash;
+  llvm::SetVector<Operation *> known; ///< in the order of definition
+  llvm::DenseSet<Operation *> done;
+  llvm::MapVector<Operation *, std::unique_ptr<Tensor>> values; ///< while one root is evaluated
+};
+
+struct FoldWeightsPass : passes::impl::FoldWeightsBase<FoldWeightsPass> {
+  void runOnOperation() override {
+    if (failed(Folder(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

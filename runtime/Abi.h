@@ -1,0 +1,101 @@
+//===- Abi.h - what kernels, host code and the runtime agree on -*- C++ -*-===//
+//
+// The calling convention of kernels, the head of an instance that generated code reads, the
+// descriptor that generated code provides, and the functions it calls. codegen/host emits
+// constants of these types by field order; tests compare the layouts.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_RUNTIME_ABI_H
+#define KILN_RUNTIME_ABI_H
+
+#include "runtime/kiln.h"
+
+namespace kiln::rt {
+struct Instance;
+} // namespace kiln::rt
+
+extern "C" {
+
+/// The part of an instance that generated code reads; kernels only pass it on.
+struct kiln_ctx {
+  uint8_t *arena;             ///< 64-byte aligned, large enough for every entry at its bounds
+  const void *const *weights; ///< by index of Program::weights
+  uint8_t *state;             ///< all states, each 64-byte aligned
+  /// Non-zero if kiln_rt_attend must be called before each launch (cancelled, or profiling).
+  int32_t attention;
+  int32_t failedLaunch; ///< set by an entry body when it returns another status than KILN_OK
+};
+
+/// A kernel: `bufs` are operands, results and scratch in spec order; `dims` the spec's symbols in
+/// order. Returns a kiln_status.
+using kiln_kernel = int32_t(kiln_ctx *ctx, void *const *bufs, const int64_t *dims);
+
+/// The body of an entry point: all its launches. `bufs` are arguments, then results.
+using kiln_entry_body = int32_t(kiln_ctx *ctx, void *const *bufs, const int64_t *dims);
+
+using kiln_task = int32_t(kiln_ctx *ctx, int32_t index, void *closure);
+
+/// Runs task(ctx, i, closure) for all i in [0, count) on the instance's threads; the caller works
+/// too. Returns KILN_OK or the status of the failing task with the lowest index. A call from
+/// within a task runs in that task's thread.
+int32_t kiln_parallel_for(kiln_ctx *ctx, kiln_task *task, int32_t count, void *closure);
+
+/// The same for kernels that Halide generated; user_context is the kiln_ctx.
+int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), int min, int size,
+                      uint8_t *closure);
+
+/// Called by an entry body before launch `index` (and with the number of launches at its end) if
+/// ctx->attention is set. Returns KILN_CANCELLED if the call is to stop, else KILN_OK.
+int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index);
+
+/// Features of x86-64 processors beyond the baseline, as bits of Target::features.
+enum : uint64_t {
+#define KILN_CPU_FEATURE(Name, llvmName, bit) KILN_CPU_##Name = uint64_t(1) << bit,
+#include "runtime/CpuFeatures.def"
+};
+
+/// Version of the kernel ABI: part of the key under which generated kernels are kept.
+#define KILN_ABI_VERSION 1
+
+/// One set of compiled kernels.
+struct kiln_target_code {
+  uint64_t features;              ///< all must be present
+  kiln_entry_body *const *bodies; ///< one for each entry
+};
+
+struct kiln_weight_blob {
+  const void *data;
+  int64_t bytes;
+};
+
+struct kiln_state_init {
+  int64_t offset; ///< in ctx->state
+  int64_t weight; ///< index of the weight it starts as; -1: zeros
+};
+
+/// What the generated host module provides; all of it constant.
+struct kiln_model_code {
+  const kiln_model *model;
+  const kiln_target_code *targets; ///< model->num_targets, plainest first
+  const void *const *weights;
+  const kiln_weight_blob *blobs;
+  int64_t numWeights;
+  const kiln_state_init *states; ///< model->num_states
+  int64_t stateBytes;            ///< with alignment gaps
+};
+
+// Behind the typed functions of a model. Each checks its arguments.
+kiln_status kiln_rt_create(const kiln_model_code *code, const kiln_options *options,
+                           void **instance);
+kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, void *const *bufs);
+const char *kiln_rt_last_error(const void *instance);
+kiln_status kiln_rt_reset(void *instance);
+void kiln_rt_cancel(void *instance);
+void kiln_rt_destroy(void *instance);
+kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size);
+kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size);
+const kiln_profile_row *kiln_rt_profile(const void *instance, int32_t entry);
+
+} // extern "C"
+
+#endif // KILN_RUNTIME_ABI_H

@@ -1,0 +1,30 @@
+//===- Profile.h - time per launch ------------------------------*- C++ -*-===//
+#ifndef KILN_RUNTIME_PROFILE_H
+#define KILN_RUNTIME_PROFILE_H
+
+#include "runtime/kiln.h"
+
+namespace kiln::rt {
+
+/// Counts the time of each launch of each entry. The time between two ticks of a call belongs to
+/// the launch that the first one announced, so the rows add up to the whole call.
+class Profile {
+public:
+  /// Bytes of zeroed memory that begin() needs for a model.
+  static size_t memoryBytes(const kiln_model &model);
+  void begin(const kiln_model &model, void *memory);
+  bool isOn() const { return rows != nullptr; }
+  void startCall(int32_t entry) { current = rowsOf(entry); }
+  /// Launch `index` begins; the number of launches at the end of the call.
+  void tick(int32_t index);
+  kiln_profile_row *rowsOf(int32_t entry) const;
+
+private:
+  const kiln_model *model = nullptr;
+  kiln_profile_row *rows = nullptr, *current = nullptr;
+  int64_t last = 0;
+};
+
+} // namespace kiln::rt
+
+#endif // KILN_RUNTIME_PROFILE_H

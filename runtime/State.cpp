@@ -1,0 +1,68 @@
+//===- State.cpp - tensors kept between calls -----------------------------===//
+#include "runtime/Model.h"
+
+using namespace kiln::rt;
+
+/// Bytes of all states without the gaps between them.
+static size_t packedBytes(const kiln_model &model) {
+  size_t bytes = 0;
+  for (int32_t i = 0; i < model.num_states; ++i)
+    bytes += size_t(model.states[i].bytes);
+  return bytes;
+}
+
+kiln_status kiln_rt_reset(void *instance) {
+  auto *self = static_cast<Instance *>(instance);
+  if (!self)
+    return KILN_INVALID_ARGUMENT;
+  const kiln_model_code &code = *self->code;
+  for (int32_t i = 0; i < code.model->num_states; ++i) {
+    const kiln_state_init &init = code.states[i];
+    uint8_t *place = self->ctx.state + init.offset;
+    size_t bytes = size_t(code.model->states[i].bytes);
+    if (init.weight < 0)
+      __builtin_memset(place, 0, bytes);
+    else
+      __builtin_memcpy(place, self->ctx.weights[init.weight], bytes);
+  }
+  return KILN_OK;
+}
+
+kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size) {
+  auto *self = static_cast<Instance *>(instance);
+  if (!self || !size)
+    return KILN_INVALID_ARGUMENT;
+  const kiln_model_code &code = *self->code;
+  size_t needed = packedBytes(*code.model), given = *size;
+  *size = needed;
+  if (!data)
+    return KILN_OK;
+  if (given < needed) {
+    self->fail() << "'size' of the state: expected at least " << int64_t(needed) << ", got "
+                 << int64_t(given);
+    return KILN_BUFFER_TOO_SMALL;
+  }
+  auto *to = static_cast<uint8_t *>(data);
+  for (int32_t i = 0; i < code.model->num_states; to += code.model->states[i].bytes, ++i)
+    __builtin_memcpy(to, self->ctx.state + code.states[i].offset,
+                     size_t(code.model->states[i].bytes));
+  return KILN_OK;
+}
+
+kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size) {
+  auto *self = static_cast<Instance *>(instance);
+  if (!self)
+    return KILN_INVALID_ARGUMENT;
+  const kiln_model_code &code = *self->code;
+  size_t needed = packedBytes(*code.model);
+  if (size != needed || (!data && needed)) {
+    self->fail() << "'size' of the state: expected " << int64_t(needed) << ", got "
+                 << int64_t(data ? size : 0);
+    return KILN_INVALID_ARGUMENT;
+  }
+  auto *from = static_cast<const uint8_t *>(data);
+  for (int32_t i = 0; i < code.model->num_states; from += code.model->states[i].bytes, ++i)
+    __builtin_memcpy(self->ctx.state + code.states[i].offset, from,
+                     size_t(code.model->states[i].bytes));
+  return KILN_OK;
+}

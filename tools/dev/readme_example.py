@@ -1,0 +1,17 @@
+#!/usr/bin/env python3
+"""Writes the README's model and C program to a folder as mlp.kiln and main.c, for the test of it.
+
+  tools/dev/readme_example.py FOLDER
+"""
+import os
+import re
+import sys
+
+from sources import text
+
+blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text("README.md"), re.M | re.S)
+model = next(body for language, body in blocks if not language)
+program = next(body for language, body in blocks if language == "c")
+for name, body in (("mlp.kiln", model), ("main.c", program)):
+    with open(os.path.join(sys.argv[1], name), "w") as file:
+        file.write(body)
