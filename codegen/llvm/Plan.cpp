@@ -242,10 +242,11 @@ void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional
   int64_t total = n ? std::max<int64_t>(divideCeil(*n, plan.lanes), 1) : 24;
   int64_t extent = plan.rowDim < 0 ? 1 : m ? std::max<int64_t>(*m, 1) : 96;
   int64_t bestCost = INT64_MAX;
-  // In half cycles: fewer than eight accumulators wait for each other's latency, and each row has a
-  // pointer to move.
+  // In half cycles: fewer than eight accumulators wait for each other's latency, a vector of
+  // weights takes four cycles to come from the second cache, and each row has a pointer to move.
   auto cost = [](int64_t rows, int64_t vectors) {
-    return rows && vectors ? 2 * std::max<int64_t>(rows * vectors, 8) + rows + 2 : 0;
+    return rows && vectors ? std::max<int64_t>({2 * rows * vectors, 16, 8 * vectors}) + rows + 2
+                           : 0;
   };
   for (int vectors = std::min<int64_t>(most, total); vectors >= 1; --vectors) {
     int limit = std::clamp((registers - 1 - vectors) / vectors, 1, mostRows);
