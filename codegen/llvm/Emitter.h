@@ -93,6 +93,8 @@ private:
   const Placed *coreOf(const Plan &plan) const;
   void chooseLanes(Plan &plan);
   void chooseTile(Plan &plan);
+  static void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m,
+                             int registers, int mostRows);
   void chooseLevels(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;

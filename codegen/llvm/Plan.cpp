@@ -225,29 +225,42 @@ void Emitter::chooseTile(Plan &plan) {
   int64_t bytes = plan.lanes * byteSize(stage.body->type);
   int cost = divideCeil(bytes, target.vectorBytes) * (isArg ? 3 : 1);
   int registers = std::max(target.vectorRegisters / cost, 4);
-  if (plan.vectorDim >= 0) {
-    std::optional<int64_t> n = root.domain[plan.vectorDim].constantValue();
-    int64_t total = n ? divideCeil(*n, plan.lanes) : 0;
-    int most = registers >= 32 ? 4 : registers >= 16 ? 3 : 1;
-    plan.vectors = std::min(2, most);
-    if (n && total <= most)
-      plan.vectors = std::max<int64_t>(total, 1);
-    else if (n && most == 4)
-      plan.vectors = total % 3 == 0 ? 3 : total % 4 == 0 ? 4 : total % 2 == 0 ? 2 : 3;
-  }
-  if (plan.rowDim < 0)
-    return;
-  int limit = std::clamp((registers - 1 - plan.vectors) / plan.vectors, 1, 14);
-  if (plan.vectors == 3 || !hasReuse || plan.vectorDim < 0)
-    limit = std::min(limit, hasReuse && plan.vectorDim >= 0 ? 8 : 4);
-  plan.rows = limit;
-  if (std::optional<int64_t> m = root.domain[plan.rowDim].constantValue()) {
-    plan.rows = std::clamp<int64_t>(*m, 1, limit);
-    for (int rows = limit; rows * 5 >= limit * 3; --rows)
-      if (*m > limit && *m % rows == 0) {
-        plan.rows = rows;
-        break;
-      }
+  std::optional<int64_t> n, m;
+  if (plan.vectorDim >= 0)
+    n = root.domain[plan.vectorDim].constantValue();
+  if (plan.rowDim >= 0)
+    m = root.domain[plan.rowDim].constantValue();
+  bool isDense = hasReuse && plan.vectorDim >= 0;
+  chooseTileSize(plan, n, m, registers, isDense ? 8 : 4);
+}
+
+/// The tile whose multiply-adds cost least over the whole extents, where they are known; of equals
+/// the one of most vectors, whose rows reuse more.
+void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m,
+                             int registers, int mostRows) {
+  int most = plan.vectorDim < 0 ? 1 : registers >= 32 ? 4 : registers >= 16 ? 3 : 1;
+  int64_t total = n ? std::max<int64_t>(divideCeil(*n, plan.lanes), 1) : 24;
+  int64_t extent = plan.rowDim < 0 ? 1 : m ? std::max<int64_t>(*m, 1) : 96;
+  int64_t bestCost = INT64_MAX;
+  // In half cycles: fewer than eight accumulators wait for each other's latency, a vector of
+  // weights takes four cycles to come from the second cache, and each row has a pointer to move.
+  auto cost = [](int64_t rows, int64_t vectors) {
+    return rows && vectors ? std::max<int64_t>({2 * rows * vectors, 16, 8 * vectors}) + rows + 2
+                           : 0;
+  };
+  for (int vectors = std::min<int64_t>(most, total); vectors >= 1; --vectors) {
+    int limit = std::clamp((registers - 1 - vectors) / vectors, 1, mostRows);
+    for (int rows = std::min<int64_t>(limit, extent); rows >= 1; --rows) {
+      int64_t rest = extent % rows, restVectors = total % vectors;
+      int64_t each = total / vectors * cost(rows, vectors) + cost(rows, restVectors);
+      int64_t last = total / vectors * cost(rest, vectors) + cost(rest, restVectors);
+      int64_t all = extent / rows * each + last;
+      if (all >= bestCost)
+        continue;
+      bestCost = all;
+      plan.vectors = vectors;
+      plan.rows = rows;
+    }
   }
 }
 

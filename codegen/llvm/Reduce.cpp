@@ -110,7 +110,9 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
     int64_t trips = 1;
     for (size_t i = level; i < stage.reduction.size(); ++i)
       trips *= std::clamp<int64_t>(stage.reduction[i].constantValue().value_or(64), 0, 64);
-    if (trips * instances.size() <= 128 && trips <= 9) {
+    // A full tile fills the registers: more than one step of it at a time would spill.
+    size_t most = instances.size() > 16 ? 48 : 128;
+    if (trips * instances.size() <= most && trips <= 9) {
       for (int64_t i = 0; i < *extent.constantValue(); ++i) {
         at(DimExpr(i));
         reduceLevel(placed, instances, level + 1);

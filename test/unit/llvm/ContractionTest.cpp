@@ -154,6 +154,39 @@ TEST(LLVMContraction, DepthwiseAndPools) {
     }
 }
 
+TEST(LLVMContraction, ConvolutionOfOpenSize) {
+  DimExpr h = DimExpr::symbol("H"), w = DimExpr::symbol("W");
+  DimExpr oh = DimExpr::floorDiv(h - 1, 2) + 1, ow = DimExpr::floorDiv(w - 1, 2) + 1;
+  KernelSpec spec;
+  spec.symbols = {{"H", 1, std::nullopt}, {"W", 1, 400}};
+  spec.operands = {operand("x", F32, {h, w, 5}), panel("w", F32, {24, 3, 3, 5}),
+                   output("y", F32, {oh, ow, 24})};
+  auto spatial = [&](int out, int tap) {
+    Index at = index(out, 2, -1);
+    at.terms.push_back({tap, 1});
+    return at;
+  };
+  ExprPtr x = read("x", {spatial(0, 3), spatial(1, 4), index(5)}, F32, 0.0);
+  spec.stages = {reducing("y", F32, {oh, ow, 24}, {3, 3, 5}, Combiner::Add, constant(0.5, F32),
+                          relaxed(apply(Op::Mul, {x, readAt("w", F32, {2, 3, 4, 5})})))};
+  for (auto [h0, w0] : {std::pair<int64_t, int64_t>(1, 1), {2, 3}, {7, 30}, {20, 61}})
+    expectEqual(spec, {h0, w0});
+}
+
+TEST(LLVMContraction, OtherArchitectures) {
+  codegen::TargetFacts arm;
+  arm.triple = "aarch64-unknown-linux-gnu";
+  arm.cpu = "neoverse-n1";
+  arm.vectorBytes = 16;
+  arm.vectorRegisters = 32;
+  EXPECT_FALSE(
+      llvm::cantFail(codegen::generateLLVM(linear(9, 48, 7), arm, "k", 2)).bitcode.empty());
+  arm.cpu = "no-such-processor";
+  auto refused = codegen::generateLLVM(linear(9, 48, 7), arm, "k", 2);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(llvm::toString(refused.takeError()), "unknown processor 'no-such-processor'");
+}
+
 TEST(LLVMContraction, EqualSpecsGiveEqualBitcode) {
   auto facts = hostFacts();
   auto first = llvm::cantFail(codegen::generateLLVM(linear(13, 48, 7), facts, "k", 2));
