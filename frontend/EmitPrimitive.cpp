@@ -334,8 +334,8 @@ std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange o
 }
 
 /// Padding by which extents become ceil(n / stride); the odd element stands at the end. With the
-/// kernel's reach k the total is max(k - stride + mod(-n, stride), 0), which needs no max where the
-/// reach is at least the stride.
+/// kernel's reach k the total is max((ceil(n / stride) - 1) * stride + k - n, 0), which needs no
+/// max where the reach is at least the stride.
 std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
                                             const mlir::NamedAttrList &others) {
   auto integers = [&](StringRef name) {
@@ -357,7 +357,8 @@ std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
     int64_t s = stride[i], reach = (kernel[i] - 1) * (dilation ? dilation[i] : 1) + 1;
     if (s < 1 || reach < 1)
       return std::nullopt;
-    DimExpr total = DimExpr(reach - s) + DimExpr::mod(-image[2 + i], s);
+    DimExpr extent = DimExpr::floorDiv(image[2 + i] + (s - 1), s);
+    DimExpr total = (extent - 1) * DimExpr(s) + reach - image[2 + i];
     if (reach < s) {
       std::optional<int64_t> known = total.constantValue();
       if (!known && reach != 1)

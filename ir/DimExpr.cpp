@@ -167,6 +167,7 @@ std::string DimExpr::str() const {
     std::string magnitude = std::to_string(coefficient);
     if (negative)
       magnitude.erase(0, 1);
+    bool leadingMinus = negative && out.empty(); // binds tighter than //
     if (out.empty())
       out += negative ? "-" : "";
     else
@@ -175,7 +176,7 @@ std::string DimExpr::str() const {
       out += magnitude + (monomial->empty() ? "" : "*");
     for (size_t i = 0; i < monomial->size(); ++i) {
       const DimAtom &atom = (*monomial)[i];
-      bool bare = !atom.symbol.empty() || (monomial->size() == 1 && magnitude == "1");
+      bool bare = !atom.symbol.empty() || (monomial->size() == 1 && magnitude == "1" && !leadingMinus);
       out += (i ? "*" : "") + (bare ? atom.key : "(" + atom.key + ")");
     }
   }

@@ -78,6 +78,13 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
                  << symbol << "' = " << it->second << " is outside of its bounds",
              failure();
   }
+  if (auto checks = function->getAttrOfType<ArrayAttr>("kiln.checks"))
+    for (auto check : checks.getAsRange<ArrayAttr>()) {
+      auto text = [&](unsigned i) { return cast<StringAttr>(check[i]).getValue(); };
+      std::optional<DimExpr> left = DimExpr::parse(text(0)), right = DimExpr::parse(text(1));
+      if (!left || !right || evaluation.value(*left) != evaluation.value(*right))
+        return function.emitError(text(2)), failure();
+    }
   return evaluation;
 }
 
