@@ -177,8 +177,8 @@ private:
     std::string hash = store.addOwned(value.type, value.shape, std::move(bytes));
     WeightOp &weight = byHash[hash];
     if (!weight) {
-      StringRef base = first ? first.getWeight() : StringRef("constant");
-      std::string name = base.ends_with(".folded") ? base.str() : (base + ".folded").str();
+      StringRef base = first ? first.getWeight().split(".folded").first : StringRef("constant");
+      std::string name = (base + ".folded").str();
       OpBuilder builder(module.getBodyRegion());
       weight = WeightOp::create(builder, op->getLoc(), name,
                                 cast<TensorType>(op->getResult(0).getType()),
