@@ -38,6 +38,33 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def Fuse : Kiln_Pass<"kiln-fuse"> {
+  let summary = "forms kernels around anchors and launches them";
+  let description = [{
+    A contraction, convolution, window or row-wise op takes the pointwise ops behind it and the border
+    before it; what is left are chains of pointwise ops. Equal kernels are one symbol.
+  }];
+}
+
+def Outline : Kiln_Pass<"kiln-outline"> {
+  let summary = "makes each op a kernel of its own and launches it";
+}
+
+def Choose : Kiln_Pass<"kiln-choose"> {
+  let summary = "picks each kernel's generator and template";
+  let options = [Option<"generator", "generator", "std::string", "\"halide\"",
+                        "halide where it has a template, or llvm">];
+}
+
+def Pack : Kiln_Pass<"kiln-pack"> {
+  let summary = "lays weights out as the chosen templates read them";
+  let description = [{
+    Weights of `linear` and `conv2d` kernels go into panels of 16 columns, those of `depthwise` have
+    their channels last. The kernel's argument changes its type and `kiln.panel` gives the logical
+    shape; its body restores that shape, so that the kernel still says what it computes.
+  }];
+}
+
 def Plan : Kiln_Pass<"kiln-plan"> {
   let summary = "places every value in one arena";
   let description = [{

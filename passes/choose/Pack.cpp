@@ -1,0 +1,203 @@
+//===- Pack.cpp - weights as the templates read them ------------------------===//
+//
+// Needs: kernels with `kiln.template` (after kiln-choose), weights with their values.
+// Guarantees: at `linear` and `conv2d` kernels the weight is an argument [N / 16, K…, 16] with
+// `kiln.panel` = [N, K…]; at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring
+// the logical shape. Weights without a use are gone. Reports: a remark a weight.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Build.h"
+#include "passes/Passes.h"
+#include "passes/choose/Weights.h"
+
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cstring>
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_PACK
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+/// Columns of a panel.
+static constexpr int64_t lanes = 16;
+
+namespace {
+/// How a weight's element (n, k) moves; K… counts as one dimension.
+enum class Form : uint8_t {
+  Panel,          ///< [N, K] to [N / 16, K, 16]
+  PanelOfColumns, ///< [K, N] to the same
+  ColumnsLast     ///< [N, K] to [K, N]
+};
+
+struct Layout {
+  Form form;
+  SmallVector<int64_t> logical; ///< [N, K…]
+  SmallVector<int64_t> packed;
+};
+
+/// A weight's bytes in another layout.
+std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
+  int64_t n = layout.logical[0], size = byteSize(view.type);
+  int64_t k = n == 0 ? 0 : view.numElements() / n, elements = 1;
+  for (int64_t extent : layout.packed)
+    elements *= extent;
+  std::vector<uint8_t> bytes(elements * size);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < k; ++j) {
+      int64_t from = layout.form == Form::PanelOfColumns ? j * n + i : i * k + j;
+      int64_t to =
+          layout.form == Form::ColumnsLast ? j * n + i : (i / lanes * k + j) * lanes + i % lanes;
+      std::memcpy(&bytes[to * size], &view.bytes[from * size], size);
+    }
+  return bytes;
+}
+
+/// Changes the kernels of a module.
+class Packer {
+public:
+  explicit Packer(ModuleOp module)
+      : module(module), symbols(module), launches(launchesOf(module)),
+        store(module.getContext()->getLoadedDialect<KilnDialect>()->getWeights()) {}
+  void run();
+
+private:
+  void pack(KernelOp kernel);
+  Layout layoutOf(Operation *anchor, bool isDepthwise) const;
+  void changeArgument(BlockArgument argument, const Layout &layout);
+  WeightOp packed(WeightOp weight, const Layout &layout);
+  void removeUnused();
+
+  ModuleOp module;
+  SymbolTable symbols;
+  Launches launches;
+  WeightStore &store;
+};
+} // namespace
+
+Layout Packer::layoutOf(Operation *anchor, bool isDepthwise) const {
+  Layout layout;
+  auto matmul = dyn_cast<MatmulOp>(anchor);
+  for (const DimExpr &dim : dimsOf(anchor->getOperand(1).getType()))
+    layout.logical.push_back(*dim.constantValue());
+  bool ofColumns = matmul && !matmul.getTransposeB();
+  layout.form = isDepthwise ? Form::ColumnsLast : ofColumns ? Form::PanelOfColumns : Form::Panel;
+  if (ofColumns)
+    std::swap(layout.logical[0], layout.logical[1]);
+  ArrayRef<int64_t> k = ArrayRef(layout.logical).drop_front();
+  if (!isDepthwise)
+    layout.packed.push_back((layout.logical[0] + lanes - 1) / lanes);
+  layout.packed.append(k.begin(), k.end());
+  layout.packed.push_back(isDepthwise ? layout.logical[0] : lanes);
+  return layout;
+}
+
+static SmallVector<DimExpr> toDims(ArrayRef<int64_t> shape) {
+  return SmallVector<DimExpr>(shape.begin(), shape.end());
+}
+
+/// Gives the argument its new type and restores the logical shape in front of the body.
+void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  OpBuilder builder = OpBuilder::atBlockBegin(argument.getOwner());
+  Build build{builder, kernel.getLoc()};
+  OpOperand &use = *argument.use_begin();
+  Type element = Build::elementOf(argument);
+  argument.setType(tensorType(element, toDims(layout.packed)));
+  kernel.setFunctionType(
+      builder.getFunctionType(argument.getOwner()->getArgumentTypes(), kernel.getResultTypes()));
+  int64_t rank = layout.packed.size();
+  SmallVector<int64_t> axes;
+  bool isPanel = layout.form != Form::ColumnsLast;
+  if (isPanel)
+    axes.push_back(0);
+  axes.push_back(rank - 1);
+  for (int64_t axis = isPanel; axis < rank - 1; ++axis)
+    axes.push_back(axis);
+  Value value = build.make<PermuteOp>(argument, builder.getDenseI64ArrayAttr(axes));
+  if (isPanel) {
+    SmallVector<int64_t> shape = layout.logical;
+    shape[0] = layout.packed[0] * lanes;
+    value = build.make<ReshapeOp>(value, build.dims(toDims(shape)));
+    SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1);
+    if (shape != layout.logical)
+      value =
+          build.make<SliceOp>(value, build.dims(toDims(zeros)), build.dims(toDims(layout.logical)),
+                              builder.getDenseI64ArrayAttr(ones));
+    kernel.setArgAttr(argument.getArgNumber(), "kiln.panel",
+                      builder.getDenseI64ArrayAttr(layout.logical));
+  }
+  if (auto matmul = dyn_cast<MatmulOp>(use.getOwner()))
+    matmul.setTransposeB(true);
+  use.set(value);
+}
+
+WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
+  const WeightView *view = store.find(*weight.getHash());
+  std::string hash = store.addOwned(view->type, layout.packed, packBytes(*view, layout));
+  store.dropPages(*weight.getHash());
+  std::string name =
+      (weight.getSymName() + (layout.form == Form::ColumnsLast ? ".columns" : ".packed")).str();
+  if (auto known = symbols.lookup<WeightOp>(name); known && known.getHash() == StringRef(hash))
+    return known;
+  OpBuilder builder(weight);
+  auto type =
+      tensorType(cast<RankedTensorType>(weight.getType()).getElementType(), toDims(layout.packed));
+  auto result = WeightOp::create(builder, weight.getLoc(), name, type, builder.getStringAttr(hash));
+  symbols.insert(result);
+  return result;
+}
+
+void Packer::pack(KernelOp kernel) {
+  auto name = kernel->getAttrOfType<StringAttr>("kiln.template");
+  if (!name || (name != "linear" && name != "conv2d" && name != "depthwise"))
+    return;
+  Operation *anchor = anchorOf(kernel);
+  std::string reason;
+  BlockArgument argument = weightOf(anchor, launches, reason);
+  auto note = remark::RemarkOpts::name("packed").category("choose");
+  if (!argument) {
+    remark::missed(kernel.getLoc(), note) << "'" << kernel.getName() << "': " << reason;
+    return;
+  }
+  Layout layout = layoutOf(anchor, name == "depthwise");
+  changeArgument(argument, layout);
+  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
+    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
+    WeightOp weight = packed(symbols.lookup<WeightOp>(get.getWeight()), layout);
+    OpBuilder builder(get);
+    Value value = GetOp::create(builder, get.getLoc(), weight.getType(), weight.getSymName());
+    launch.getOperandsMutable()[argument.getArgNumber()].set(value);
+    if (get->use_empty())
+      get.erase();
+    remark::passed(launch.getLoc(), note)
+        << "weight '" << weight.getSymName() << "' is laid out for '" << name << "'";
+  }
+}
+
+void Packer::removeUnused() {
+  llvm::StringSet<> used;
+  module.walk([&](GetOp get) { used.insert(get.getWeight()); });
+  for (auto weight : llvm::make_early_inc_range(module.getOps<WeightOp>()))
+    if (!used.contains(weight.getSymName()))
+      weight.erase();
+}
+
+void Packer::run() {
+  for (auto kernel : module.getOps<KernelOp>())
+    pack(kernel);
+  removeUnused();
+}
+
+namespace {
+struct Pack : passes::impl::PackBase<Pack> {
+  void runOnOperation() override { Packer(getOperation()).run(); }
+};
+} // namespace

@@ -1,0 +1,226 @@
+//===- Fuse.cpp - ops become kernels and launches ---------------------------===//
+//
+// Needs: functions of one block of kiln ops; composite ops have been decomposed.
+// Guarantees: functions hold kiln.get, kiln.reshape, kiln.launch and func.return only; each launch
+// has one result. A kernel is a symbol of the module, private, named by its place and ops; equal
+// kernels are one. It declares the dimensions it names; arguments and results carry `kiln.align`,
+// in bytes, where more than an element's size is known. Constants of different elements are
+// weights. Reports: each op that joins a kernel, and why each kernel ends where it does.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/fuse/Groups.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_FUSE
+#define GEN_PASS_DEF_OUTLINE
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+/// Alignment of values in the arena and of weights, in bytes.
+static constexpr int64_t arenaAlignment = 64;
+
+namespace {
+/// Forms the kernels of a module.
+class Former {
+public:
+  explicit Former(ModuleOp module) : module(module), symbols(module) {}
+  void run(func::FuncOp function, bool fuse);
+
+private:
+  void storeConstants(func::FuncOp function);
+  void form(const Group &group, func::FuncOp function);
+  KernelOp build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+                 func::FuncOp function);
+  KernelOp shared(KernelOp kernel, const Group &group);
+
+  ModuleOp module;
+  SymbolTable symbols;
+  llvm::StringMap<KernelOp> kernels; ///< by their text without a name
+};
+} // namespace
+
+/// A constant whose elements differ has no expression: it is read like a weight.
+void Former::storeConstants(func::FuncOp function) {
+  WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
+  for (ConstantOp op : llvm::make_early_inc_range(function.getOps<ConstantOp>())) {
+    auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
+    if (elements && elements.isSplat())
+      continue;
+    SmallVector<int64_t> shape(op.getType().getShape());
+    Tensor value(*dtypeOf(op.getType()), shape);
+    if (failed(op.evaluate({}, value, Evaluation())))
+      continue;
+    std::vector<uint8_t> bytes(value.numElements() * byteSize(value.type));
+    value.toBytes(bytes.data());
+    std::string hash = store.addOwned(value.type, shape, std::move(bytes));
+    OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+    std::string name = "constant." + hash.substr(0, 8);
+    if (!symbols.lookup(name))
+      symbols.insert(
+          WeightOp::create(builder, op.getLoc(), name, op.getType(), builder.getStringAttr(hash)));
+    builder.setInsertionPoint(op);
+    op.replaceAllUsesWith(GetOp::create(builder, op.getLoc(), op.getType(), name).getResult());
+    op.erase();
+  }
+}
+
+/// Whether the caller's memory may hold the value: it is (a view of) an argument, or returned.
+static bool isCallers(Value value) {
+  while (auto view = value.getDefiningOp<ReshapeOp>())
+    value = view.getX();
+  if (isa<BlockArgument>(value))
+    return true;
+  SmallVector<Value> aliases{value};
+  while (!aliases.empty())
+    for (Operation *user : aliases.pop_back_val().getUsers()) {
+      if (user->hasTrait<OpTrait::IsTerminator>())
+        return true;
+      if (isa<ReshapeOp>(user))
+        aliases.push_back(user->getResult(0));
+    }
+  return false;
+}
+
+static DictionaryAttr alignmentOf(Value value) {
+  Builder builder(value.getContext());
+  if (isCallers(value))
+    return builder.getDictionaryAttr({});
+  return builder.getDictionaryAttr(
+      builder.getNamedAttr("kiln.align", builder.getI64IntegerAttr(arenaAlignment)));
+}
+
+/// The dimensions that an op's types and attributes name.
+static void collectNames(Operation *op, std::set<std::string> &names) {
+  auto collect = [&](ArrayRef<DimExpr> dims) {
+    for (const DimExpr &dim : dims)
+      dim.collectSymbols(names);
+  };
+  for (Value value : op->getOperands())
+    collect(dimsOf(value.getType()));
+  for (Value value : op->getResults())
+    collect(dimsOf(value.getType()));
+  for (NamedAttribute attr : op->getAttrs())
+    if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+      collect(dims.getDims());
+}
+
+KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+                       func::FuncOp function) {
+  OpBuilder builder(module.getContext());
+  Value result = group.result();
+  auto type = builder.getFunctionType(ValueRange(inputs).getTypes(), result.getType());
+  SmallVector<Attribute> argAttrs =
+      llvm::map_to_vector(inputs, [](Value v) -> Attribute { return alignmentOf(v); });
+  KernelOp kernel =
+      KernelOp::create(builder, result.getLoc(), "k", type, builder.getArrayAttr(argAttrs),
+                       builder.getArrayAttr(alignmentOf(result)), builder.getStringAttr("private"));
+  Block &body = kernel.getBody().emplaceBlock();
+  IRMapping map;
+  for (Value input : inputs)
+    map.map(input, body.addArgument(input.getType(), input.getLoc()));
+  builder.setInsertionPointToEnd(&body);
+  std::set<std::string> names;
+  for (ArrayRef<Operation *> ops : {free, ArrayRef<Operation *>(group.ops)})
+    for (Operation *op : ops) {
+      builder.clone(*op, map);
+      collectNames(op, names);
+    }
+  ReturnOp::create(builder, result.getLoc(), map.lookup(result));
+  SmallVector<NamedAttribute> dims;
+  if (auto declared = function->getAttrOfType<DictionaryAttr>("kiln.dims"))
+    for (NamedAttribute entry : declared)
+      if (names.count(entry.getName().str()))
+        dims.push_back(entry);
+  if (!dims.empty())
+    kernel->setAttr("kiln.dims", builder.getDictionaryAttr(dims));
+  return kernel;
+}
+
+/// The kernel of that text: the given one, newly named, or an earlier one.
+KernelOp Former::shared(KernelOp kernel, const Group &group) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel->print(stream, OpPrintingFlags().useLocalScope());
+  auto [it, isNew] = kernels.try_emplace(text, kernel);
+  if (!isNew) {
+    kernel.erase();
+    return it->second;
+  }
+  std::string name = "k" + std::to_string(kernels.size() - 1);
+  for (Operation *op : ArrayRef(group.ops).take_front(4))
+    name += ("_" + op->getName().stripDialect()).str();
+  kernel.setName(name);
+  symbols.insert(kernel, module.getBody()->begin());
+  return kernel;
+}
+
+void Former::form(const Group &group, func::FuncOp function) {
+  llvm::SetVector<Value> inputs;
+  llvm::SetVector<Operation *> free;
+  llvm::SmallPtrSet<Operation *, 8> inside(group.ops.begin(), group.ops.end());
+  std::function<void(Operation *)> visit = [&](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (producer && inside.contains(producer))
+        continue;
+      if (!producer || !isFree(producer)) {
+        inputs.insert(operand);
+        continue;
+      }
+      visit(producer);
+      free.insert(producer);
+    }
+  };
+  for (Operation *op : group.ops)
+    visit(op);
+  Operation *last = group.ops.back();
+  KernelOp kernel = shared(build(group, free.getArrayRef(), inputs.getArrayRef(), function), group);
+  OpBuilder builder(last);
+  auto launch = LaunchOp::create(builder, last->getLoc(), last->getResultTypes(), kernel.getName(),
+                                 inputs.getArrayRef(), DimsAttr());
+  // Broadcasts of the value stay: they are copied into the kernels that read it.
+  last->getResult(0).replaceAllUsesWith(launch.getResult(0));
+}
+
+void Former::run(func::FuncOp function, bool fuse) {
+  storeConstants(function);
+  Block &block = function.front();
+  Grouping grouping(block);
+  if (fuse)
+    grouping.fuse();
+  else
+    grouping.outline();
+  for (Group *group : grouping.sorted())
+    form(*group, function);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (roleOf(&op) != FusionRole::Opaque && roleOf(&op) != FusionRole::View)
+      op.erase();
+}
+
+static void formKernels(ModuleOp module, bool fuse) {
+  Former former(module);
+  for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    former.run(function, fuse);
+}
+
+namespace {
+struct Fuse : passes::impl::FuseBase<Fuse> {
+  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/true); }
+};
+
+struct Outline : passes::impl::OutlineBase<Outline> {
+  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/false); }
+};
+} // namespace
