@@ -47,8 +47,7 @@ void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
     const char *start = place.Start.getPointer();
     if (at->callPlace.Start.getPointer() <= start && start < at->callPlace.End.getPointer())
       continue;
-    const Ident &name = declaredName(at->decl);
-    error.note(at->callPlace, inQuotes(at->self && name.text == "forward" ? at->self->decl->name.text : name.text) + " is used here");
+    error.note(at->callPlace, at->title() + " is used here");
     ++notes;
   }
 }
@@ -58,7 +57,8 @@ Value Elaborator::fail(SMRange place, DiagCode code, const Twine &message) {
   return Value();
 }
 
-Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other, const Twine &note) {
+Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other,
+                         const Twine &note) {
   Diagnostics::Error &error = diags.error(place, code, message);
   if (other.isValid())
     error.note(other, note);
@@ -77,8 +77,10 @@ mlir::Location Elaborator::location(SMRange place) {
   if (!buffer)
     return builder.getUnknownLoc();
   auto [line, column] = sources.getLineAndColumn(place.Start, buffer);
-  mlir::Location own = mlir::FileLineColLoc::get(&context, sources.getMemoryBuffer(buffer)->getBufferIdentifier(), line, column);
-  return frame && frame->callLoc ? mlir::Location(mlir::CallSiteLoc::get(own, *frame->callLoc)) : own;
+  mlir::Location own = mlir::FileLineColLoc::get(
+      &context, sources.getMemoryBuffer(buffer)->getBufferIdentifier(), line, column);
+  return frame && frame->callLoc ? mlir::Location(mlir::CallSiteLoc::get(own, *frame->callLoc))
+                                 : own;
 }
 
 mlir::Value Elaborator::get(const Weight *weight, SMRange place) {
@@ -109,28 +111,37 @@ Value Elaborator::parseSet(StringRef name, StringRef text) {
   return value;
 }
 
-bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions &options, std::vector<Arg> &args) {
+bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions &options,
+                                    std::vector<Arg> &args) {
   SmallVector<StringRef> known;
   for (const Parameter &parameter : model->parameters)
     known.push_back(parameter.name.text);
   bool ok = true;
   for (auto &[name, text] : options.sets) {
-    const Parameter *parameter = find_if(model->parameters, [&, name = StringRef(name)](const Parameter &p) { return p.name.text == name; });
+    const Parameter *parameter =
+        find_if(model->parameters,
+                [&, name = StringRef(name)](const Parameter &p) { return p.name.text == name; });
     if (parameter == model->parameters.end()) {
-      failAt(SMRange(), DiagCode::BadArgument, "the model " + inQuotes(model->name.text) + " has no argument " + inQuotes(name) + didYouMean(name, known),
+      failAt(SMRange(), DiagCode::BadArgument,
+             "the model " + inQuotes(model->name.text) + " has no argument " + inQuotes(name) +
+                 didYouMean(name, known),
              model->name.range, "it is declared here");
       ok = false;
       continue;
     }
-    bool isText = parameter->type->kind == Type::Kind::Named && parameter->type->name.text == "str" && !StringRef(text).starts_with("\"");
+    bool isText = parameter->type->kind == Type::Kind::Named &&
+                  parameter->type->name.text == "str" && !StringRef(text).starts_with("\"");
     Value value = isText ? Value(text) : parseSet(name, text);
     ok &= !value.isError();
     args.push_back({parameter->name.text, value, model->name.range});
   }
   for (const Parameter &parameter : model->parameters)
-    if (!parameter.defaultValue && none_of(args, [&](const Arg &arg) { return arg.name == parameter.name.text; })) {
+    if (!parameter.defaultValue &&
+        none_of(args, [&](const Arg &arg) { return arg.name == parameter.name.text; })) {
       fail(parameter.name.range, DiagCode::BadArgument,
-           "the argument " + inQuotes(parameter.name.text) + " of the model " + inQuotes(model->name.text) + " has no default; give it by '--set " + parameter.name.text + "=…'");
+           "the argument " + inQuotes(parameter.name.text) + " of the model " +
+               inQuotes(model->name.text) + " has no default; give it by '--set " +
+               parameter.name.text + "=…'");
       ok = false;
     }
   return ok;
@@ -162,7 +173,7 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
     if (!weight.path.empty())
       byPath[weight.path] = &weight;
   SmallVector<mlir::Attribute> ignored, ties;
-  std::set<std::string> aliases;
+  std::set<const Weight *> aliases;
   for (Instance &instance : instances) {
     if (!instance.named)
       continue;
@@ -171,29 +182,34 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
       for (const StringExpr *pattern : decl->patterns)
         ignored.push_back(builder.getStringAttr(prefix + pattern->value));
     for (const TieDecl *tie : instance.ties) {
-      auto alias = byPath.find(prefix + tie->alias.text.str()), stored = byPath.find(prefix + tie->stored.text.str());
+      auto alias = byPath.find(prefix + tie->alias.text.str()),
+           stored = byPath.find(prefix + tie->stored.text.str());
       for (auto [found, name] : {std::pair(alias, tie->alias), std::pair(stored, tie->stored)})
         if (found == byPath.end())
-          fail(name.range, DiagCode::UnknownName, "there is no parameter " + inQuotes(prefix + name.text.str()));
+          fail(name.range, DiagCode::UnknownName,
+               "there is no parameter " + inQuotes(prefix + name.text.str()));
       if (alias == byPath.end() || stored == byPath.end())
         continue;
       if (alias->second->type != stored->second->type) {
-        failAt(tie->range, DiagCode::TypeMismatch, "tied parameters differ in type: " + ir::typeText(alias->second->type) + " and " + ir::typeText(stored->second->type),
+        failAt(tie->range, DiagCode::TypeMismatch,
+               "tied parameters differ in type: " + ir::typeText(alias->second->type) + " and " +
+                   ir::typeText(stored->second->type),
                alias->second->decl->range, "the first is declared here");
         continue;
       }
       ties.push_back(builder.getStrArrayAttr({alias->first, stored->first}));
-      aliases.insert(alias->first);
+      aliases.insert(alias->second);
       alias->second->path = stored->first;
     }
   }
   builder.setInsertionPointToEnd(module.getBody());
-  std::set<std::string> emitted;
-  for (auto &[name, weight] : byPath) {
-    if (aliases.count(name))
+  for (const Weight &weight : weights) {
+    if (weight.path.empty() || aliases.count(&weight))
       continue;
-    auto op = ir::WeightOp::create(builder, location(weight->decl->name.range), name, weight->type, nullptr);
-    op->setAttr("kind", builder.getStringAttr(weight->decl->member == MemberKind::Param ? "param" : "buffer"));
+    auto op = ir::WeightOp::create(builder, location(weight.decl->name.range), weight.path,
+                                   weight.type, nullptr);
+    op->setAttr("kind", builder.getStringAttr(weight.decl->member == MemberKind::Param ? "param"
+                                                                                       : "buffer"));
   }
   if (!ignored.empty())
     module->setAttr("kiln.ignore", builder.getArrayAttr(ignored));
@@ -201,7 +217,8 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
     module->setAttr("kiln.tie", builder.getArrayAttr(ties));
 }
 
-mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const Module &module, const ImportOptions &options) {
+mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const Module &module,
+                                                  const ImportOptions &options) {
   mlir::OwningOpRef<mlir::ModuleOp> result = mlir::ModuleOp::create(location(model->name.range));
   std::vector<Arg> args;
   if (!bindModelArguments(model, options, args))
@@ -234,7 +251,8 @@ bool Elaborator::declareDims(const FnDecl *fn) {
   bool ok = true;
   for (const Generic &generic : fn->generics) {
     if (!generic.dtypeClass.text.empty()) {
-      fail(generic.name.range, DiagCode::TypeMismatch, "an entry point has no generic element types");
+      fail(generic.name.range, DiagCode::TypeMismatch,
+           "an entry point has no generic element types");
       ok = false;
       continue;
     }
@@ -243,13 +261,15 @@ bool Elaborator::declareDims(const FnDecl *fn) {
       std::optional<DimExpr> bound = evalDim(generic.bound);
       range.upper = bound ? bound->constantValue() : std::nullopt;
       if (bound && (!range.upper || *range.upper < 1)) {
-        fail(generic.bound->range, DiagCode::InvalidValue, "the bound of a dimension is expected to be a positive integer");
+        fail(generic.bound->range, DiagCode::InvalidValue,
+             "the bound of a dimension is expected to be a positive integer");
         ok = false;
       }
       ok &= bound.has_value();
     }
     bounds[generic.name.text.str()] = range;
-    frame->locals[generic.name.text] = DimExpr::symbol(std::string_view(generic.name.text.data(), generic.name.text.size()));
+    frame->locals[generic.name.text] =
+        DimExpr::symbol(std::string_view(generic.name.text.data(), generic.name.text.size()));
   }
   return ok;
 }
@@ -269,15 +289,18 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   std::set<std::string> used;
   for (const Parameter &parameter : fn->parameters) {
     const Type *type = parameter.type;
-    bool isTensor = type->kind == Type::Kind::Named && (!isCompileTime(type) || type->name.text == "bool");
+    bool isTensor =
+        type->kind == Type::Kind::Named && (!isCompileTime(type) || type->name.text == "bool");
     std::optional<DType> dtype = isTensor ? evalDType(type->name) : std::nullopt;
     if (!isTensor || parameter.defaultValue)
-      fail(parameter.name.range, DiagCode::TypeMismatch, "an argument of an entry point is expected to be a tensor without default");
+      fail(parameter.name.range, DiagCode::TypeMismatch,
+           "an argument of an entry point is expected to be a tensor without default");
     Dims dims;
     for (const Expr *expr : type->dims) {
       std::optional<DimExpr> dim;
       if (isa<WildcardExpr, EllipsisExpr>(expr))
-        fail(expr->range, DiagCode::TypeMismatch, "the inputs of an entry point are expected to have named dimensions");
+        fail(expr->range, DiagCode::TypeMismatch,
+             "the inputs of an entry point are expected to have named dimensions");
       else
         dim = evalDim(expr);
       ok &= dim.has_value();
@@ -287,24 +310,28 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     }
     ok &= dtype.has_value() && !parameter.defaultValue;
     inputs.push_back(ir::tensorType(&context, dtype.value_or(DType::F32), dims));
-    names.push_back(builder.getDictionaryAttr(builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
+    names.push_back(builder.getDictionaryAttr(
+        builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
   }
   for (const Generic &generic : fn->generics)
     if (ok && !used.count(generic.name.text.str())) {
-      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " + inQuotes(generic.name.text) + ",");
+      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " +
+                                          inQuotes(generic.name.text) + ",");
       ok = false;
     }
   if (!ok)
     return;
   builder.setInsertionPointToEnd(module.getBody());
-  auto func = mlir::func::FuncOp::create(builder, location(fn->name.range), fn->name.text, builder.getFunctionType(inputs, {}),
+  auto func = mlir::func::FuncOp::create(builder, location(fn->name.range), fn->name.text,
+                                         builder.getFunctionType(inputs, {}),
                                          ArrayRef<mlir::NamedAttribute>(), names);
   builder.setInsertionPointToStart(func.addEntryBlock());
   for (auto [parameter, argument] : zip(fn->parameters, func.getArguments()))
     own.locals[parameter.name.text] = argument;
   exec(fn->body);
   if (!own.result && !diags.isFull())
-    own.result = fail(fn->name.range, DiagCode::MissingReturn, inQuotes(fn->name.text) + " ends without 'return'");
+    own.result = fail(fn->name.range, DiagCode::MissingReturn,
+                      inQuotes(fn->name.text) + " ends without 'return'");
   Value result = own.result ? checkResults(fn, *own.result) : Value();
   if (!result.isError())
     finishEntry(func, fn, result);
@@ -322,7 +349,8 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
       return;
   }
   mlir::func::ReturnOp::create(builder, location(frame->resultPlace), tensors);
-  func.setFunctionType(builder.getFunctionType(func.getArgumentTypes(), mlir::ValueRange(tensors).getTypes()));
+  func.setFunctionType(
+      builder.getFunctionType(func.getArgumentTypes(), mlir::ValueRange(tensors).getTypes()));
   for (size_t i = 0; i < tensors.size(); ++i) {
     std::string name = fn->name.text.str() + (tensors.size() == 1 ? "" : "_" + std::to_string(i));
     if (i < fn->results.size() && !fn->results[i].name.text.empty())

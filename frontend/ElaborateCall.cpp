@@ -31,7 +31,8 @@ Value Elaborator::evalCall(const CallExpr *expr) {
     Value base = eval(member->base);
     if (base.isError())
       return base;
-    if (auto *instance = base.as<Instance *>(); instance && !(*instance)->members.count(member->name.text))
+    if (auto *instance = base.as<Instance *>();
+        instance && !(*instance)->members.count(member->name.text))
       if (const FnDecl *fn = method(**instance, member->name.text))
         return callFn(fn, (*instance)->module, *instance, args, expr->range);
   }
@@ -40,23 +41,27 @@ Value Elaborator::evalCall(const CallExpr *expr) {
     return callee;
   auto *instance = callee.as<Instance *>();
   if (!instance)
-    return fail(expr->callee->range, DiagCode::TypeMismatch, describe(callee) + " cannot be called");
+    return fail(expr->callee->range, DiagCode::TypeMismatch,
+                describe(callee) + " cannot be called");
   if (const FnDecl *forward = method(**instance, "forward"))
     return callFn(forward, (*instance)->module, *instance, args, expr->range);
   return failAt(expr->callee->range, DiagCode::UnknownName,
-                inQuotes((*instance)->decl->name.text) + " has no function 'forward'", (*instance)->decl->name.range,
-                "the layer is declared here");
+                inQuotes((*instance)->decl->name.text) + " has no function 'forward'",
+                (*instance)->decl->name.range, "the layer is declared here");
 }
 
 Value Elaborator::callNamed(StringRef name, const CallExpr *expr, std::vector<Arg> &args) {
   auto local = frame->locals.find(name);
-  bool isValue = local != frame->locals.end() || (frame->self && frame->self->arguments.contains(name));
+  bool isValue =
+      local != frame->locals.end() || (frame->self && frame->self->arguments.contains(name));
   if (isValue) {
     Value callee = evalName(name, expr->callee->range);
     if (auto *instance = callee.as<Instance *>())
       if (const FnDecl *forward = method(**instance, "forward"))
         return callFn(forward, (*instance)->module, *instance, args, expr->range);
-    return callee.isError() ? callee : fail(expr->callee->range, DiagCode::TypeMismatch, describe(callee) + " cannot be called");
+    return callee.isError() ? callee
+                            : fail(expr->callee->range, DiagCode::TypeMismatch,
+                                   describe(callee) + " cannot be called");
   }
   if (auto it = frame->module->decls.find(name); it != frame->module->decls.end())
     return callDecl(it->second, frame->module, args, expr->range);
@@ -66,11 +71,13 @@ Value Elaborator::callNamed(StringRef name, const CallExpr *expr, std::vector<Ar
     return builtin;
   if (const Primitive *primitive = primitives.find(name))
     return callPrimitive(*primitive, args, expr->range);
-  return fail(expr->callee->range, DiagCode::UnknownName, "there is no function " + inQuotes(name) + didYouMean(name, primitives.names()));
+  return fail(expr->callee->range, DiagCode::UnknownName,
+              "there is no function " + inQuotes(name) + didYouMean(name, primitives.names()));
 }
 
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
-Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place, bool &known) {
+Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place,
+                              bool &known) {
   bool positional = all_of(args, [](const Arg &arg) { return arg.name.empty(); });
   auto *list = args.size() == 1 ? args[0].value.as<ListPtr>() : nullptr;
   known = name == "len" || name == "pair" || name == "range";
@@ -83,7 +90,8 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     for (auto [i, arg] : enumerate(args)) {
       auto *integer = arg.value.as<int64_t>();
       if (!integer)
-        return fail(arg.range, DiagCode::TypeMismatch, "'range' expected an integer, got " + describe(arg.value));
+        return fail(arg.range, DiagCode::TypeMismatch,
+                    "'range' expected an integer, got " + describe(arg.value));
       parts[args.size() == 1 ? 1 : i] = *integer;
     }
     if (parts[2] == 0)
@@ -91,13 +99,15 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     std::vector<Value> values;
     for (__int128 i = parts[0]; parts[2] > 0 ? i < parts[1] : i > parts[1]; i += parts[2]) {
       if (static_cast<int64_t>(values.size()) == maxRounds)
-        return fail(place, DiagCode::LimitExceeded, "a range has at most " + Twine(maxRounds) + " elements");
+        return fail(place, DiagCode::LimitExceeded,
+                    "a range has at most " + Twine(maxRounds) + " elements");
       values.push_back(static_cast<int64_t>(i));
     }
     return Value::list(std::move(values));
   }
   if ((name == "min" || name == "max") && positional && args.size() >= 2 &&
-      all_of(args, [](const Arg &arg) { return arg.value.as<int64_t>() || arg.value.as<double>(); })) {
+      all_of(args,
+             [](const Arg &arg) { return arg.value.as<int64_t>() || arg.value.as<double>(); })) {
     known = true;
     Value best = args[0].value;
     for (const Arg &arg : args) {
@@ -107,18 +117,24 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     }
     return best;
   }
-  return known ? fail(place, DiagCode::BadArgument, "'len' takes a list, 'pair' one value, 'range' one to three integers") : Value();
+  return known ? fail(place, DiagCode::BadArgument,
+                      "'len' takes a list, 'pair' one value, 'range' one to three integers")
+               : Value();
 }
 
-Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<Arg> &args, SMRange place) {
+Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<Arg> &args,
+                           SMRange place) {
   if (auto *fn = dyn_cast<FnDecl>(decl))
     return callFn(fn, module, nullptr, args, place);
   if (auto *layer = dyn_cast<LayerDecl>(decl)) {
     if (layer->isModel)
-      return failAt(place, DiagCode::TypeMismatch, "the model " + inQuotes(layer->name.text) + " has no caller", layer->name.range, "it is declared here");
+      return failAt(place, DiagCode::TypeMismatch,
+                    "the model " + inQuotes(layer->name.text) + " has no caller", layer->name.range,
+                    "it is declared here");
     return makeLayer(layer, module, args, place);
   }
-  return fail(place, DiagCode::TypeMismatch, inQuotes(declaredName(decl).text) + " cannot be called");
+  return fail(place, DiagCode::TypeMismatch,
+              inQuotes(declaredName(decl).text) + " cannot be called");
 }
 
 const FnDecl *Elaborator::method(const Instance &instance, StringRef name) {
@@ -133,7 +149,8 @@ bool Elaborator::enter(Frame &callee, SMRange place, StringRef name) {
   unsigned nesting = 0;
   for (Frame *outer = frame; outer; outer = outer->caller, ++nesting)
     if (outer->decl == callee.decl && (outer->self == callee.self || callee.inLayer)) {
-      failAt(place, DiagCode::Recursion, inQuotes(name) + " calls itself, over others or directly", declaredName(callee.decl).range, "it is declared here");
+      failAt(place, DiagCode::Recursion, inQuotes(name) + " calls itself, over others or directly",
+             declaredName(callee.decl).range, "it is declared here");
       return false;
     }
   if (nesting >= maxCalls) {
@@ -158,7 +175,8 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
   for (const Arg &arg : args) {
     if (arg.name.empty()) {
       if (next == positional) {
-        report(arg.range, callee + " takes at most " + Twine(positional) + " positional argument" + (positional == 1 ? "" : "s"));
+        report(arg.range, callee + " takes at most " + Twine(positional) + " positional argument" +
+                              (positional == 1 ? "" : "s"));
         return false;
       }
       bound[next++] = &arg;
@@ -169,7 +187,8 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
       SmallVector<StringRef> known;
       for (const Formal &f : formals)
         known.push_back(f.name);
-      report(arg.range, callee + " has no argument " + inQuotes(arg.name) + didYouMean(arg.name, known));
+      report(arg.range,
+             callee + " has no argument " + inQuotes(arg.name) + didYouMean(arg.name, known));
     } else if (const Arg *&slot = bound[formal - formals.begin()]) {
       report(arg.range, "the argument " + inQuotes(arg.name) + " of " + callee + " is given twice");
     } else {
@@ -184,20 +203,23 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
 
 /// Coerces arguments to the parameters' types in the callee's frame and collects equations between
 /// extents. Defaults are evaluated in the callee, after the parameters before them.
-bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const Arg *> bound, Frame &callee,
-                                std::vector<Equation> &equations, SMRange place) {
+bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const Arg *> bound,
+                                Frame &callee, std::vector<Equation> &equations, SMRange place) {
   bool ok = true;
   for (auto [parameter, arg] : zip(parameters, bound)) {
     Value value = arg ? arg->value : eval(parameter.defaultValue);
     SMRange at = arg ? arg->range : place;
-    std::string what = inQuotes(parameter.name.text) + " of " + inQuotes(declaredName(callee.decl).text);
+    std::string what =
+        inQuotes(parameter.name.text) + " of " + callee.title();
     if (value.isError()) {
       ok = false;
     } else if (isCompileTime(parameter.type) && !value.as<mlir::Value>()) {
       if (!coerce(parameter.type, value)) {
         StringRef text(parameter.type->range.Start.getPointer(),
-                       parameter.type->range.End.getPointer() - parameter.type->range.Start.getPointer());
-        failAt(at, DiagCode::TypeMismatch, what + ": expected " + text + ", got " + describe(value), parameter.name.range, "the argument is declared here");
+                       parameter.type->range.End.getPointer() -
+                           parameter.type->range.Start.getPointer());
+        failAt(at, DiagCode::TypeMismatch, what + ": expected " + text + ", got " + describe(value),
+               parameter.name.range, "the argument is declared here");
         ok = false;
       }
     } else if (!matchTensor(parameter.type, value, at, what, equations)) {
@@ -209,15 +231,18 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
 }
 
 static auto formalsOf(ArrayRef<Parameter> parameters) {
-  return map_to_vector(parameters, [](const Parameter &p) { return std::make_tuple(p.name.text, !p.defaultValue); });
+  return map_to_vector(
+      parameters, [](const Parameter &p) { return std::make_tuple(p.name.text, !p.defaultValue); });
 }
 
-Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args, SMRange place) {
+Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
+                         std::vector<Arg> &args, SMRange place) {
   SmallVector<Formal> formals;
   for (auto [name, required] : formalsOf(fn->parameters))
     formals.push_back({name, required, false});
   std::vector<const Arg *> bound;
-  std::string callee = inQuotes(self && fn->name.text == "forward" ? self->decl->name.text : fn->name.text);
+  std::string callee =
+      inQuotes(self && fn->name.text == "forward" ? self->decl->name.text : fn->name.text);
   if (!bindArguments(formals, args, place, callee, bound))
     return Value();
   if (frame->inLayer && any_of(args, [](const Arg &arg) { return arg.value.as<mlir::Value>(); }))
@@ -235,17 +260,23 @@ Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
       own.locals[generic.name.text] = unknownDim(generic.name.text);
   std::vector<Equation> equations;
   // Errors of arguments belong to the caller's place: they are reported without the callee's frame.
-  if (!bindParameters(fn->parameters, bound, own, equations, place) || !unify(fn->generics, equations, place))
+  if (!bindParameters(fn->parameters, bound, own, equations, place) ||
+      !unify(fn->generics, equations, place))
     return Value();
   exec(fn->body);
   if (!own.result)
-    return diags.isFull() ? Value() : fail(fn->name.range, DiagCode::MissingReturn, inQuotes(fn->name.text) + " ends without 'return'");
+    return diags.isFull() ? Value()
+                          : fail(fn->name.range, DiagCode::MissingReturn,
+                                 inQuotes(fn->name.text) + " ends without 'return'");
   return checkResults(fn, *own.result);
 }
 
-Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::vector<Arg> &args, SMRange place) {
+Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::vector<Arg> &args,
+                            SMRange place) {
   if (frame && !frame->inLayer)
-    return failAt(place, DiagCode::MisplacedStatement, "layers are made in the body of a layer, not in a function", decl->name.range, "the layer is declared here");
+    return failAt(place, DiagCode::MisplacedStatement,
+                  "layers are made in the body of a layer, not in a function", decl->name.range,
+                  "the layer is declared here");
   SmallVector<Formal> formals;
   for (auto [name, required] : formalsOf(decl->parameters))
     formals.push_back({name, required, false});

@@ -10,8 +10,9 @@ using namespace kiln::ast;
 Value Elaborator::eval(const Expr *expr) {
   if (++steps == maxSteps || depth > maxEvalDepth)
     return fail(expr->range, DiagCode::LimitExceeded,
-                steps >= maxSteps ? "the model takes more than " + Twine(maxSteps) + " steps to build"
-                                  : "expressions nest deeper than " + Twine(maxEvalDepth) + " over all calls");
+                steps >= maxSteps
+                    ? "the model takes more than " + Twine(maxSteps) + " steps to build"
+                    : "expressions nest deeper than " + Twine(maxEvalDepth) + " over all calls");
   if (steps > maxSteps)
     return Value();
   ++depth;
@@ -21,21 +22,31 @@ Value Elaborator::eval(const Expr *expr) {
 
 Value Elaborator::evalKind(const Expr *expr) {
   switch (expr->kind) {
-  case Expr::Kind::Int: return cast<IntExpr>(expr)->value;
-  case Expr::Kind::Float: return cast<FloatExpr>(expr)->value;
-  case Expr::Kind::String: return cast<StringExpr>(expr)->value.str();
-  case Expr::Kind::Bool: return cast<BoolExpr>(expr)->value;
-  case Expr::Kind::Name: return evalName(cast<NameExpr>(expr)->name, expr->range);
+  case Expr::Kind::Int:
+    return cast<IntExpr>(expr)->value;
+  case Expr::Kind::Float:
+    return cast<FloatExpr>(expr)->value;
+  case Expr::Kind::String:
+    return cast<StringExpr>(expr)->value.str();
+  case Expr::Kind::Bool:
+    return cast<BoolExpr>(expr)->value;
+  case Expr::Kind::Name:
+    return evalName(cast<NameExpr>(expr)->name, expr->range);
   case Expr::Kind::Self:
-    return frame->self ? Value(frame->self) : fail(expr->range, DiagCode::UnknownName, "'self' stands outside of a layer");
+    return frame->self
+               ? Value(frame->self)
+               : fail(expr->range, DiagCode::UnknownName, "'self' stands outside of a layer");
   case Expr::Kind::Wildcard:
   case Expr::Kind::Ellipsis:
-  case Expr::Kind::Slice: return fail(expr->range, DiagCode::TypeMismatch, "expected a value here");
-  case Expr::Kind::Unary: return evalUnary(cast<UnaryExpr>(expr));
+  case Expr::Kind::Slice:
+    return fail(expr->range, DiagCode::TypeMismatch, "expected a value here");
+  case Expr::Kind::Unary:
+    return evalUnary(cast<UnaryExpr>(expr));
   case Expr::Kind::Binary: {
     auto *node = cast<BinaryExpr>(expr);
     Value lhs = eval(node->lhs);
-    if (auto *known = lhs.as<bool>(); known && node->op == (*known ? TokenKind::kw_or : TokenKind::kw_and))
+    if (auto *known = lhs.as<bool>();
+        known && node->op == (*known ? TokenKind::kw_or : TokenKind::kw_and))
       return *known; // as Python: the right side need not make sense
     Value rhs = eval(node->rhs);
     return binary(node->op, lhs, rhs, expr->range);
@@ -45,10 +56,14 @@ Value Elaborator::evalKind(const Expr *expr) {
     std::optional<bool> known = condition(node->condition);
     return known ? eval(*known ? node->thenValue : node->elseValue) : Value();
   }
-  case Expr::Kind::Cast: return evalCast(cast<CastExpr>(expr));
-  case Expr::Kind::Call: return evalCall(cast<CallExpr>(expr));
-  case Expr::Kind::Member: return evalMember(cast<MemberExpr>(expr));
-  case Expr::Kind::Index: return evalIndex(cast<IndexExpr>(expr));
+  case Expr::Kind::Cast:
+    return evalCast(cast<CastExpr>(expr));
+  case Expr::Kind::Call:
+    return evalCall(cast<CallExpr>(expr));
+  case Expr::Kind::Member:
+    return evalMember(cast<MemberExpr>(expr));
+  case Expr::Kind::Index:
+    return evalIndex(cast<IndexExpr>(expr));
   case Expr::Kind::List: {
     std::vector<Value> elements;
     for (const Expr *element : cast<ListExpr>(expr)->elements) {
@@ -58,9 +73,12 @@ Value Elaborator::evalKind(const Expr *expr) {
     }
     return Value::list(std::move(elements));
   }
-  case Expr::Kind::Comprehension: return evalComprehension(cast<ComprehensionExpr>(expr));
-  case Expr::Kind::Scan: return unsupported(expr->range, "'scan'");
-  case Expr::Kind::While: return unsupported(expr->range, "'while'");
+  case Expr::Kind::Comprehension:
+    return evalComprehension(cast<ComprehensionExpr>(expr));
+  case Expr::Kind::Scan:
+    return unsupported(expr->range, "'scan'");
+  case Expr::Kind::While:
+    return unsupported(expr->range, "'while'");
   }
   llvm_unreachable("all kinds are handled");
 }
@@ -87,13 +105,15 @@ Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module) {
   if (auto it = constants.find(decl); it != constants.end())
     return it->second;
   if (!pendingConstants.insert(decl).second)
-    return fail(decl->name.range, DiagCode::Recursion, "the constant " + inQuotes(decl->name.text) + " depends on itself");
+    return fail(decl->name.range, DiagCode::Recursion,
+                "the constant " + inQuotes(decl->name.text) + " depends on itself");
   Frame own(module);
   Frame *outer = std::exchange(frame, &own);
   Value value = eval(decl->value);
   frame = outer;
   if (value.as<mlir::Value>())
-    value = fail(decl->value->range, DiagCode::NotCompileTime, "a constant is expected to be known when the model is compiled");
+    value = fail(decl->value->range, DiagCode::NotCompileTime,
+                 "a constant is expected to be known when the model is compiled");
   pendingConstants.erase(decl);
   return constants[decl] = value;
 }
@@ -106,10 +126,12 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
       auto decl = it->second->decls.find(expr->name.text);
       if (decl == it->second->decls.end())
         return fail(expr->name.range, DiagCode::UnknownName,
-                    inQuotes(name->name) + " has no " + inQuotes(expr->name.text) + didYouMean(expr->name.text, it->second->names()));
+                    inQuotes(name->name) + " has no " + inQuotes(expr->name.text) +
+                        didYouMean(expr->name.text, it->second->names()));
       if (auto *constant = dyn_cast<ConstDecl>(decl->second))
         return evalConstant(constant, it->second);
-      return fail(expr->range, DiagCode::TypeMismatch, inQuotes(expr->name.text) + " is no value; call it");
+      return fail(expr->range, DiagCode::TypeMismatch,
+                  inQuotes(expr->name.text) + " is no value; call it");
     }
   Value base = eval(expr->base);
   if (base.isError())
@@ -124,15 +146,17 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
     for (auto &member : members)
       known.push_back(member.first);
     if (method(**instance, expr->name.text))
-      return fail(expr->name.range, DiagCode::TypeMismatch, inQuotes(expr->name.text) + " is a function; call it");
+      return fail(expr->name.range, DiagCode::TypeMismatch,
+                  inQuotes(expr->name.text) + " is a function; call it");
     return failAt(expr->name.range, DiagCode::UnknownName,
-                  inQuotes((*instance)->decl->name.text) + " has no member " + inQuotes(expr->name.text) + " here" +
-                      didYouMean(expr->name.text, known),
+                  inQuotes((*instance)->decl->name.text) + " has no member " +
+                      inQuotes(expr->name.text) + " here" + didYouMean(expr->name.text, known),
                   (*instance)->decl->name.range, "the layer is declared here");
   }
   if (auto *weight = it->second.as<Weight *>()) {
     if (frame->inLayer)
-      return fail(expr->range, DiagCode::NotCompileTime, "a tensor is not known when the model is compiled");
+      return fail(expr->range, DiagCode::NotCompileTime,
+                  "a tensor is not known when the model is compiled");
     return get(*weight, expr->range);
   }
   return it->second;
@@ -158,7 +182,8 @@ Value Elaborator::evalUnary(const UnaryExpr *expr) {
       return createNamed("neg", *tensor, {}, expr->range);
   }
   return fail(expr->range, DiagCode::TypeMismatch,
-              Twine(expr->op == UnaryOp::Not ? "'not'" : "'-'") + " is not defined on " + describe(value));
+              Twine(expr->op == UnaryOp::Not ? "'not'" : "'-'") + " is not defined on " +
+                  describe(value));
 }
 
 Value Elaborator::evalCast(const CastExpr *expr) {
@@ -167,7 +192,8 @@ Value Elaborator::evalCast(const CastExpr *expr) {
   if (value.isError() || !type)
     return Value();
   if (!value.isArithmetic())
-    return fail(expr->range, DiagCode::TypeMismatch, "expected a number or a tensor before 'as', got " + describe(value));
+    return fail(expr->range, DiagCode::TypeMismatch,
+                "expected a number or a tensor before 'as', got " + describe(value));
   mlir::Value tensor = toTensor(value, std::nullopt, expr->range);
   if (!tensor || ir::dtypeOf(tensor.getType()) == type)
     return tensor ? Value(tensor) : Value();
@@ -176,7 +202,8 @@ Value Elaborator::evalCast(const CastExpr *expr) {
   return createNamed("cast", tensor, attributes, expr->range);
 }
 
-void Elaborator::comprehend(const ComprehensionExpr *expr, size_t clause, std::vector<Value> &into) {
+void Elaborator::comprehend(const ComprehensionExpr *expr, size_t clause,
+                            std::vector<Value> &into) {
   forEach(expr->clauses[clause], [&] {
     if (clause + 1 < expr->clauses.size())
       comprehend(expr, clause + 1, into);
@@ -223,14 +250,17 @@ Value Elaborator::indexList(const IndexExpr *expr, const ListPtr &list) {
   if (expr->subscripts.size() != 1)
     return fail(expr->range, DiagCode::TypeMismatch, "a list takes one index");
   if (auto *slice = dyn_cast<SliceExpr>(expr->subscripts[0])) {
-    std::optional<int64_t> start = constantIndex(slice->start, 0, size), stop = constantIndex(slice->stop, size, size),
+    std::optional<int64_t> start = constantIndex(slice->start, 0, size),
+                           stop = constantIndex(slice->stop, size, size),
                            step = constantIndex(slice->step, 1, 0);
     if (!start || !stop || !step)
       return Value();
     if (*step < 1)
-      return fail(slice->step->range, DiagCode::InvalidValue, "a list is sliced by a positive step");
+      return fail(slice->step->range, DiagCode::InvalidValue,
+                  "a list is sliced by a positive step");
     std::vector<Value> part;
-    for (int64_t i = std::clamp<int64_t>(*start, 0, size), end = std::min(*stop, size); i < end; i += *step)
+    for (int64_t i = std::clamp<int64_t>(*start, 0, size), end = std::min(*stop, size); i < end;
+         i += *step)
       part.push_back((*list)[i]);
     return Value::list(std::move(part));
   }
@@ -238,12 +268,14 @@ Value Elaborator::indexList(const IndexExpr *expr, const ListPtr &list) {
   if (!at)
     return Value();
   if (*at < 0 || *at >= size)
-    return fail(expr->subscripts[0]->range, DiagCode::InvalidValue, "the index is outside of a list of " + Twine(size) + " elements");
+    return fail(expr->subscripts[0]->range, DiagCode::InvalidValue,
+                "the index is outside of a list of " + Twine(size) + " elements");
   return (*list)[*at];
 }
 
 /// The subscript of one axis; an index gives a size of 1 and the step 0.
-bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size, int64_t &step) {
+bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start,
+                           DimExpr &size, int64_t &step) {
   auto *slice = dyn_cast<SliceExpr>(subscript);
   auto bound = [&](const Expr *expr, const DimExpr &fallback) -> std::optional<DimExpr> {
     if (!expr)
@@ -265,7 +297,8 @@ bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr
     if (!at)
       return false;
     if (known && at->isConstant() && (*at->constantValue() < 0 || *at->constantValue() >= *known)) {
-      fail(subscript->range, DiagCode::InvalidValue, "the index is outside of the extent " + Twine(*known));
+      fail(subscript->range, DiagCode::InvalidValue,
+           "the index is outside of the extent " + Twine(*known));
       return false;
     }
     start = *at, size = 1, step = 0;
@@ -296,9 +329,12 @@ bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr
     size = 0;
     return true;
   }
-  bool inside = step > 0 ? requireAtMost(*to, extent, subscript->range, SMRange(), "the end of a slice")
-                         : requireAtMost(*from + 1, extent, subscript->range, SMRange(), "the start of a slice");
-  return inside && requireAtMost(step > 0 ? *from : *to, step > 0 ? *to : *from, subscript->range, SMRange(), "the start of a slice");
+  bool inside =
+      step > 0
+          ? requireAtMost(*to, extent, subscript->range, SMRange(), "the end of a slice")
+          : requireAtMost(*from + 1, extent, subscript->range, SMRange(), "the start of a slice");
+  return inside && requireAtMost(step > 0 ? *from : *to, step > 0 ? *to : *from, subscript->range,
+                                 SMRange(), "the start of a slice");
 }
 
 Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
@@ -306,7 +342,8 @@ Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
   size_t given = count_if(expr->subscripts, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
   if (given > dims.size())
     return fail(expr->range, DiagCode::ShapeMismatch,
-                "expected at most " + Twine(dims.size()) + " indices for " + ir::typeText(tensor.getType()) + ", got " + Twine(given));
+                "expected at most " + Twine(dims.size()) + " indices for " +
+                    ir::typeText(tensor.getType()) + ", got " + Twine(given));
   Dims starts(dims.size(), DimExpr(0)), sizes = dims, kept;
   SmallVector<int64_t> stepList(dims.size(), 1);
   SmallVector<bool> dropped(dims.size(), false);

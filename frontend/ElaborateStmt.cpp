@@ -12,7 +12,8 @@ std::optional<bool> Elaborator::condition(const Expr *expr) {
   if (value.as<mlir::Value>() || value.as<DimExpr>())
     unsupported(expr->range, "a condition that is not known when the model is compiled");
   else if (!value.isError())
-    fail(expr->range, DiagCode::TypeMismatch, "a condition is expected to be a bool, got " + describe(value));
+    fail(expr->range, DiagCode::TypeMismatch,
+         "a condition is expected to be a bool, got " + describe(value));
   return std::nullopt;
 }
 
@@ -21,7 +22,8 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
   auto *list = range.as<ListPtr>();
   if (!list) {
     if (!range.isError())
-      fail(clause.range->range, DiagCode::TypeMismatch, "expected a list or a range, got " + describe(range));
+      fail(clause.range->range, DiagCode::TypeMismatch,
+           "expected a list or a range, got " + describe(range));
     return;
   }
   for (const Value &element : **list) {
@@ -36,7 +38,8 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
       auto *parts = element.as<ListPtr>();
       if (!parts || (*parts)->size() != clause.names.size()) {
         fail(clause.range->range, DiagCode::TypeMismatch,
-             "expected lists of " + Twine(clause.names.size()) + " elements, got " + describe(element));
+             "expected lists of " + Twine(clause.names.size()) + " elements, got " +
+                 describe(element));
         return;
       }
       for (auto [name, part] : zip(clause.names, **parts))
@@ -49,7 +52,8 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
 
 void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
   if (!frame->self->members.insert({name, value}).second)
-    fail(place, DiagCode::DuplicateName, inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
+    fail(place, DiagCode::DuplicateName,
+         inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
 }
 
 void Elaborator::declareWeight(const MemberDecl *decl) {
@@ -63,7 +67,8 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
   bool ok = dtype.has_value() && decl->type->kind == Type::Kind::Named;
   for (const Expr *expr : decl->type->dims) {
     if (isa<WildcardExpr, EllipsisExpr>(expr)) {
-      fail(expr->range, DiagCode::TypeMismatch, "the shape of " + inQuotes(decl->name.text) + " is expected to have numbers only");
+      fail(expr->range, DiagCode::TypeMismatch,
+           "the shape of " + inQuotes(decl->name.text) + " is expected to have numbers only");
       ok = false;
       continue;
     }
@@ -71,7 +76,8 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
     ok &= dim && dim->isConstant();
     dims.push_back(dim.value_or(DimExpr(0)));
     if (dim && dim->isConstant() && *dim->constantValue() < 0) {
-      fail(expr->range, DiagCode::InvalidValue, "an extent is expected to be at least 0, got " + dim->str());
+      fail(expr->range, DiagCode::InvalidValue,
+           "an extent is expected to be at least 0, got " + dim->str());
       ok = false;
     }
   }
@@ -113,7 +119,8 @@ void Elaborator::assign(const AssignStmt *stmt) {
     parts = *list;
   if (!value.isError() && (!parts || parts->size() != stmt->targets.size())) {
     fail(stmt->value->range, DiagCode::TypeMismatch,
-         "expected " + Twine(stmt->targets.size()) + " values, got " + (parts ? std::to_string(parts->size()) : describe(value)));
+         "expected " + Twine(stmt->targets.size()) + " values, got " +
+             (parts ? std::to_string(parts->size()) : describe(value)));
     parts = nullptr;
   }
   for (auto [i, target] : enumerate(stmt->targets))
@@ -140,7 +147,9 @@ void Elaborator::exec(Block block) {
       std::vector<Value> values;
       for (const Expr *expr : ret->values)
         values.push_back(eval(expr));
-      frame->result = values.size() == 1 ? values[0] : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
+      frame->result = values.size() == 1
+                          ? values[0]
+                          : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
       frame->resultPlace = stmt->range;
     } else if (auto *member = dyn_cast<MemberDecl>(stmt)) {
       declareWeight(member);

@@ -22,7 +22,8 @@ std::optional<DimExpr> Elaborator::evalDim(const Expr *expr) {
       return dim;
     fail(expr->range, DiagCode::InvalidValue, "the extent overflows");
   } else if (!value.isError()) {
-    fail(expr->range, DiagCode::TypeMismatch, "an extent is expected to be an integer or a dimension, got " + describe(value));
+    fail(expr->range, DiagCode::TypeMismatch,
+         "an extent is expected to be an integer or a dimension, got " + describe(value));
   }
   return std::nullopt;
 }
@@ -39,7 +40,8 @@ std::optional<DType> Elaborator::evalDType(const Ident &name) {
 bool Elaborator::isCompileTime(const Type *type) {
   if (type->kind != Type::Kind::Named)
     return true;
-  return !type->hasShape && is_contained({"int", "float", "bool", "str", "dtype", "layer"}, type->name.text);
+  return !type->hasShape &&
+         is_contained({"int", "float", "bool", "str", "dtype", "layer"}, type->name.text);
 }
 
 bool Elaborator::coerce(const Type *type, Value &value) {
@@ -56,8 +58,9 @@ bool Elaborator::coerce(const Type *type, Value &value) {
     return true;
   }
   StringRef name = type->name.text;
-  if (auto *integer = value.as<int64_t>(); integer && name == "float" &&
-                                           static_cast<__int128>(static_cast<double>(*integer)) == *integer) {
+  if (auto *integer = value.as<int64_t>();
+      integer && name == "float" &&
+      static_cast<__int128>(static_cast<double>(*integer)) == *integer) {
     value = static_cast<double>(*integer);
     return true;
   }
@@ -67,15 +70,20 @@ bool Elaborator::coerce(const Type *type, Value &value) {
 }
 
 /// Binds a generic element type at its first use; compares otherwise.
-bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place, const std::string &what) {
+bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
+                            const std::string &what) {
   if (auto *fn = dyn_cast<FnDecl>(frame->decl); fn && !frame->locals.contains(name.text))
     for (const Generic &generic : fn->generics)
       if (generic.name.text == name.text && !generic.dtypeClass.text.empty()) {
         StringRef wanted = generic.dtypeClass.text;
-        bool fits = wanted == "float" ? isFloat(actual) : wanted == "int" ? isInteger(actual) : actual != DType::Bool;
+        bool fits = wanted == "float" ? isFloat(actual)
+                    : wanted == "int" ? isInteger(actual)
+                                      : actual != DType::Bool;
         if (!fits) {
           failAt(place, DiagCode::TypeMismatch,
-                 what + ": expected an element type of the class '" + wanted + "', got " + kiln::name(actual), generic.name.range, "the class is declared here");
+                 what + ": expected an element type of the class '" + wanted + "', got " +
+                     kiln::name(actual),
+                 generic.name.range, "the class is declared here");
           return false;
         }
         frame->locals[name.text] = actual;
@@ -86,7 +94,9 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place, cons
     return false;
   if (*expected == actual)
     return true;
-  failAt(place, DiagCode::TypeMismatch, what + ": expected elements of type " + kiln::name(*expected) + ", got " + kiln::name(actual),
+  failAt(place, DiagCode::TypeMismatch,
+         what + ": expected elements of type " + kiln::name(*expected) + ", got " +
+             kiln::name(actual),
          name.range, "the type is declared here");
   return false;
 }
@@ -96,14 +106,16 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place, cons
 bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, const std::string &what,
                              std::vector<Equation> &equations) {
   if (type->kind != Type::Kind::Named || !value.isArithmetic()) {
-    failAt(place, DiagCode::TypeMismatch, what + ": expected a tensor, got " + describe(value), type->range, "the type is declared here");
+    failAt(place, DiagCode::TypeMismatch, what + ": expected a tensor, got " + describe(value),
+           type->range, "the type is declared here");
     return false;
   }
   if (!value.as<mlir::Value>()) {
     std::optional<DType> like;
     if (Value *bound = &frame->locals[type->name.text]; auto *dtype = bound->as<DType>())
       like = *dtype;
-    else if (frame->locals.erase(type->name.text); auto known = parseDType({type->name.text.data(), type->name.text.size()}))
+    else if (frame->locals.erase(type->name.text);
+             auto known = parseDType({type->name.text.data(), type->name.text.size()}))
       like = known;
     mlir::Value tensor = toTensor(value, like, place);
     if (!tensor)
@@ -118,7 +130,8 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
   bool open = fixed != type->dims.size();
   if (open ? actual.size() < fixed : actual.size() != fixed) {
     failAt(place, DiagCode::ShapeMismatch,
-           what + ": expected " + (open ? "at least " : "") + Twine(fixed) + " dimension" + (fixed == 1 ? "" : "s") + ", got " + ir::typeText(actualType),
+           what + ": expected " + (open ? "at least " : "") + Twine(fixed) + " dimension" +
+               (fixed == 1 ? "" : "s") + ", got " + ir::typeText(actualType),
            type->range, "the type is declared here");
     return false;
   }
@@ -133,7 +146,9 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
         continue;
       }
       if (frame->leading->size() != found.size()) {
-        failAt(place, DiagCode::ShapeMismatch, what + ": expected '...' to stand for " + Twine(frame->leading->size()) + " dimensions as before, got " + Twine(found.size()),
+        failAt(place, DiagCode::ShapeMismatch,
+               what + ": expected '...' to stand for " + Twine(frame->leading->size()) +
+                   " dimensions as before, got " + Twine(found.size()),
                expr->range, "the type is declared here");
         return false;
       }
@@ -147,7 +162,8 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
     std::optional<DimExpr> expected = evalDim(expr);
     ok &= expected.has_value();
     if (expected)
-      equations.push_back({*expected, got, place, expr->range, what + ": dimension " + std::to_string(axis - 1)});
+      equations.push_back(
+          {*expected, got, place, expr->range, what + ": dimension " + std::to_string(axis - 1)});
   }
   return ok;
 }
@@ -160,7 +176,8 @@ static std::set<std::string> unknownsOf(const DimExpr &expr) {
 }
 
 /// Solves the unknown dimensions one by one, binds them in the current frame, and checks the rest.
-bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equations, SMRange place) {
+bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equations,
+                       SMRange place) {
   std::map<std::string, DimExpr, std::less<>> solved;
   for (bool progress = true; progress;) {
     progress = false;
@@ -172,7 +189,8 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
       auto linear = equation.expected.splitLinear(*unknowns.begin());
       if (!linear || linear->first == 0)
         continue;
-      solved[*unknowns.begin()] = DimExpr::floorDiv(equation.actual - linear->second, linear->first);
+      solved[*unknowns.begin()] =
+          DimExpr::floorDiv(equation.actual - linear->second, linear->first);
       progress = true;
     }
   }
@@ -185,10 +203,14 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
       frame->locals[generic.name.text] = Value::dim(it->second);
       continue;
     }
-    bool used = any_of(equations, [&](const Equation &e) { return unknownsOf(e.expected).count("$" + generic.name.text.str()); });
+    bool used = any_of(equations, [&](const Equation &e) {
+      return unknownsOf(e.expected).count("$" + generic.name.text.str());
+    });
     failAt(place, used ? DiagCode::ShapeMismatch : DiagCode::Unsupported,
-           used ? "the dimension " + inQuotes(generic.name.text) + " does not follow from the arguments"
-                : "a dimension that depends on data, " + inQuotes(generic.name.text) + ", is not supported yet",
+           used ? "the dimension " + inQuotes(generic.name.text) +
+                      " does not follow from the arguments"
+                : "a dimension that depends on data, " + inQuotes(generic.name.text) +
+                      ", is not supported yet",
            generic.name.range, "it is declared here");
     ok = false;
   }
@@ -199,16 +221,22 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
   for (const Generic &generic : generics) {
     if (!ok || !generic.bound)
       continue;
-    std::optional<DimExpr> limit = evalDim(generic.bound), value = frame->locals[generic.name.text].asDim();
-    ok &= limit && value && requireAtMost(*value, *limit, place, generic.name.range, "the dimension " + inQuotes(generic.name.text));
+    std::optional<DimExpr> limit = evalDim(generic.bound),
+                           value = frame->locals[generic.name.text].asDim();
+    ok &= limit && value &&
+          requireAtMost(*value, *limit, place, generic.name.range,
+                        "the dimension " + inQuotes(generic.name.text));
   }
   return ok;
 }
 
 void Elaborator::addCheck(const DimExpr &left, const DimExpr &right, const std::string &text) {
-  std::array<std::string, 3> check = {left.str(), right.str(), text};
-  if (!is_contained(checks, check))
-    checks.push_back(check);
+  bool known = any_of(checks, [&](auto &check) {
+    return (check[0] == left.str() && check[1] == right.str()) ||
+           (check[0] == right.str() && check[1] == left.str());
+  });
+  if (!known)
+    checks.push_back({left.str(), right.str(), text});
 }
 
 bool Elaborator::requireEqual(const Equation &e) {
@@ -226,7 +254,8 @@ bool Elaborator::requireEqual(const Equation &e) {
 }
 
 /// value <= limit as an equality that the entry can check: value // (limit + 1) is 0 exactly then.
-bool Elaborator::requireAtMost(const DimExpr &value, const DimExpr &limit, SMRange place, SMRange declared, const std::string &what) {
+bool Elaborator::requireAtMost(const DimExpr &value, const DimExpr &limit, SMRange place,
+                               SMRange declared, const std::string &what) {
   DimBounds range = (limit - value).bounds(bounds);
   if (range.lower && *range.lower >= 0)
     return true;
@@ -248,17 +277,21 @@ Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
     values = *several->values;
   SMRange place = frame->resultPlace;
   if (values.size() != fn->results.size())
-    return failAt(place, DiagCode::TypeMismatch, inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) + " values, got " + Twine(values.size()),
+    return failAt(place, DiagCode::TypeMismatch,
+                  inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) +
+                      " values, got " + Twine(values.size()),
                   fn->name.range, "the function is declared here");
   bool ok = true;
   std::vector<Equation> equations;
   for (auto [result, got] : zip(fn->results, values)) {
-    std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text) : "the result " + inQuotes(result.name.text);
+    std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text)
+                                                : "the result " + inQuotes(result.name.text);
     if (got.isError())
       ok = false;
     else if (isCompileTime(result.type) && !got.as<mlir::Value>()) {
       if (!coerce(result.type, got)) {
-        failAt(place, DiagCode::TypeMismatch, what + " is " + describe(got), result.type->range, "its type is declared here");
+        failAt(place, DiagCode::TypeMismatch, what + " is " + describe(got), result.type->range,
+               "its type is declared here");
         ok = false;
       }
     } else
@@ -268,5 +301,6 @@ Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
     ok &= requireEqual(equation);
   if (!ok)
     return Value();
-  return values.size() == 1 ? values[0] : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
+  return values.size() == 1 ? values[0]
+                            : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
 }

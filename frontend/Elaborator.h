@@ -8,9 +8,9 @@
 #ifndef KILN_FRONTEND_ELABORATOR_H
 #define KILN_FRONTEND_ELABORATOR_H
 
+#include "frontend/Frame.h"
 #include "frontend/Import.h"
 #include "frontend/Primitives.h"
-#include "frontend/Value.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -25,41 +25,13 @@ class Elaborator {
 public:
   Elaborator(mlir::MLIRContext &context, Diagnostics &diags, Modules &modules,
              const PrimitiveTable &primitives)
-      : context(context), diags(diags), modules(modules), primitives(primitives), builder(&context) {}
+      : context(context), diags(diags), modules(modules), primitives(primitives),
+        builder(&context) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> run(const ast::LayerDecl *model, const Module &module,
                                         const ImportOptions &options);
 
 private:
-  using Dims = llvm::SmallVector<DimExpr>;
-  /// A call in progress: of a function, or the making of a layer.
-  struct Frame {
-    explicit Frame(const Module *module) : module(module) {}
-    const Module *module;
-    Instance *self = nullptr;
-    const ast::Stmt *decl = nullptr;
-    Frame *caller = nullptr;
-    llvm::SMRange callPlace;
-    std::optional<mlir::Location> callLoc; ///< absent in an entry point
-    llvm::StringMap<Value> locals;         ///< also generics and compile-time parameters
-    std::optional<Dims> leading;           ///< what `...` stands for
-    std::optional<Value> result;
-    llvm::SMRange resultPlace; ///< of the return statement
-    int64_t rounds = 0;
-    bool inLayer = false; ///< assignments declare members
-  };
-  /// A pattern of a signature beside the extent found there.
-  struct Equation {
-    DimExpr expected, actual;
-    llvm::SMRange place, declared;
-    std::string what;
-  };
-  /// A parameter of whatever is called.
-  struct Formal {
-    llvm::StringRef name;
-    bool required, byName;
-  };
-
   mlir::MLIRContext &context;
   Diagnostics &diags;
   Modules &modules;
@@ -86,7 +58,8 @@ private:
   mlir::Location location(llvm::SMRange place);
 
   // Model and entry points (Elaborate.cpp)
-  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options, std::vector<Arg> &args);
+  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
+                          std::vector<Arg> &args);
   Value parseSet(llvm::StringRef name, llvm::StringRef text);
   void nameMembers(Instance &instance, const std::string &path);
   void nameValue(const Value &value, const std::string &path);
@@ -118,15 +91,20 @@ private:
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  bool sliceAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size, int64_t &step);
+  bool sliceAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size,
+                 int64_t &step);
 
   // Calls (ElaborateCall.cpp)
   Value evalCall(const ast::CallExpr *expr);
   Value callNamed(llvm::StringRef name, const ast::CallExpr *expr, std::vector<Arg> &args);
-  Value callBuiltin(llvm::StringRef name, const std::vector<Arg> &args, llvm::SMRange place, bool &known);
-  Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args, llvm::SMRange place);
-  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args, llvm::SMRange place);
-  Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args, llvm::SMRange place);
+  Value callBuiltin(llvm::StringRef name, const std::vector<Arg> &args, llvm::SMRange place,
+                    bool &known);
+  Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args,
+                 llvm::SMRange place);
+  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args,
+               llvm::SMRange place);
+  Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args,
+                  llvm::SMRange place);
   const ast::FnDecl *method(const Instance &instance, llvm::StringRef name);
   bool enter(Frame &callee, llvm::SMRange place, llvm::StringRef name);
   bool bindArguments(llvm::ArrayRef<Formal> formals, std::vector<Arg> &args, llvm::SMRange place,
@@ -139,10 +117,12 @@ private:
   std::optional<DType> evalDType(const ast::Ident &name);
   bool isCompileTime(const ast::Type *type);
   bool coerce(const ast::Type *type, Value &value);
-  bool matchTensor(const ast::Type *type, Value &value, llvm::SMRange place, const std::string &what,
-                   std::vector<Equation> &equations);
-  bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place, const std::string &what);
-  bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations, llvm::SMRange place);
+  bool matchTensor(const ast::Type *type, Value &value, llvm::SMRange place,
+                   const std::string &what, std::vector<Equation> &equations);
+  bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place,
+                  const std::string &what);
+  bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations,
+             llvm::SMRange place);
   bool requireEqual(const Equation &equation);
   bool requireAtMost(const DimExpr &value, const DimExpr &limit, llvm::SMRange place,
                      llvm::SMRange declared, const std::string &what);
@@ -158,24 +138,28 @@ private:
   bool broadcastAll(llvm::MutableArrayRef<mlir::Value> values, llvm::SMRange place);
   std::optional<Dims> broadcastShape(llvm::ArrayRef<Dims> shapes, llvm::SMRange place);
   mlir::Value broadcastTo(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
+  mlir::Value assumeShape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
   mlir::Value reshape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
   Value matmul(mlir::Value a, mlir::Value b, llvm::SMRange place);
   mlir::Value get(const Weight *weight, llvm::SMRange place);
 
   // Primitive functions (EmitPrimitive.cpp)
   Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, llvm::SMRange place);
-  bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound, llvm::SMRange place,
-                      llvm::SmallVectorImpl<mlir::Value> &operands, llvm::SmallVectorImpl<int32_t> &segments);
+  bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound,
+                      llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
+                      llvm::SmallVectorImpl<int32_t> &segments);
   Value defaultValue(const Primitive::Slot &slot);
   mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, llvm::SMRange place,
                             mlir::ValueRange operands, const mlir::NamedAttrList &others);
-  mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value, mlir::ValueRange operands);
-  std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands, const mlir::NamedAttrList &others);
+  mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value,
+                                mlir::ValueRange operands);
+  std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands,
+                                const mlir::NamedAttrList &others);
   std::optional<Dims> samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others);
   mlir::Operation *create(mlir::RegisteredOperationName op, mlir::ValueRange operands,
                           mlir::NamedAttrList attributes, llvm::SMRange place);
-  mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands, mlir::NamedAttrList attributes,
-                          llvm::SMRange place);
+  mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands,
+                          mlir::NamedAttrList attributes, llvm::SMRange place);
   mlir::Attribute dimsAttr(llvm::ArrayRef<DimExpr> dims);
 };
 
@@ -189,7 +173,7 @@ std::string dimText(const DimExpr &expr);
 /// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
 DimExpr unknownDim(llvm::StringRef name);
 /// The list behind a value, if it is one of integers and dimensions (a single one counts).
-std::optional<llvm::SmallVector<DimExpr>> dimList(const Value &value);
+std::optional<Dims> dimList(const Value &value);
 
 } // namespace kiln
 

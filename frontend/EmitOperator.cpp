@@ -3,6 +3,7 @@
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
 
@@ -16,34 +17,47 @@ struct Operator {
 };
 } // namespace
 
-static constexpr Operator operators[] = {
-    {TokenKind::Plus, "add"},           {TokenKind::Minus, "sub"},
-    {TokenKind::Star, "mul"},           {TokenKind::Slash, "div"},
-    {TokenKind::SlashSlash, "floordiv"}, {TokenKind::Percent, "mod"},
-    {TokenKind::StarStar, "pow"},       {TokenKind::At, "matmul"},
-    {TokenKind::EqualEqual, "eq"},      {TokenKind::NotEqual, "ne"},
-    {TokenKind::Less, "lt"},            {TokenKind::LessEqual, "le"},
-    {TokenKind::Greater, "gt"},         {TokenKind::GreaterEqual, "ge"},
-    {TokenKind::Ampersand, "bitwise_and"}, {TokenKind::Pipe, "bitwise_or"},
-    {TokenKind::Caret, "bitwise_xor"},  {TokenKind::ShiftLeft, "shift_left"},
-    {TokenKind::ShiftRight, "shift_right"}, {TokenKind::kw_and, "logical_and"},
-    {TokenKind::kw_or, "logical_or"}};
+static constexpr Operator operators[] = {{TokenKind::Plus, "add"},
+                                         {TokenKind::Minus, "sub"},
+                                         {TokenKind::Star, "mul"},
+                                         {TokenKind::Slash, "div"},
+                                         {TokenKind::SlashSlash, "floordiv"},
+                                         {TokenKind::Percent, "mod"},
+                                         {TokenKind::StarStar, "pow"},
+                                         {TokenKind::At, "matmul"},
+                                         {TokenKind::EqualEqual, "eq"},
+                                         {TokenKind::NotEqual, "ne"},
+                                         {TokenKind::Less, "lt"},
+                                         {TokenKind::LessEqual, "le"},
+                                         {TokenKind::Greater, "gt"},
+                                         {TokenKind::GreaterEqual, "ge"},
+                                         {TokenKind::Ampersand, "bitwise_and"},
+                                         {TokenKind::Pipe, "bitwise_or"},
+                                         {TokenKind::Caret, "bitwise_xor"},
+                                         {TokenKind::ShiftLeft, "shift_left"},
+                                         {TokenKind::ShiftRight, "shift_right"},
+                                         {TokenKind::kw_and, "logical_and"},
+                                         {TokenKind::kw_or, "logical_or"}};
 
 Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place) {
   if (lhs.isError() || rhs.isError())
     return Value();
   auto *ta = lhs.as<mlir::Value>(), *tb = rhs.as<mlir::Value>();
   if (!lhs.isArithmetic() || !rhs.isArithmetic()) {
-    if (auto *a = lhs.as<std::string>(), *b = rhs.as<std::string>(); a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
+    if (auto *a = lhs.as<std::string>(), *b = rhs.as<std::string>();
+        a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
       return (*a == *b) == (op == TokenKind::EqualEqual);
-    if (auto *a = lhs.as<DType>(), *b = rhs.as<DType>(); a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
+    if (auto *a = lhs.as<DType>(), *b = rhs.as<DType>();
+        a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
       return (*a == *b) == (op == TokenKind::EqualEqual);
     if (auto *a = lhs.as<ListPtr>(), *b = rhs.as<ListPtr>(); a && b && op == TokenKind::Plus) {
       std::vector<Value> joined = **a;
       joined.insert(joined.end(), (*b)->begin(), (*b)->end());
       return Value::list(std::move(joined));
     }
-    return fail(place, DiagCode::TypeMismatch, inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
+    return fail(place, DiagCode::TypeMismatch,
+                spelling(op) + " is not defined on " + describe(lhs) + " and " +
+                    describe(rhs));
   }
   if (!ta && !tb) {
     if (lhs.isNumber() && rhs.isNumber())
@@ -64,7 +78,8 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
   if (op == TokenKind::At)
     return matmul(a, b, place);
   if (op == TokenKind::Slash && !isFloat(*ir::dtypeOf(a.getType())))
-    return fail(place, DiagCode::TypeMismatch, "'/' is for floats, got " + ir::typeText(a.getType()) + "; '//' is floor division");
+    return fail(place, DiagCode::TypeMismatch,
+                "'/' is for floats, got " + ir::typeText(a.getType()) + "; '//' is floor division");
   mlir::Value both[] = {a, b};
   if (!broadcastAll(both, place))
     return Value();
@@ -75,13 +90,20 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
 
 static Value compare(TokenKind op, auto a, auto b) {
   switch (op) {
-  case TokenKind::EqualEqual: return a == b;
-  case TokenKind::NotEqual: return a != b;
-  case TokenKind::Less: return a < b;
-  case TokenKind::LessEqual: return a <= b;
-  case TokenKind::Greater: return a > b;
-  case TokenKind::GreaterEqual: return a >= b;
-  default: return Value();
+  case TokenKind::EqualEqual:
+    return a == b;
+  case TokenKind::NotEqual:
+    return a != b;
+  case TokenKind::Less:
+    return a < b;
+  case TokenKind::LessEqual:
+    return a <= b;
+  case TokenKind::Greater:
+    return a > b;
+  case TokenKind::GreaterEqual:
+    return a >= b;
+  default:
+    return Value();
   }
 }
 
@@ -90,17 +112,27 @@ static std::optional<int64_t> foldIntegers(TokenKind op, int64_t a, int64_t b) {
   int64_t r = 0;
   bool zero = b == 0, overflow = a == INT64_MIN && b == -1;
   switch (op) {
-  case TokenKind::Plus: return __builtin_add_overflow(a, b, &r) ? std::nullopt : std::optional(r);
-  case TokenKind::Minus: return __builtin_sub_overflow(a, b, &r) ? std::nullopt : std::optional(r);
-  case TokenKind::Star: return __builtin_mul_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+  case TokenKind::Plus:
+    return __builtin_add_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+  case TokenKind::Minus:
+    return __builtin_sub_overflow(a, b, &r) ? std::nullopt : std::optional(r);
+  case TokenKind::Star:
+    return __builtin_mul_overflow(a, b, &r) ? std::nullopt : std::optional(r);
   case TokenKind::SlashSlash:
-    return zero || overflow ? std::nullopt : std::optional(a / b - (a % b != 0 && (a < 0) != (b < 0)));
-  case TokenKind::Percent: return zero || overflow ? std::nullopt : std::optional((a % b + b) % b);
-  case TokenKind::Ampersand: return a & b;
-  case TokenKind::Pipe: return a | b;
-  case TokenKind::Caret: return a ^ b;
-  case TokenKind::ShiftLeft: return b < 0 || b > 63 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
-  case TokenKind::ShiftRight: return a >> (b < 0 || b > 63 ? 63 : b);
+    return zero || overflow ? std::nullopt
+                            : std::optional(a / b - (a % b != 0 && (a < 0) != (b < 0)));
+  case TokenKind::Percent:
+    return zero || overflow ? std::nullopt : std::optional((a % b + b) % b);
+  case TokenKind::Ampersand:
+    return a & b;
+  case TokenKind::Pipe:
+    return a | b;
+  case TokenKind::Caret:
+    return a ^ b;
+  case TokenKind::ShiftLeft:
+    return b < 0 || b > 63 ? 0 : static_cast<int64_t>(static_cast<uint64_t>(a) << b);
+  case TokenKind::ShiftRight:
+    return a >> (b < 0 || b > 63 ? 63 : b);
   case TokenKind::StarStar:
     if (b < 0)
       return std::nullopt;
@@ -111,42 +143,60 @@ static std::optional<int64_t> foldIntegers(TokenKind op, int64_t a, int64_t b) {
         return std::nullopt;
     }
     return r;
-  default: return std::nullopt;
+  default:
+    return std::nullopt;
   }
 }
 
 Value Elaborator::foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, SMRange place) {
   auto *a = lhs.as<int64_t>(), *b = rhs.as<int64_t>();
   auto undefined = [&] {
-    return fail(place, DiagCode::TypeMismatch, inQuotes(spelling(op)) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
+    return fail(place, DiagCode::TypeMismatch,
+                spelling(op) + " is not defined on " + describe(lhs) + " and " +
+                    describe(rhs));
   };
   if (auto *p = lhs.as<bool>(), *q = rhs.as<bool>(); p || q) {
     if (!p || !q)
       return undefined();
     if (op == TokenKind::kw_and || op == TokenKind::kw_or)
       return op == TokenKind::kw_and ? *p && *q : *p || *q;
-    return op == TokenKind::EqualEqual ? Value(*p == *q) : op == TokenKind::NotEqual ? Value(*p != *q) : undefined();
+    return op == TokenKind::EqualEqual ? Value(*p == *q)
+           : op == TokenKind::NotEqual ? Value(*p != *q)
+                                       : undefined();
   }
-  double x = a ? static_cast<double>(*a) : *lhs.as<double>(), y = b ? static_cast<double>(*b) : *rhs.as<double>();
+  double x = a ? static_cast<double>(*a) : *lhs.as<double>(),
+         y = b ? static_cast<double>(*b) : *rhs.as<double>();
   if (Value result = a && b ? compare(op, *a, *b) : compare(op, x, y); !result.isError())
     return result;
   if (op == TokenKind::kw_and || op == TokenKind::kw_or || op == TokenKind::At)
     return undefined();
   if (a && b) {
     if (op == TokenKind::Slash)
-      return fail(place, DiagCode::TypeMismatch, "'/' is for floats, got two integers; '//' is floor division");
+      return fail(place, DiagCode::TypeMismatch,
+                  "'/' is for floats, got two integers; '//' is floor division");
     std::optional<int64_t> result = foldIntegers(op, *a, *b);
-    return result ? Value(*result) : fail(place, DiagCode::InvalidValue, *b == 0 ? "division by zero" : "the result does not fit an integer of 64 bits");
+    return result ? Value(*result)
+                  : fail(place, DiagCode::InvalidValue,
+                         *b == 0 ? "division by zero"
+                                 : "the result does not fit an integer of 64 bits");
   }
   switch (op) {
-  case TokenKind::Plus: return x + y;
-  case TokenKind::Minus: return x - y;
-  case TokenKind::Star: return x * y;
-  case TokenKind::Slash: return x / y;
-  case TokenKind::SlashSlash: return std::floor(x / y);
-  case TokenKind::Percent: return x - y * std::floor(x / y);
-  case TokenKind::StarStar: return std::pow(x, y);
-  default: return undefined();
+  case TokenKind::Plus:
+    return x + y;
+  case TokenKind::Minus:
+    return x - y;
+  case TokenKind::Star:
+    return x * y;
+  case TokenKind::Slash:
+    return x / y;
+  case TokenKind::SlashSlash:
+    return std::floor(x / y);
+  case TokenKind::Percent:
+    return x - y * std::floor(x / y);
+  case TokenKind::StarStar:
+    return std::pow(x, y);
+  default:
+    return undefined();
   }
 }
 
@@ -154,9 +204,12 @@ Value Elaborator::foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, 
 Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMRange place) {
   std::optional<int64_t> constant = b.constantValue();
   switch (op) {
-  case TokenKind::Plus: return Value::dim(a + b);
-  case TokenKind::Minus: return Value::dim(a - b);
-  case TokenKind::Star: return Value::dim(a * b);
+  case TokenKind::Plus:
+    return Value::dim(a + b);
+  case TokenKind::Minus:
+    return Value::dim(a - b);
+  case TokenKind::Star:
+    return Value::dim(a * b);
   case TokenKind::SlashSlash:
   case TokenKind::Percent:
     if (constant == 0)
@@ -170,7 +223,8 @@ Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMR
       power = power * a;
     return Value::dim(power);
   }
-  default: break;
+  default:
+    break;
   }
   DimBounds range = (a - b).bounds(bounds);
   if (!range.lower || !range.upper || *range.lower == *range.upper) {
@@ -200,7 +254,9 @@ mlir::Value Elaborator::scalar(const Value &value, DType type, SMRange place) {
     if (integer) { // a float literal is rounded, an integer is exact or refused
       APFloat narrow(number);
       bool loses = false;
-      narrow.convert(mlir::cast<mlir::FloatType>(ir::elementType(&context, type)).getFloatSemantics(), APFloat::rmNearestTiesToEven, &loses);
+      narrow.convert(
+          mlir::cast<mlir::FloatType>(ir::elementType(&context, type)).getFloatSemantics(),
+          APFloat::rmNearestTiesToEven, &loses);
       exact = !loses && static_cast<__int128>(number) == *integer;
     }
     if (exact)
@@ -212,7 +268,8 @@ mlir::Value Elaborator::scalar(const Value &value, DType type, SMRange place) {
       content = builder.getI64IntegerAttr(*integer);
   }
   if (!content) {
-    fail(place, DiagCode::TypeMismatch, describe(value) + " does not fit " + name(type) + "; convert the tensor with 'as'");
+    fail(place, DiagCode::TypeMismatch,
+         describe(value) + " does not fit " + name(type) + "; convert the tensor with 'as'");
     return nullptr;
   }
   mlir::NamedAttrList attributes;
@@ -238,7 +295,9 @@ mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, 
     if (!extent || !like || *like == DType::I64)
       return extent;
     if (!isFloat(*like)) {
-      fail(place, DiagCode::TypeMismatch, "the dimension " + inQuotes(dimText(*dim)) + " is an i64 beside " + name(*like) + "; convert one with 'as'");
+      fail(place, DiagCode::TypeMismatch,
+           "the dimension " + inQuotes(dimText(*dim)) + " is an i64 beside " + name(*like) +
+               "; convert one with 'as'");
       return nullptr;
     }
     mlir::NamedAttrList to;
@@ -254,37 +313,51 @@ mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, 
   return nullptr;
 }
 
-std::optional<Elaborator::Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange place) {
+static std::string shapeText(ArrayRef<DimExpr> dims) {
+  return "[" + join(map_range(dims, dimText), ", ") + "]";
+}
+
+/// NumPy's common shape. Extents that may differ are compared at entry; only the constant 1 is
+/// repeated.
+std::optional<Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange place) {
   size_t rank = 0;
   for (const Dims &shape : shapes)
     rank = std::max(rank, shape.size());
   Dims result(rank, DimExpr(1));
   for (const Dims &shape : shapes)
-    for (size_t i = 0; i < shape.size(); ++i) {
+    for (auto [i, extent] : enumerate(shape)) {
       DimExpr &known = result[rank - shape.size() + i];
-      if (known == DimExpr(1))
-        known = shape[i];
-      else if (shape[i] != DimExpr(1) && shape[i] != known) {
-        fail(place, DiagCode::ShapeMismatch,
-             "shapes do not match: " + inQuotes(dimText(known)) + " is not " + inQuotes(dimText(shape[i])) + ", at dimension " +
-                 Twine(static_cast<int64_t>(i) - static_cast<int64_t>(shape.size())) + " of " + [&] {
-                   std::string all;
-                   for (const Dims &each : shapes) {
-                     all += all.empty() ? "[" : " and [";
-                     for (size_t d = 0; d < each.size(); ++d)
-                       all += (d ? ", " : "") + dimText(each[d]);
-                     all += "]";
-                   }
-                   return all;
-                 }());
-        return std::nullopt;
+      if (known == DimExpr(1)) {
+        known = extent;
+      } else if (extent != DimExpr(1) && extent != known) {
+        auto texts = map_range(shapes, [](const Dims &each) { return shapeText(each); });
+        std::string what = "the shapes " + join(texts, " and ") + " do not match";
+        if (!requireEqual({known, extent, place, SMRange(), what}))
+          return std::nullopt;
+        if (extent.isConstant())
+          known = extent;
       }
     }
   return result;
 }
 
-mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
+/// The value with extents that an entry check found equal to its own: the whole, as a slice.
+mlir::Value Elaborator::assumeShape(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
   if (ir::dimsOf(value.getType()) == Dims(dims))
+    return value;
+  mlir::NamedAttrList attributes;
+  attributes.set("starts", dimsAttr(Dims(dims.size(), DimExpr(0))));
+  attributes.set("sizes", dimsAttr(dims));
+  attributes.set("steps", builder.getDenseI64ArrayAttr(SmallVector<int64_t>(dims.size(), 1)));
+  return createNamed("slice", value, attributes, place);
+}
+
+mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
+  Dims own = ir::dimsOf(value.getType());
+  for (auto [mine, target] : zip(own, dims.take_back(own.size())))
+    mine = mine == DimExpr(1) ? mine : target;
+  value = assumeShape(value, own, place);
+  if (!value || own == Dims(dims))
     return value;
   mlir::NamedAttrList attributes;
   attributes.set("shape", dimsAttr(dims));
@@ -317,7 +390,9 @@ bool Elaborator::broadcastAll(MutableArrayRef<mlir::Value> values, SMRange place
 Value Elaborator::matmul(mlir::Value a, mlir::Value b, SMRange place) {
   Dims da = ir::dimsOf(a.getType()), db = ir::dimsOf(b.getType());
   if (da.empty() || db.empty())
-    return fail(place, DiagCode::ShapeMismatch, "'@' expected tensors of at least one dimension, got " + ir::typeText(a.getType()) + " and " + ir::typeText(b.getType()));
+    return fail(place, DiagCode::ShapeMismatch,
+                "'@' expected tensors of at least one dimension, got " + ir::typeText(a.getType()) +
+                    " and " + ir::typeText(b.getType()));
   bool row = da.size() == 1, column = db.size() == 1;
   if (row)
     da.insert(da.begin(), 1);
@@ -325,8 +400,15 @@ Value Elaborator::matmul(mlir::Value a, mlir::Value b, SMRange place) {
     db.push_back(1);
   a = reshape(a, da, place);
   b = reshape(b, db, place);
+  std::string what = "the inner extents of " + shapeText(da) + " @ " + shapeText(db);
+  DimExpr &inner = db[db.size() - 2];
+  if (!a || !b || !requireEqual({da.back(), inner, place, SMRange(), what}))
+    return Value();
+  inner = da.back();
+  b = assumeShape(b, db, place);
   if (a && b && db.size() > 2) {
-    std::optional<Dims> batch = broadcastShape({Dims(ArrayRef(da).drop_back(2)), Dims(ArrayRef(db).drop_back(2))}, place);
+    std::optional<Dims> batch =
+        broadcastShape({Dims(ArrayRef(da).drop_back(2)), Dims(ArrayRef(db).drop_back(2))}, place);
     if (!batch)
       return Value();
     auto whole = [&](const Dims &dims) {

@@ -13,9 +13,12 @@
 using namespace llvm;
 using namespace kiln;
 
-mlir::Attribute Elaborator::dimsAttr(ArrayRef<DimExpr> dims) { return ir::DimsAttr::get(&context, dims); }
+mlir::Attribute Elaborator::dimsAttr(ArrayRef<DimExpr> dims) {
+  return ir::DimsAttr::get(&context, dims);
+}
 
-mlir::Value Elaborator::createNamed(StringRef op, mlir::ValueRange operands, mlir::NamedAttrList attributes, SMRange place) {
+mlir::Value Elaborator::createNamed(StringRef op, mlir::ValueRange operands,
+                                    mlir::NamedAttrList attributes, SMRange place) {
   auto name = mlir::RegisteredOperationName::lookup(("kiln." + op).str(), &context);
   mlir::Operation *made = create(*name, operands, std::move(attributes), place);
   return made ? made->getResult(0) : mlir::Value();
@@ -38,7 +41,9 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
       text = text.trim();
     StringRef function = op.stripDialect();
     std::string prefix = text.starts_with("'") ? "" : inQuotes(function) + ": ";
-    fail(place, DiagCode::OpError, text.empty() ? inQuotes(function) + " does not accept these arguments" : prefix + text.str());
+    fail(place, DiagCode::OpError,
+         text.empty() ? inQuotes(function) + " does not accept these arguments"
+                      : prefix + text.str());
     return nullptr;
   };
   mlir::DictionaryAttr dictionary = attributes.getDictionary(&context);
@@ -54,13 +59,17 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
   auto emitError = [&] { return mlir::emitError(loc); };
   SmallVector<mlir::Type> types;
   auto *inference = op.getInterface<mlir::InferTypeOpInterface>();
-  if ((properties && failed(op.setOpPropertiesFromAttribute(op, properties, dictionary, emitError))) || !inference ||
-      failed(inference->inferReturnTypes(&context, loc, operands, dictionary, properties, {}, types)))
+  if ((properties &&
+       failed(op.setOpPropertiesFromAttribute(op, properties, dictionary, emitError))) ||
+      !inference ||
+      failed(
+          inference->inferReturnTypes(&context, loc, operands, dictionary, properties, {}, types)))
     return report();
   mlir::OperationState state(loc, op);
   state.addOperands(operands);
   state.addTypes(types);
-  state.propertiesAttr = dictionary;
+  if (properties)
+    state.propertiesAttr = dictionary;
   mlir::Operation *made = builder.create(state);
   if (succeeded(mlir::verify(made, /*verifyRecursively=*/false)))
     return made;
@@ -101,7 +110,9 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
         return diags.numErrors() != before
                    ? Value()
                    : fail(at, DiagCode::BadArgument,
-                          inQuotes(slot.name) + " of " + name + ": expected " + StringRef(slot.kind) + ", got " + describe(value) + "; the function is " + primitive.signature);
+                          inQuotes(slot.name) + " of " + name + ": expected " +
+                              StringRef(slot.kind) + ", got " + describe(value) +
+                              "; the function is " + primitive.signature);
       attributes.set(slot.name, made);
     }
   mlir::Operation *op = create(primitive.op, operands, attributes, place);
@@ -115,8 +126,9 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
 
 /// Operands as tensors: numbers take the type of the first tensor beside them (a condition does not
 /// count), and those of elementwise functions are broadcast to one shape.
-bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound, SMRange place,
-                                SmallVectorImpl<mlir::Value> &operands, SmallVectorImpl<int32_t> &segments) {
+bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound,
+                                SMRange place, SmallVectorImpl<mlir::Value> &operands,
+                                SmallVectorImpl<int32_t> &segments) {
   struct Given {
     Value value;
     SMRange range;
@@ -130,7 +142,8 @@ bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *
     if (arg && slot.variadic) {
       auto *list = arg->value.as<ListPtr>();
       if (!list) {
-        fail(arg->range, DiagCode::TypeMismatch, inQuotes(slot.name) + " expected a list of tensors, got " + describe(arg->value));
+        fail(arg->range, DiagCode::TypeMismatch,
+             inQuotes(slot.name) + " expected a list of tensors, got " + describe(arg->value));
         return false;
       }
       for (const Value &element : **list)
@@ -200,24 +213,29 @@ static std::optional<SmallVector<int64_t>> integerList(const Value &value) {
   return map_to_vector(*dims, [](const DimExpr &dim) { return *dim.constantValue(); });
 }
 
-mlir::Attribute Elaborator::axisAttribute(const Primitive::Slot &slot, const Value &value, mlir::ValueRange operands) {
+mlir::Attribute Elaborator::axisAttribute(const Primitive::Slot &slot, const Value &value,
+                                          mlir::ValueRange operands) {
   if (operands.empty())
     return nullptr;
-  int64_t rank = mlir::cast<mlir::RankedTensorType>(operands[0].getType()).getRank() + (slot.kind == "new_axis");
+  int64_t rank = mlir::cast<mlir::RankedTensorType>(operands[0].getType()).getRank() +
+                 (slot.kind == "new_axis");
   SmallVector<int64_t> axes;
   if (auto *text = value.as<std::string>(); text && *text == "all" && slot.kind == "axes")
     axes = to_vector(seq<int64_t>(0, rank));
-  else if (std::optional<SmallVector<int64_t>> given = integerList(value); given && (slot.kind == "axes" || value.as<int64_t>()))
+  else if (std::optional<SmallVector<int64_t>> given = integerList(value);
+           given && (slot.kind == "axes" || value.as<int64_t>()))
     axes = *given;
   else
     return nullptr;
   for (int64_t &axis : axes)
     axis += axis < 0 ? rank : 0;
-  return slot.kind == "axes" ? mlir::Attribute(builder.getDenseI64ArrayAttr(axes)) : builder.getI64IntegerAttr(axes[0]);
+  return slot.kind == "axes" ? mlir::Attribute(builder.getDenseI64ArrayAttr(axes))
+                             : builder.getI64IntegerAttr(axes[0]);
 }
 
-mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &value, SMRange place,
-                                      mlir::ValueRange operands, const mlir::NamedAttrList &others) {
+mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &value,
+                                      SMRange place, mlir::ValueRange operands,
+                                      const mlir::NamedAttrList &others) {
   StringRef kind = slot.kind;
   auto *integer = value.as<int64_t>();
   auto *number = value.as<double>();
@@ -226,14 +244,17 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   if (kind == "float" || kind == "number") {
     if (auto *flag = value.as<bool>(); flag && kind == "number")
       return builder.getI64IntegerAttr(*flag);
-    return integer ? builder.getF64FloatAttr(static_cast<double>(*integer)) : number ? builder.getF64FloatAttr(*number) : nullptr;
+    return integer  ? builder.getF64FloatAttr(static_cast<double>(*integer))
+           : number ? builder.getF64FloatAttr(*number)
+                    : nullptr;
   }
   if (kind == "bool")
     return value.as<bool>() ? builder.getBoolAttr(*value.as<bool>()) : nullptr;
   if (kind == "str")
     return value.as<std::string>() ? builder.getStringAttr(*value.as<std::string>()) : nullptr;
   if (kind == "dtype")
-    return value.as<DType>() ? mlir::TypeAttr::get(ir::elementType(&context, *value.as<DType>())) : nullptr;
+    return value.as<DType>() ? mlir::TypeAttr::get(ir::elementType(&context, *value.as<DType>()))
+                             : nullptr;
   if (kind == "axis" || kind == "new_axis" || kind == "axes")
     return axisAttribute(slot, value, operands);
   if (kind == "padding") {
@@ -267,11 +288,14 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   if (kind == "parts" && value.asDim()) {
     auto axis = mlir::dyn_cast_or_null<mlir::IntegerAttr>(others.get("axis"));
     Dims shape = ir::dimsOf(operands[0].getType());
-    if (!integer || *integer < 1 || *integer > maxRounds || !axis || axis.getInt() < 0 || axis.getInt() >= static_cast<int64_t>(shape.size()))
+    if (!integer || *integer < 1 || *integer > maxRounds || !axis || axis.getInt() < 0 ||
+        axis.getInt() >= static_cast<int64_t>(shape.size()))
       return nullptr;
     dims->assign(*integer, DimExpr::floorDiv(shape[axis.getInt()], *integer));
     if ((*dims)[0] * DimExpr(*integer) != shape[axis.getInt()]) {
-      fail(place, DiagCode::ShapeMismatch, "'split' expected an extent that " + Twine(*integer) + " divides, got " + inQuotes(dimText(shape[axis.getInt()])));
+      fail(place, DiagCode::ShapeMismatch,
+           "'split' expected an extent that " + Twine(*integer) + " divides, got " +
+               inQuotes(dimText(shape[axis.getInt()])));
       return nullptr;
     }
   }
@@ -279,14 +303,16 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
     auto *open = find(*dims, DimExpr(-1));
     if (open != dims->end()) {
       *open = 1;
-      *open = DimExpr::floorDiv(ir::numElements(ir::dimsOf(operands[0].getType())), ir::numElements(*dims));
+      *open = DimExpr::floorDiv(ir::numElements(ir::dimsOf(operands[0].getType())),
+                                ir::numElements(*dims));
     }
   }
   return dimsAttr(*dims);
 }
 
 /// [top, bottom, left, right] from a number, [vertical, horizontal], pairs, or "same".
-std::optional<Elaborator::Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange operands, const mlir::NamedAttrList &others) {
+std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange operands,
+                                                      const mlir::NamedAttrList &others) {
   if (auto *text = value.as<std::string>())
     return *text == "same" ? samePadding(operands, others) : std::nullopt;
   if (std::optional<Dims> dims = dimList(value)) {
@@ -310,8 +336,11 @@ std::optional<Elaborator::Dims> Elaborator::paddingOf(const Value &value, mlir::
 /// Padding by which extents become ceil(n / stride); the odd element stands at the end. With the
 /// kernel's reach k the total is max(k - stride + mod(-n, stride), 0), which needs no max where the
 /// reach is at least the stride.
-std::optional<Elaborator::Dims> Elaborator::samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others) {
-  auto integers = [&](StringRef name) { return mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get(name)); };
+std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
+                                                        const mlir::NamedAttrList &others) {
+  auto integers = [&](StringRef name) {
+    return mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get(name));
+  };
   Dims image = ir::dimsOf(operands[0].getType());
   SmallVector<int64_t> kernel;
   if (auto size = integers("kernel_size"))

@@ -10,9 +10,9 @@
 namespace kiln {
 
 struct ImportOptions {
-  std::string modelName;                                  ///< empty: the only model of the file
+  std::string modelName;                                 ///< empty: the only model of the file
   std::vector<std::pair<std::string, std::string>> sets; ///< arguments of the model: name, text
-  std::string stdDir;                                     ///< folder of the standard modules
+  std::string stdDir;                                    ///< folder of the standard modules
 };
 
 /// Compiles a model of a file to a module of the kiln dialect: one func.func per public function,

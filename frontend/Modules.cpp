@@ -35,7 +35,8 @@ const Module *Modules::load(StringRef path, SMRange from) {
   auto [entry, isNew] = byPath.try_emplace(real.str().str(), nullptr);
   if (!isNew) {
     if (entry->second && !entry->second->complete)
-      diags.error(from, DiagCode::ImportCycle, inQuotes(path) + " imports itself, over other files or directly");
+      diags.error(from, DiagCode::ImportCycle,
+                  inQuotes(path) + " imports itself, over other files or directly");
     return entry->second;
   }
   std::optional<unsigned> buffer = openSource(path, diags, from);
@@ -81,11 +82,13 @@ void Modules::import(Module &module, const ast::ImportDecl &decl) {
   if (!decl.isFile && !sys::fs::exists(path)) {
     std::error_code ignored;
     std::vector<std::string> stems;
-    for (sys::fs::directory_iterator it(stdDir, ignored), end; it != end && !ignored; it.increment(ignored))
+    for (sys::fs::directory_iterator it(stdDir, ignored), end; it != end && !ignored;
+         it.increment(ignored))
       stems.push_back(sys::path::stem(it->path()).str());
     SmallVector<StringRef> known(stems.begin(), stems.end());
     diags.error(decl.path.range, DiagCode::UnknownName,
-                "there is no standard module " + inQuotes(decl.path.text) + didYouMean(decl.path.text, known));
+                "there is no standard module " + inQuotes(decl.path.text) +
+                    didYouMean(decl.path.text, known));
   } else {
     module.imports[decl.name.text] = load(path, decl.path.range);
     return;

@@ -57,7 +57,8 @@ PrimitiveTable::PrimitiveTable(mlir::MLIRContext &context) {
     if (!concept_)
       continue;
     StringRef signature = concept_->getSignature();
-    table.try_emplace(signature.take_until([](char c) { return c == '('; }), parseSignature(op, signature));
+    table.try_emplace(signature.take_until([](char c) { return c == '('; }),
+                      parseSignature(op, signature));
   }
 }
 
@@ -66,6 +67,8 @@ const Primitive *PrimitiveTable::find(StringRef name) const {
   return it == table.end() ? nullptr : &it->second;
 }
 
-SmallVector<StringRef> PrimitiveTable::names() const { return SmallVector<StringRef>(table.keys()); }
+SmallVector<StringRef> PrimitiveTable::names() const {
+  return SmallVector<StringRef>(table.keys());
+}
 
 } // namespace kiln

@@ -6,7 +6,9 @@
 #include "ir/KilnOps.h"
 #include "ir/Tensor.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/Support/xxhash.h"
 
 #include <cmath>
 

@@ -4,7 +4,6 @@
 
 #include "codegen/Generate.h"
 #include "codegen/halide/Loader.h"
-#include "frontend/AST.h"
 #include "frontend/Import.h"
 #include "frontend/Parser.h"
 #include "frontend/weights/Bind.h"
@@ -97,9 +96,10 @@ void Compilation::handle(mlir::Diagnostic &diagnostic) {
 int Compilation::printAST() {
   std::optional<unsigned> buffer = openSource(options.input, diagnostics);
   if (buffer) {
-    std::unique_ptr<ast::File> file = parseFile(sources, *buffer, diagnostics);
-    if (file && !diagnostics.hasErrors()) {
-      ast::dump(*file, outs());
+    ast::AstArena arena;
+    ast::File file = parseFile(*buffer, diagnostics, arena);
+    if (!diagnostics.hasErrors()) {
+      file.dump(outs());
       return 0;
     }
   }

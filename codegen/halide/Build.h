@@ -1,0 +1,142 @@
+//===- Build.h - kernel specs as Halide functions --------------*- C++ -*-===//
+//
+// What all templates share: parameters for operands and symbols, stages as Halide functions, and
+// pieces of outputs. Halide's dimensions stand innermost first, a spec's outermost first.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_CODEGEN_HALIDE_BUILD_H
+#define KILN_CODEGEN_HALIDE_BUILD_H
+
+#include "codegen/spec/KernelSpec.h"
+#include "ir/target/Target.h"
+
+#include "Halide.h"
+
+#include <stdexcept>
+
+namespace kiln::halide {
+
+/// The template does not take this spec; another generator may.
+struct Unsupported : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// One coordinate of a stage's point. In a blocked dimension value = 16 * panel + lane, and a panel
+/// of 16 is addressed without division.
+struct Coordinate {
+  Halide::Expr value, lane, panel;
+  int32_t firstPanel = 0; ///< of the part: a weight is read at firstPanel + panel
+  Halide::Expr row,
+      tile; ///< of a dimension in tiles of constant size: value = base + size * tile + row
+  Coordinate() = default;
+  Coordinate(Halide::Expr value) : value(std::move(value)) {}
+};
+using Coordinates = std::vector<Coordinate>;
+
+/// A function that computes a stage, or a part of one.
+struct StageFunc {
+  Halide::Func func;
+  /// Spec dimension of the domain that is split into (lane, panel); -1 if none.
+  int blockedDim = -1;
+  /// Spec dimension that is split into (row, tile); -1 if none.
+  int tiledDim = -1;
+  const spec::Stage *stage = nullptr;
+};
+
+/// A rectangle of a stage's domain that one function writes.
+struct Piece {
+  Halide::Func func;
+  const spec::Stage *stage = nullptr;
+  DimExpr offset;                        ///< of the first element, in elements
+  std::vector<DimExpr> extents, strides; ///< of the function's dimensions, innermost first
+};
+
+class Builder {
+public:
+  Builder(const spec::KernelSpec &spec, const target::Target &target);
+
+  /// A dimension expression over the symbols' parameters.
+  Halide::Expr extent(const DimExpr &value);
+  /// The constant of an extent, or nothing.
+  static std::optional<int64_t> known(const DimExpr &value) { return value.constantValue(); }
+  int64_t parameter(const char *name, int64_t otherwise);
+  DimExpr::BoundsMap symbolBounds() const;
+
+  /// The value of an expression of a stage at a point; `coordinates` are domain and reduction.
+  Halide::Expr value(const spec::ExprPtr &root, const spec::Stage &stage,
+                     const Coordinates &coordinates);
+  /// While set, guarded reads of inputs go through a function over the source's coordinates, made
+  /// once for each source and kept in `padded`, which the template computes in blocks.
+  bool usesPadding = false;
+  std::vector<Halide::Func> padded;
+  void resetPadding() {
+    padded.clear();
+    paddings.clear();
+  }
+  /// The element that a read names, with its guard.
+  Halide::Expr load(const spec::Expr &node, const spec::Stage &stage,
+                    const Coordinates &coordinates,
+                    const std::function<Halide::Expr(const spec::ExprPtr &)> &evaluate);
+
+  /// Makes a stage readable by later ones.
+  void define(const std::string &name, StageFunc func) { stages[name] = std::move(func); }
+  /// Makes a function of the stage's whole domain an output: where it lies is told by the operand's
+  /// strides and the stage's store. Bounds of the function are set.
+  void output(Halide::Func func, const spec::Stage &stage);
+  void output(Piece piece);
+  /// Stride of a domain dimension of a stage in the operand it writes, and the offset of its
+  /// origin.
+  DimExpr outputStride(const spec::Stage &stage, size_t dim) const;
+  DimExpr outputOffset(const spec::Stage &stage) const;
+  bool writesOperand(const spec::Stage &stage) const {
+    return spec.findOperand(stage.name) != nullptr;
+  }
+
+  /// The arguments in order: inputs, symbols; outputs follow.
+  std::vector<Halide::Argument> arguments();
+  /// Text for kiln_halide_result::arguments.
+  std::string describeArguments();
+  Halide::Pipeline pipeline();
+
+  const spec::KernelSpec &spec;
+  const target::Target &target;
+
+private:
+  /// Arguments, innermost first, of a call of a stage at spec coordinates.
+  std::vector<Halide::Expr> stageArguments(const StageFunc &source, const spec::Expr &node,
+                                           const Coordinates &coordinates,
+                                           const std::vector<Halide::Expr> &indices);
+  Halide::Func padding(const spec::Expr &node, const spec::Operand &operand,
+                       Halide::ImageParam &image);
+  Halide::Expr address(const spec::Operand &operand, Halide::ImageParam &image,
+                       const spec::Expr &node, const Coordinates &coordinates,
+                       const std::vector<Halide::Expr> &indices);
+
+  std::map<std::string, Halide::Param<int32_t>> symbols;
+  std::map<std::string, Halide::ImageParam> images;
+  std::map<std::string, StageFunc> stages;
+  std::map<std::string, Halide::Func> paddings;
+  std::vector<Piece> pieces;
+};
+
+/// Element type of memory; refuses the 8-bit floats.
+Halide::Type memoryType(DType type);
+/// Type of values in expressions: bool is a Halide bool.
+Halide::Type valueType(DType type);
+/// One step of a reduction; NaN propagates through Max and Min.
+Halide::Expr combine(spec::Combiner combiner, const Halide::Expr &kept, const Halide::Expr &item,
+                     bool isStrict);
+/// The value that changes nothing when combined.
+Halide::Expr identity(spec::Combiner combiner, DType type);
+
+/// A stage without a reduction as a function of its own; an output if it writes an operand.
+void definePointwise(Builder &builder, const spec::Stage &stage);
+
+/// A template: builds and schedules all stages of the builder's spec. Throws Unsupported.
+using Template = void (*)(Builder &);
+void buildPanel(Builder &builder);
+void buildPointwise(Builder &builder);
+
+} // namespace kiln::halide
+
+#endif // KILN_CODEGEN_HALIDE_BUILD_H

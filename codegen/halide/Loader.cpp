@@ -1,0 +1,115 @@
+//===- Loader.cpp - the Halide generator, seen from the compiler ----------===//
+
+#include "codegen/halide/Loader.h"
+#include "codegen/halide/Plugin.h"
+#include "ir/target/Target.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+
+#include <dlfcn.h>
+
+using namespace kiln;
+using namespace kiln::halide;
+
+/// DEEPBIND keeps the plug-in's LLVM from ours; it kills a process with sanitizers.
+static constexpr int openFlags() {
+#if defined(__SANITIZE_ADDRESS__)
+  return RTLD_NOW | RTLD_LOCAL;
+#else
+  return RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND;
+#endif
+}
+
+std::unique_ptr<Generator> Generator::load(const std::string &path, std::string &error) {
+  void *library = dlopen(path.c_str(), openFlags());
+  if (!library) {
+    error = "cannot load '" + path + "': " + dlerror();
+    return nullptr;
+  }
+  auto generator = std::make_unique<Generator>();
+  generator->generateFunction = dlsym(library, "kiln_halide_generate");
+  generator->freeFunction = dlsym(library, "kiln_halide_free");
+  void *version = dlsym(library, "kiln_halide_version");
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!generator->generateFunction || !generator->freeFunction || !version || !file) {
+    error = "'" + path + "' is no Halide generator";
+    return nullptr;
+  }
+  auto digest = llvm::SHA256::hash(llvm::arrayRefFromStringRef((*file)->getBuffer()));
+  generator->versionText = reinterpret_cast<decltype(&kiln_halide_version)>(version)();
+  generator->versionText += " " + llvm::toHex(llvm::ArrayRef(digest).take_front(8), true);
+  return generator;
+}
+
+std::string Generator::defaultPath(llvm::StringRef executable) {
+  llvm::SmallString<256> path(llvm::sys::path::parent_path(executable));
+  llvm::sys::path::append(path, "..", "lib", "kiln", "libkiln-halide.so");
+  return std::string(path);
+}
+
+static Generated failed(int code, std::string message) {
+  Generated result;
+  result.code = code;
+  result.message = std::move(message);
+  return result;
+}
+
+/// Sets the attributes by which all code for a target may be inlined into each other.
+static void setTarget(llvm::Module &module, llvm::StringRef name) {
+  const target::Target *target = target::find(std::string_view(name));
+  for (llvm::Function &function : module) {
+    if (function.isDeclaration() || !target)
+      continue;
+    function.removeFnAttr("tune-cpu");
+    function.addFnAttr("target-cpu", llvm::StringRef(target->llvmCpu));
+    function.addFnAttr("target-features", llvm::StringRef(target->llvmFeatures));
+    if (target->lanesF32 == 16)
+      function.addFnAttr("prefer-vector-width", "512");
+  }
+}
+
+Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symbol,
+                              llvm::StringRef target, llvm::LLVMContext &context) const {
+  auto run = reinterpret_cast<decltype(&kiln_halide_generate)>(generateFunction);
+  auto release = reinterpret_cast<decltype(&kiln_halide_free)>(freeFunction);
+  spec::KernelSpec expanded = spec;
+  spec::expandMath(expanded);
+  std::string text = spec::print(expanded), body = (symbol + ".body").str();
+  char message[2048] = "";
+  kiln_halide_result raw = {};
+  int code = run(text.data(), text.size(), "kernel_body", target.str().c_str(), &raw, message,
+                 sizeof message);
+  if (code)
+    return failed(code, message);
+  llvm::StringRef bitcode(reinterpret_cast<char *>(raw.bitcode), raw.bitcode_bytes);
+  auto parsed = llvm::parseBitcodeFile(llvm::MemoryBufferRef(bitcode, "kernel"), context);
+  std::string arguments = raw.arguments;
+  double milliseconds = raw.milliseconds;
+  release(&raw);
+  if (!parsed)
+    return failed(2, llvm::toString(parsed.takeError()));
+  std::unique_ptr<llvm::Module> module = std::move(*parsed);
+  if (llvm::Function *function = module->getFunction("kernel_body"))
+    function->setName(body);
+  std::string problem = addShim(*module, spec, symbol, arguments);
+  if (!problem.empty())
+    return failed(2, problem);
+  setTarget(*module, target);
+  problem = normalise(*module, symbol);
+  if (!problem.empty())
+    return failed(1, "the kernel refers to '" + problem + "'");
+  if (llvm::verifyModule(*module))
+    return failed(2, "the generated module is malformed");
+  Generated result;
+  result.code = 0;
+  result.module = std::move(module);
+  result.milliseconds = milliseconds;
+  return result;
+}

@@ -1,0 +1,320 @@
+//===- Translate.cpp - expressions of a spec in Halide --------------------===//
+//
+// A node used more than once becomes a `let`, since Halide walks expressions as trees. Every value
+// but a relaxed product is strict.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/halide/Build.h"
+
+using namespace kiln;
+using namespace kiln::halide;
+using namespace kiln::spec;
+using Halide::select;
+using HExpr = Halide::Expr;
+
+Halide::Type halide::memoryType(DType type) {
+  switch (type) {
+  case DType::F64:
+    return Halide::Float(64);
+  case DType::F32:
+    return Halide::Float(32);
+  case DType::F16:
+    return Halide::Float(16);
+  case DType::BF16:
+    return Halide::BFloat(16);
+  case DType::F8E4M3:
+  case DType::F8E5M2:
+    throw Unsupported("8-bit floats have no Halide type");
+  case DType::I64:
+    return Halide::Int(64);
+  case DType::I32:
+    return Halide::Int(32);
+  case DType::I16:
+    return Halide::Int(16);
+  case DType::I8:
+    return Halide::Int(8);
+  case DType::U8:
+  case DType::Bool:
+    return Halide::UInt(8);
+  }
+  throw Unsupported("unknown element type");
+}
+
+Halide::Type halide::valueType(DType type) {
+  return type == DType::Bool ? Halide::Bool() : memoryType(type);
+}
+
+HExpr halide::identity(Combiner combiner, DType type) {
+  Halide::Type t = valueType(type);
+  bool isReal = t.is_float();
+  switch (combiner) {
+  case Combiner::Mul:
+    return Halide::Internal::make_one(t);
+  case Combiner::Max:
+    return isReal ? -Halide::Internal::make_const(t, std::numeric_limits<double>::infinity())
+                  : t.min();
+  case Combiner::Min:
+    return isReal ? Halide::Internal::make_const(t, std::numeric_limits<double>::infinity())
+                  : t.max();
+  case Combiner::And:
+    return type == DType::Bool ? Halide::Internal::const_true()
+                               : Halide::Internal::make_const(t, -1);
+  default:
+    return Halide::Internal::make_zero(t);
+  }
+}
+
+/// Arithmetic that wraps: signed overflow of 32 and 64 bits is undefined in Halide.
+template <typename F> static HExpr wrapping(const HExpr &a, const HExpr &b, F apply) {
+  Halide::Type t = a.type();
+  if (t.is_int() && t.bits() >= 32) {
+    Halide::Type u = t.with_code(halide_type_uint);
+    return Halide::reinterpret(t, apply(Halide::reinterpret(u, a), Halide::reinterpret(u, b)));
+  }
+  return apply(a, b);
+}
+
+static HExpr extreme(const HExpr &a, const HExpr &b, bool isMax) {
+  if (!a.type().is_float())
+    return isMax ? Halide::max(a, b) : Halide::min(a, b);
+  if (Halide::Internal::is_const(b))
+    return isMax ? select(a < b, b, a) : select(b < a, b, a);
+  if (Halide::Internal::is_const(a))
+    return isMax ? select(b <= a, a, b) : select(a <= b, a, b);
+  return select((isMax ? a < b : b < a) || Halide::is_nan(b), b, a);
+}
+
+HExpr halide::combine(Combiner combiner, const HExpr &kept, const HExpr &item, bool isStrict) {
+  HExpr result;
+  switch (combiner) {
+  case Combiner::Add:
+    if (!isStrict)
+      return kept + item;
+    result = wrapping(kept, item, [](HExpr x, HExpr y) { return x + y; });
+    break;
+  case Combiner::Mul:
+    result = wrapping(kept, item, [](HExpr x, HExpr y) { return x * y; });
+    break;
+  case Combiner::Max:
+  case Combiner::Min:
+    result = extreme(kept, item, combiner == Combiner::Max);
+    break;
+  case Combiner::And:
+    result = kept.type().is_bool() ? kept && item : kept & item;
+    break;
+  case Combiner::Or:
+    result = kept.type().is_bool() ? kept || item : kept | item;
+    break;
+  default:
+    throw Unsupported("a position is reduced with its value");
+  }
+  return Halide::strict_float(result);
+}
+
+/// Cast of a float to an integer: truncates, saturates, NaN gives 0.
+static HExpr toInteger(const HExpr &x, Halide::Type to) {
+  double high = to.is_uint() ? 255.0 : std::ldexp(1.0, to.bits() - 1);
+  double low = to.is_uint() ? 0.0 : -high;
+  HExpr lowest = Halide::Internal::make_const(x.type(), low);
+  HExpr bound = Halide::Internal::make_const(x.type(), high);
+  HExpr isHigh = x >= bound;
+  HExpr inside = select(x > lowest && !isHigh, x, lowest);
+  return select(Halide::is_nan(x), Halide::Internal::make_zero(to),
+                select(isHigh, to.max(), Halide::cast(to, Halide::trunc(inside))));
+}
+
+static HExpr convert(const HExpr &x, Halide::Type to) {
+  Halide::Type from = x.type();
+  if (from == to)
+    return x;
+  if (to.is_bool())
+    return x != Halide::Internal::make_zero(from);
+  if (from.is_float() && !to.is_float()) {
+    HExpr wide = from.bits() < 32 ? Halide::cast<float>(x) : x;
+    return toInteger(wide, to);
+  }
+  return Halide::cast(to, x);
+}
+
+static HExpr floorDivide(const HExpr &a, const HExpr &b, bool wantsRemainder) {
+  if (a.type().is_float()) {
+    HExpr quotient = Halide::floor(a / b);
+    return wantsRemainder ? a - b * quotient : quotient;
+  }
+  // Halide's remainder is never negative; ours has the sign of the divisor.
+  HExpr rest = a % b;
+  if (!a.type().is_int())
+    return wantsRemainder ? rest : a / b;
+  HExpr isMoved = b < 0 && rest != 0;
+  return wantsRemainder ? select(isMoved, rest + b, rest) : select(isMoved, a / b - 1, a / b);
+}
+
+static HExpr shifted(const HExpr &a, const HExpr &b, bool isLeft) {
+  Halide::Type t = a.type();
+  HExpr isWide = b < 0 || b >= t.bits();
+  if (t.is_uint())
+    isWide = b >= t.bits();
+  HExpr by = Halide::cast(t.with_code(halide_type_uint), select(isWide, 0, b));
+  HExpr value = isLeft ? a << by : a >> by;
+  HExpr limit = isLeft || t.is_uint() ? HExpr(Halide::Internal::make_zero(t))
+                                      : a >> HExpr(Halide::cast(by.type(), t.bits() - 1));
+  return Halide::Internal::is_const(b) ? Halide::Internal::simplify(select(isWide, limit, value))
+                                       : select(isWide, limit, value);
+}
+
+static HExpr apply2(Op op, const HExpr &a, const HExpr &b, bool isStrict) {
+  auto arithmetic = [&](auto f) { return isStrict ? wrapping(a, b, f) : f(a, b); };
+  switch (op) {
+  case Op::Add:
+    return arithmetic([](HExpr x, HExpr y) { return x + y; });
+  case Op::Sub:
+    return arithmetic([](HExpr x, HExpr y) { return x - y; });
+  case Op::Mul:
+    return arithmetic([](HExpr x, HExpr y) { return x * y; });
+  case Op::Div:
+    return a / b;
+  case Op::FloorDiv:
+  case Op::Mod:
+    return floorDivide(a, b, op == Op::Mod);
+  case Op::Max:
+  case Op::Min:
+    return extreme(a, b, op == Op::Max);
+  case Op::And:
+    return a.type().is_bool() ? a && b : a & b;
+  case Op::Or:
+    return a.type().is_bool() ? a || b : a | b;
+  case Op::Xor:
+    return a.type().is_bool() ? a != b : a ^ b;
+  case Op::Shl:
+  case Op::Shr:
+    return shifted(a, b, op == Op::Shl);
+  case Op::Eq:
+    return a == b;
+  case Op::Ne:
+    return a != b;
+  case Op::Lt:
+    return a < b;
+  case Op::Le:
+    return a <= b;
+  default:
+    throw Unsupported("transcendental functions must be expanded first");
+  }
+}
+
+static HExpr negated(const HExpr &a) {
+  if (!a.type().is_float())
+    return wrapping(Halide::Internal::make_zero(a.type()), a,
+                    [](HExpr x, HExpr y) { return x - y; });
+  // Flips the sign of zeros and NaN too.
+  Halide::Type bits = Halide::UInt(a.type().bits());
+  HExpr sign = Halide::Internal::make_const(bits, 1) << (a.type().bits() - 1);
+  return Halide::reinterpret(a.type(), Halide::reinterpret(bits, a) ^ sign);
+}
+
+static HExpr apply1(const Expr &node, const HExpr &a) {
+  Halide::Type type = valueType(node.type);
+  switch (node.op) {
+  case Op::Neg:
+    return negated(a);
+  case Op::Abs:
+    return a.type().is_uint() ? a : Halide::cast(a.type(), Halide::abs(a));
+  case Op::Sqrt:
+    return Halide::sqrt(a);
+  case Op::Floor:
+    return Halide::floor(a);
+  case Op::Ceil:
+    return Halide::ceil(a);
+  case Op::Round:
+    return Halide::round(a);
+  case Op::Not:
+    return a.type().is_bool() ? !a : ~a;
+  case Op::Cast:
+    return convert(a, type);
+  case Op::Bitcast:
+    return Halide::reinterpret(type, a);
+  default:
+    throw Unsupported("transcendental functions must be expanded first");
+  }
+}
+
+static HExpr constantOf(const Expr &node) {
+  Halide::Type type = valueType(node.type);
+  if (const double *value = std::get_if<double>(&node.constant))
+    return Halide::Internal::make_const(type, *value);
+  int64_t value = std::get<int64_t>(node.constant);
+  return type.is_bool() ? Halide::Internal::make_bool(value != 0)
+                        : Halide::Internal::make_const(type, value);
+}
+
+namespace {
+/// Translates the nodes of one expression.
+class Translator {
+public:
+  Translator(Builder &builder, const Stage &stage, const Coordinates &coordinates)
+      : builder(builder), stage(stage), coordinates(coordinates) {}
+
+  HExpr run(const ExprPtr &root) {
+    std::set<const Expr *> seen;
+    visitPostOrder(root, seen, [&](const ExprPtr &node) {
+      for (const ExprPtr &arg : node->args)
+        ++uses[arg.get()];
+    });
+    HExpr result = finish(*root, get(root));
+    for (size_t i = lets.size(); i-- > 0;)
+      result = Halide::Internal::Let::make(lets[i].first, lets[i].second, result);
+    return result;
+  }
+
+private:
+  /// Strict unless it is a relaxed product of plain reads.
+  static HExpr finish(const Expr &node, const HExpr &value) {
+    return node.strict ? Halide::strict_float(value) : value;
+  }
+
+  HExpr get(const ExprPtr &node) {
+    if (auto it = values.find(node.get()); it != values.end())
+      return it->second;
+    HExpr value = build(*node);
+    if (uses[node.get()] > 1 && !node->args.empty()) {
+      std::string name = "n" + std::to_string(lets.size());
+      lets.push_back({name, finish(*node, value)});
+      value = Halide::Internal::Variable::make(value.type(), name);
+    }
+    return values[node.get()] = value;
+  }
+
+  HExpr build(const Expr &node) {
+    switch (node.op) {
+    case Op::Const:
+      return constantOf(node);
+    case Op::Read:
+      return builder.load(node, stage, coordinates,
+                          [&](const ExprPtr &inner) { return get(inner); });
+    case Op::Dim:
+      return Halide::cast<int64_t>(coordinates[node.dim].value);
+    case Op::Extent:
+      return Halide::cast<int64_t>(builder.extent(node.extent));
+    case Op::Select:
+      return select(get(node.args[0]), get(node.args[1]), get(node.args[2]));
+    default:
+      break;
+    }
+    HExpr a = get(node.args[0]);
+    if (node.args.size() == 1)
+      return apply1(node, a);
+    return apply2(node.op, a, get(node.args[1]), node.strict);
+  }
+
+  Builder &builder;
+  const Stage &stage;
+  const Coordinates &coordinates;
+  std::map<const Expr *, int> uses;
+  std::map<const Expr *, HExpr> values;
+  std::vector<std::pair<std::string, HExpr>> lets;
+};
+} // namespace
+
+HExpr Builder::value(const ExprPtr &root, const Stage &stage, const Coordinates &coordinates) {
+  return Translator(*this, stage, coordinates).run(root);
+}

@@ -1,0 +1,239 @@
+//===- Address.cpp - polynomials, loads and stores ------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include "llvm/IR/Constants.h"
+
+#include <algorithm>
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using spec::Operand;
+
+DimExpr Emitter::bind(Value *value, const std::string &prefix, DimBounds range) {
+  std::string name = prefix + std::to_string(unique++);
+  env[name] = {value, static_cast<int>(env.size())};
+  bounds[name] = range;
+  return DimExpr::symbol(name);
+}
+
+int Emitter::depthOf(const DimExpr &expr) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  int depth = -1;
+  for (const std::string &name : names)
+    if (auto it = env.find(name); it != env.end())
+      depth = std::max(depth, it->second.second);
+  return depth;
+}
+
+bool Emitter::isVarying(const DimExpr &expr) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  return std::any_of(names.begin(), names.end(), [&](const std::string &name) {
+    return env.find(name)->second.first->getType()->isVectorTy();
+  });
+}
+
+Value *Emitter::emitAtom(const DimAtom &atom) {
+  if (!atom.symbol.empty())
+    return env.find(atom.symbol)->second.first;
+  Value *args[] = {emit(*atom.numerator), emit(*atom.denominator)};
+  std::optional<int64_t> divisor = atom.denominator->constantValue();
+  values.unify(args);
+  if (divisor && *divisor > 0 && isPowerOf2_64(*divisor))
+    return b.CreateAShr(args[0], Log2_64(*divisor));
+  return values.floorDiv(args[0], args[1], true);
+}
+
+/// Terms of outer loops come first, so that partial sums move out of the inner ones; the constant
+/// comes last, so that neighbours share all else.
+Value *Emitter::emit(const DimExpr &expr) {
+  struct Term {
+    int depth;
+    const DimExpr::Monomial *monomial;
+    int64_t coefficient;
+  };
+  std::vector<Term> terms;
+  int64_t constant = 0;
+  for (const auto &[monomial, coefficient] : expr.monomials()) {
+    if (monomial.empty()) {
+      constant = coefficient;
+      continue;
+    }
+    int depth = -1;
+    for (const DimAtom &atom : monomial)
+      depth = std::max(depth, atom.symbol.empty()
+                                  ? std::max(depthOf(*atom.numerator), depthOf(*atom.denominator))
+                                  : env.find(atom.symbol)->second.second);
+    terms.push_back({depth, &monomial, coefficient});
+  }
+  std::stable_sort(terms.begin(), terms.end(),
+                   [](const Term &x, const Term &y) { return x.depth < y.depth; });
+  auto join = [&](Value *x, Value *y, bool isProduct) {
+    Value *args[] = {x, y};
+    values.unify(args);
+    return isProduct ? b.CreateNSWMul(args[0], args[1]) : b.CreateNSWAdd(args[0], args[1]);
+  };
+  Value *sum = nullptr;
+  for (const Term &term : terms) {
+    Value *product = nullptr;
+    for (const DimAtom &atom : *term.monomial)
+      product = product ? join(product, emitAtom(atom), true) : emitAtom(atom);
+    if (term.coefficient != 1)
+      product = join(product, b.getInt64(term.coefficient), true);
+    sum = sum ? join(sum, product, false) : product;
+  }
+  if (!sum)
+    return b.getInt64(constant);
+  return constant ? join(sum, b.getInt64(constant), false) : sum;
+}
+
+/// Elements from the operand's start.
+DimExpr Emitter::position(const Operand &facts, const Coordinates &at) {
+  DimExpr result;
+  if (facts.layout == Operand::Layout::Strided) {
+    for (size_t i = 0; i < at.size(); ++i)
+      result = result + at[i] * facts.strides[i];
+    return result;
+  }
+  // The lane leaves the quotient where all lanes of the vector lie in one panel.
+  auto split = at[0].splitLinear(laneName);
+  DimExpr n = at[0], lane;
+  if (split && split->first == 1 &&
+      split->second == DimExpr::floorDiv(split->second, lanes) * DimExpr(lanes)) {
+    n = split->second;
+    lane = DimExpr::symbol(laneName);
+  }
+  DimExpr panel = DimExpr::floorDiv(n, 16);
+  result = panel;
+  for (size_t i = 1; i < at.size(); ++i)
+    result = result * facts.shape[i] + at[i];
+  return result * DimExpr(16) + n - panel * DimExpr(16) + lane;
+}
+
+/// The distance of neighbouring lanes in elements; nothing if it is not one known number.
+std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
+  auto split = position.splitLinear(laneName);
+  if (!split || isVarying(split->second))
+    return std::nullopt;
+  return split->first;
+}
+
+/// Whether 0 <= coordinate < extent; null if that is always so.
+Value *Emitter::condition(const Guard &guard) {
+  if (proven.count(guard.index))
+    return nullptr;
+  auto low = guard.coordinate.bounds(bounds).lower;
+  auto room = (guard.extent - guard.coordinate).bounds(bounds).lower;
+  if (low && *low >= 0 && room && *room > 0)
+    return nullptr;
+  Value *args[] = {emit(guard.coordinate), emit(guard.extent)};
+  values.unify(args);
+  return b.CreateICmpULT(args[0], args[1]);
+}
+
+void Emitter::checks(const std::vector<Guard> &guards, Value *&scalar, Value *&wide) {
+  for (const Guard &guard : guards) {
+    Value *test = condition(guard);
+    if (!test)
+      continue;
+    Value *&kept = test->getType()->isVectorTy() ? wide : scalar;
+    kept = kept ? b.CreateAnd(kept, test) : test;
+  }
+}
+
+/// Constant memory that an access outside of a tensor is sent to instead of a branch around it.
+Constant *Emitter::outsideValues(Constant *element) {
+  std::vector<Constant *> elements(std::max(lanes, 1), element);
+  auto *type = ArrayType::get(element->getType(), elements.size());
+  auto *value = ConstantArray::get(type, elements);
+  for (GlobalVariable &global : module.globals())
+    if (global.getInitializer() == value)
+      return &global;
+  auto *global =
+      new GlobalVariable(module, type, true, GlobalValue::PrivateLinkage, value, "outside");
+  global->setAlignment(Align(64));
+  return global;
+}
+
+Value *Emitter::address(const Memory &memory, const DimExpr &position) {
+  Type *element = values.memoryType(memory.facts->type);
+  DimExpr fixed;
+  for (const auto &[monomial, coefficient] : position.monomials())
+    if (monomial.empty())
+      fixed = DimExpr(coefficient);
+  Value *pointer = b.CreateGEP(element, memory.base, emit(position - fixed));
+  return fixed == DimExpr(0) ? pointer : b.CreateGEP(element, pointer, emit(fixed));
+}
+
+Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,
+                     double outside) {
+  const Operand &facts = *memory.facts;
+  Type *element = values.memoryType(facts.type);
+  Align align(byteSize(facts.type));
+  DimExpr place = position(facts, at);
+  std::optional<int64_t> stride = laneStride(place);
+  Value *scalarTest = nullptr, *laneTest = nullptr, *result;
+  checks(guards, scalarTest, laneTest);
+  Constant *missing =
+      facts.type == DType::Bool ? b.getInt8(outside != 0) : values.constant(outside, facts.type);
+  auto guarded = [&](Value *pointer) {
+    return scalarTest ? b.CreateSelect(scalarTest, pointer, outsideValues(missing)) : pointer;
+  };
+  if (stride == 0 && !laneTest) {
+    result = b.CreateAlignedLoad(element, guarded(address(memory, place)), align);
+  } else {
+    auto *type = FixedVectorType::get(element, lanes);
+    auto *rest = ConstantVector::getSplat(type->getElementCount(), missing);
+    bool isPanel = facts.layout == Operand::Layout::Panel16;
+    Value *test = laneTest;
+    if (mask && !(isPanel && stride == 1))
+      test = test ? b.CreateAnd(test, mask) : mask;
+    if (stride == 1) {
+      Value *pointer = guarded(address(memory, place - DimExpr::symbol(laneName)));
+      result = test ? static_cast<Value *>(b.CreateMaskedLoad(type, pointer, align, test, rest))
+                    : b.CreateAlignedLoad(type, pointer, align);
+    } else {
+      if (scalarTest) {
+        Value *all = values.splat(scalarTest, lanes);
+        test = test ? b.CreateAnd(test, all) : all;
+      }
+      Value *pointers = b.CreateGEP(element, memory.base, values.splat(emit(place), lanes));
+      result = b.CreateMaskedGather(type, pointers, align, test, rest);
+    }
+  }
+  return facts.type == DType::Bool
+             ? b.CreateICmpNE(result, Constant::getNullValue(result->getType()))
+             : result;
+}
+
+void Emitter::store(const Memory &memory, const Coordinates &at, Value *value) {
+  const Operand &facts = *memory.facts;
+  Align align(byteSize(facts.type));
+  DimExpr place = position(facts, at);
+  std::optional<int64_t> stride = laneStride(place);
+  if (facts.type == DType::Bool) {
+    Type *byte = b.getInt8Ty();
+    if (auto *vector = dyn_cast<VectorType>(value->getType()))
+      byte = VectorType::get(byte, vector->getElementCount());
+    value = b.CreateZExt(value, byte);
+  }
+  if (stride == 0 && !value->getType()->isVectorTy()) {
+    b.CreateAlignedStore(value, address(memory, place), align);
+    return;
+  }
+  value = values.splat(value, lanes);
+  if (stride == 1) {
+    Value *pointer = address(memory, place - DimExpr::symbol(laneName));
+    if (mask)
+      b.CreateMaskedStore(value, pointer, align, mask);
+    else
+      b.CreateAlignedStore(value, pointer, align);
+    return;
+  }
+  Value *pointers =
+      b.CreateGEP(value->getType()->getScalarType(), memory.base, values.splat(emit(place), lanes));
+  b.CreateMaskedScatter(value, pointers, align, mask);
+}

@@ -1,0 +1,135 @@
+//===- Evaluate.cpp - bodies of stages at a point -------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include <algorithm>
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+Frame Emitter::frameOf(const Stage &stage, Coordinates at, std::vector<Guard> guards) {
+  std::string key = stage.name;
+  for (const DimExpr &value : at)
+    key += "," + value.str();
+  for (const Guard &guard : guards)
+    key += "?" + guard.coordinate.str();
+  return {&stage, std::move(at), std::move(guards), std::move(key)};
+}
+
+const Coordinates &Emitter::shapeOf(const Read &read) {
+  const Operand *operand = spec.findOperand(read.source);
+  return operand ? operand->shape : spec.findStage(read.source)->domain;
+}
+
+/// The coordinate of an index at a frame. An indirect part is evaluated, clamped and bound to a
+/// fresh symbol; when planning (`emits` false) the symbol "%x" stands for it.
+DimExpr Emitter::coordinate(const Index &index, const DimExpr &extent, const Frame &frame,
+                            bool emits) {
+  DimExpr result = index.offset;
+  for (auto [dim, coefficient] : index.terms)
+    result = result + frame.at[dim] * DimExpr(coefficient);
+  if (!index.indirect)
+    return result;
+  if (!emits)
+    return result + DimExpr::symbol("%x");
+  Value *zero = b.getInt64(0), *last = emit(extent - DimExpr(1));
+  Value *args[] = {evaluate(index.indirect, frame), zero, last};
+  values.unify(args);
+  Value *clamped = b.CreateBinaryIntrinsic(Intrinsic::smin, args[0], args[2]);
+  clamped = b.CreateBinaryIntrinsic(Intrinsic::smax, clamped, args[1]);
+  std::optional<int64_t> size = extent.constantValue();
+  return result + bind(clamped, "%x", {0, size ? std::optional(*size - 1) : std::nullopt});
+}
+
+/// Visits the reads of memory and of reducing stages, through inlined stages.
+void Emitter::walk(const ExprPtr &root, const Frame &frame, ReadVisitor visit) {
+  std::set<const Expr *> seen;
+  visitPostOrder(root, seen, [&](const ExprPtr &node) {
+    if (node->op != Op::Read)
+      return;
+    const Coordinates &shape = shapeOf(node->read);
+    Coordinates at;
+    std::vector<Guard> guards = frame.guards;
+    for (size_t i = 0; i < shape.size(); ++i) {
+      at.push_back(coordinate(node->read.indices[i], shape[i], frame, false));
+      if (node->read.outside)
+        guards.push_back({&node->read.indices[i], at.back(), shape[i]});
+    }
+    const Stage *stage = spec.findStage(node->read.source);
+    bool isInlined = stage && stage->combiner == Combiner::None && !spec.findOperand(stage->name) &&
+                     !wholeStages.count(stage->name);
+    if (isInlined)
+      return walk(stage->body, frameOf(*stage, std::move(at), std::move(guards)), visit);
+    Frame reached = frame;
+    reached.guards = std::move(guards);
+    visit(node->read, node->type, at, reached);
+  });
+}
+
+Value *Emitter::evaluateRead(const Expr &expr, const Frame &frame) {
+  const Read &read = expr.read;
+  const Coordinates &shape = shapeOf(read);
+  Coordinates at;
+  std::vector<Guard> guards = frame.guards;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    at.push_back(coordinate(read.indices[i], shape[i], frame, true));
+    if (read.outside)
+      guards.push_back({&read.indices[i], at.back(), shape[i]});
+  }
+  if (auto it = memories.find(read.source); it != memories.end())
+    return load(it->second, at, guards, read.outside.value_or(0));
+  const Stage &stage = *spec.findStage(read.source);
+  Value *value;
+  if (stage.combiner == Combiner::None) {
+    value = evaluate(stage.body, frameOf(stage, at, guards));
+  } else {
+    auto it = placedValues.find(frameOf(stage, at).key);
+    if (it == placedValues.end()) {
+      message = "stage '" + stage.name + "' is read at points it is not computed for";
+      return UndefValue::get(values.type(expr.type));
+    }
+    value = it->second;
+  }
+  if (!read.outside)
+    return value;
+  Value *scalarTest = nullptr, *laneTest = nullptr;
+  checks({guards.begin() + frame.guards.size(), guards.end()}, scalarTest, laneTest);
+  for (Value *test : {scalarTest, laneTest}) {
+    if (!test)
+      continue;
+    Value *args[] = {test, value, values.constant(*read.outside, expr.type)};
+    values.unify(args);
+    value = b.CreateSelect(args[0], args[1], args[2]);
+  }
+  return value;
+}
+
+Value *Emitter::evaluateNode(const Expr &expr, const Frame &frame) {
+  switch (expr.op) {
+  case Op::Const:
+    return values.constant(expr);
+  case Op::Dim:
+    return emit(frame.at[expr.dim]);
+  case Op::Extent:
+    return emit(expr.extent);
+  case Op::Read:
+    return evaluateRead(expr, frame);
+  default: {
+    SmallVector<Value *, 3> args;
+    for (const ExprPtr &arg : expr.args)
+      args.push_back(evaluate(arg, frame));
+    return values.apply(expr, std::move(args));
+  }
+  }
+}
+
+Value *Emitter::evaluate(const ExprPtr &expr, const Frame &frame) {
+  auto key = std::pair(static_cast<const Expr *>(expr.get()), frame.key);
+  if (auto it = memo.find(key); it != memo.end())
+    return it->second;
+  Value *value = evaluateNode(*expr, frame);
+  memo[key] = value;
+  return value;
+}

@@ -1,0 +1,387 @@
+//===- Nest.cpp - loops, tiles and tasks ----------------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+/// Tiles of the innermost parallel level in one block of it.
+static constexpr int64_t blockTiles = 32;
+/// Elements times reduction length from which a stage is shared out, and into how many tasks:
+/// fixed, so that results do not depend on the number of threads.
+static constexpr int64_t parallelWork = 1 << 18, maxTasks = 16;
+
+static DimExpr ceilDiv(const DimExpr &value, int64_t by) {
+  return DimExpr::floorDiv(value + DimExpr(by - 1), DimExpr(by));
+}
+
+void Emitter::loop(Value *from, Value *to, Body body) {
+  auto *first = dyn_cast<ConstantInt>(from), *last = dyn_cast<ConstantInt>(to);
+  if (first && last && first->getSExtValue() >= last->getSExtValue())
+    return;
+  if (first && last && first->getSExtValue() + 1 == last->getSExtValue())
+    return body(from);
+  Function *function = b.GetInsertBlock()->getParent();
+  LLVMContext &context = b.getContext();
+  BasicBlock *before = b.GetInsertBlock();
+  auto *inside = BasicBlock::Create(context, "loop", function);
+  auto *after = BasicBlock::Create(context, "done", function);
+  b.CreateCondBr(b.CreateICmpSLT(from, to), inside, after);
+  b.SetInsertPoint(inside);
+  PHINode *i = b.CreatePHI(b.getInt64Ty(), 2, "i");
+  i->addIncoming(from, before);
+  body(i);
+  Value *next = b.CreateNSWAdd(i, b.getInt64(1));
+  i->addIncoming(next, b.GetInsertBlock());
+  b.CreateCondBr(b.CreateICmpSLT(next, to), inside, after);
+  b.SetInsertPoint(after);
+}
+
+void Emitter::branch(Value *condition, function_ref<void()> yes, function_ref<void()> no) {
+  if (auto *known = dyn_cast<ConstantInt>(condition))
+    return known->isOne() ? yes() : no();
+  Function *function = b.GetInsertBlock()->getParent();
+  auto *first = BasicBlock::Create(b.getContext(), "yes", function);
+  auto *second = BasicBlock::Create(b.getContext(), "no", function);
+  auto *after = BasicBlock::Create(b.getContext(), "join", function);
+  b.CreateCondBr(condition, first, second);
+  b.SetInsertPoint(first);
+  yes();
+  b.CreateBr(after);
+  b.SetInsertPoint(second);
+  no();
+  b.CreateBr(after);
+  b.SetInsertPoint(after);
+}
+
+std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
+  std::vector<std::pair<Frame, Value *>> points;
+  Coordinates base = rootDims(*plan.root);
+  for (auto &[dim, value] : tileBase)
+    base[dim] = value;
+  bool hasVector = tileBase.count(plan.vectorDim), hasRows = tileBase.count(plan.rowDim);
+  for (int row = 0; row < (hasRows ? tileRows : 1); ++row)
+    for (int vector = 0; vector < (hasVector ? tileVectors : 1); ++vector) {
+      Coordinates at = base;
+      Value *exists = nullptr;
+      if (hasRows)
+        at[plan.rowDim] = at[plan.rowDim] + DimExpr(row);
+      if (hasVector) {
+        DimExpr &n = at[plan.vectorDim];
+        n = n + DimExpr(static_cast<int64_t>(vector) * lanes) + DimExpr::symbol(laneName);
+        if (isLastMasked && vector == tileVectors - 1)
+          exists =
+              b.CreateICmpSLT(emit(n), values.splat(emit(extentOf(plan, plan.vectorDim)), lanes));
+      }
+      points.push_back({frameOf(*plan.root, std::move(at)), exists});
+    }
+  return points;
+}
+
+void Emitter::storeTile(const Plan &plan) {
+  const Stage &root = *plan.root;
+  const Memory &memory = memories.find(root.name)->second;
+  for (auto &[frame, exists] : tilePoints(plan)) {
+    memo.clear();
+    mask = exists;
+    Value *value =
+        root.combiner == Combiner::None ? evaluate(root.body, frame) : placedValues[frame.key];
+    Coordinates at = frame.at;
+    if (!root.store.empty()) {
+      at.clear();
+      for (size_t i = 0; i < root.store.size(); ++i)
+        at.push_back(coordinate(root.store[i], memory.facts->shape[i], frame, true));
+    }
+    store(memory, at, value);
+  }
+  mask = nullptr;
+}
+
+void Emitter::vectorTail(const Plan &plan, function_ref<void()> body) {
+  const DimExpr &extent = extentOf(plan, plan.vectorDim);
+  DimExpr tile = DimExpr(plan.lanes * plan.vectors);
+  DimExpr from = DimExpr::floorDiv(extent, tile) * tile, rest = extent - from;
+  if (std::optional<int64_t> left = rest.constantValue()) {
+    if (*left == 0)
+      return;
+    tileBase[plan.vectorDim] = from;
+    tileVectors = (*left + plan.lanes - 1) / plan.lanes;
+    isLastMasked = *left % plan.lanes != 0;
+    return body();
+  }
+  tileVectors = 1;
+  isLastMasked = true;
+  loop(b.getInt64(0), emit(ceilDiv(rest, plan.lanes)), [&](Value *i) {
+    tileBase[plan.vectorDim] = from + bind(i, "%i", {0, {}}) * DimExpr(plan.lanes);
+    body();
+  });
+}
+
+void Emitter::rowTail(const Plan &plan, function_ref<void()> body) {
+  const DimExpr &extent = extentOf(plan, plan.rowDim);
+  DimExpr from = DimExpr::floorDiv(extent, plan.rows) * DimExpr(plan.rows), rest = extent - from;
+  if (std::optional<int64_t> left = rest.constantValue()) {
+    if (*left == 0)
+      return;
+    tileBase[plan.rowDim] = from;
+    tileRows = *left;
+    return body();
+  }
+  for (int rows = 8; rows >= 1; rows /= 2) {
+    if (rows >= plan.rows)
+      continue;
+    DimExpr before = DimExpr::floorDiv(rest, 2 * rows) * DimExpr(2 * rows);
+    tileRows = rows;
+    loop(b.getInt64(0), emit(DimExpr::floorDiv(rest - before, rows)), [&](Value *i) {
+      tileBase[plan.rowDim] = from + before + bind(i, "%i", {0, {}}) * DimExpr(rows);
+      body();
+    });
+  }
+}
+
+void Emitter::tiledLevel(const Plan &plan, size_t level) {
+  bool isVector = plan.levels[level].kind == Level::Kind::Vector;
+  bool isRows = plan.levels[level].kind == Level::Kind::Rows;
+  int dim = plan.levels[level].dim;
+  int64_t tile = isVector ? plan.lanes * plan.vectors : isRows ? plan.rows : 1;
+  DimExpr full = DimExpr::floorDiv(extentOf(plan, dim), tile);
+  bool isSplit = plan.splitsNext && level == plan.parallelLevels;
+  Value *from = b.getInt64(0), *to = emit(full);
+  if (isSplit && blocks != DimExpr(1)) {
+    from = emit(block * DimExpr(blockTiles));
+    to = b.CreateBinaryIntrinsic(Intrinsic::smin, to, emit((block + 1) * DimExpr(blockTiles)));
+  }
+  loop(from, to, [&](Value *i) {
+    std::optional<int64_t> count = full.bounds(bounds).upper;
+    DimExpr at = bind(i, "%i", {0, count ? std::optional(*count - 1) : std::nullopt});
+    tileBase[dim] = at * DimExpr(tile);
+    if (isVector) {
+      tileVectors = plan.vectors;
+      isLastMasked = false;
+    } else if (isRows) {
+      tileRows = plan.rows;
+    }
+    enter(plan, level + 1);
+  });
+  if (isVector || isRows) {
+    auto next = [&] { enter(plan, level + 1); };
+    auto tail = [&] { isVector ? vectorTail(plan, next) : rowTail(plan, next); };
+    if (!isSplit || blocks == DimExpr(1))
+      tail();
+    else
+      branch(b.CreateICmpEQ(emit(block + 1), emit(blocks)), tail, [] {});
+  }
+  tileBase.erase(dim);
+}
+
+/// Computes what is placed at this depth, then the level's loop, or the tile.
+void Emitter::enter(const Plan &plan, size_t level) {
+  auto before = placedValues;
+  for (const Placed &placed : plan.placed)
+    if (placed.depth == level)
+      place(plan, placed);
+  if (level == plan.levels.size())
+    storeTile(plan);
+  else
+    tiledLevel(plan, level);
+  placedValues = std::move(before);
+}
+
+DimExpr Emitter::levelCount(const Plan &plan, const Level &level) {
+  bool isVector = level.kind == Level::Kind::Vector;
+  int64_t tile = isVector ? plan.lanes * plan.vectors : 1;
+  return ceilDiv(extentOf(plan, level.dim), tile);
+}
+
+/// Enters the levels that tasks share: `at` holds the number of the tile in each.
+void Emitter::enterFlat(const Plan &plan, size_t level, ArrayRef<Value *> at) {
+  if (level == plan.parallelLevels) {
+    // Blocks of the next level, whose number is the last coordinate.
+    block = plan.splitsNext ? bind(at[level], "%b", {0, {}}) : DimExpr(0);
+    return enter(plan, level);
+  }
+  int dim = plan.levels[level].dim;
+  const DimExpr &extent = extentOf(plan, dim);
+  bool isVector = plan.levels[level].kind == Level::Kind::Vector;
+  int64_t tile = isVector ? plan.lanes * plan.vectors : 1;
+  DimExpr full = DimExpr::floorDiv(extent, tile);
+  auto main = [&] {
+    auto last = full.bounds(bounds).upper;
+    DimExpr i = bind(at[level], "%t", {0, last ? std::optional(*last - 1) : std::nullopt});
+    tileBase[dim] = i * DimExpr(tile);
+    tileVectors = plan.vectors;
+    isLastMasked = false;
+    enterFlat(plan, level + 1, at);
+  };
+  if (!isVector || extent == full * DimExpr(tile)) {
+    main();
+  } else {
+    // A tail of open size counts as one tile: all its vectors, each masked, follow in a loop.
+    Value *isFull = full == DimExpr(0) ? b.getFalse() : b.CreateICmpSLT(at[level], emit(full));
+    branch(isFull, main, [&] { vectorTail(plan, [&] { enterFlat(plan, level + 1, at); }); });
+  }
+  tileBase.erase(dim);
+}
+
+DimExpr Emitter::flatCount(const Plan &plan) {
+  DimExpr count = 1;
+  for (size_t i = 0; i < plan.parallelLevels; ++i)
+    count = count * levelCount(plan, plan.levels[i]);
+  return count * blocks;
+}
+
+void Emitter::chooseBlocks(const Plan &plan) {
+  blocks = 1;
+  if (!plan.splitsNext)
+    return;
+  const Level &level = plan.levels[plan.parallelLevels];
+  int64_t tile = level.kind == Level::Kind::Vector ? plan.lanes * plan.vectors
+                 : level.kind == Level::Kind::Rows ? plan.rows
+                                                   : 1;
+  DimExpr extent = extentOf(plan, level.dim);
+  // One block at least: a rest without a full tile needs one too.
+  DimExpr full = DimExpr::floorDiv(extent, tile);
+  if (std::optional<int64_t> known = full.constantValue())
+    blocks = std::max<int64_t>((*known + blockTiles - 1) / blockTiles, 1);
+  else
+    blocks = DimExpr::floorDiv(full, blockTiles) + 1;
+}
+
+void Emitter::bindSymbols(Value *dims) {
+  env.clear();
+  for (size_t i = 0; i < spec.symbols.size(); ++i) {
+    Value *value = b.CreateLoad(b.getInt64Ty(), b.CreateConstGEP1_64(b.getInt64Ty(), dims, i));
+    env[spec.symbols[i].name] = {value, -1};
+    bounds[spec.symbols[i].name] = {spec.symbols[i].lower, spec.symbols[i].upper};
+  }
+}
+
+/// The task of one stored stage: int32_t (ctx, int32_t index, closure) where the closure holds
+/// bufs, dims, the number of tasks and the stack block of whole stages.
+Function *Emitter::emitTask(const Plan &plan, StringRef name) {
+  Type *pointer = b.getPtrTy();
+  auto *type = FunctionType::get(b.getInt32Ty(), {pointer, b.getInt32Ty(), pointer}, false);
+  auto *task = Function::Create(type, GlobalValue::InternalLinkage, name, module);
+  b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", task));
+  Value *closure = task->getArg(2);
+  auto field = [&](int i) { return b.CreateConstGEP1_64(pointer, closure, i); };
+  Value *bufs = b.CreateLoad(pointer, field(0));
+  Value *tasks = b.CreateLoad(b.getInt64Ty(), field(2));
+  Value *stack = b.CreateLoad(pointer, field(3));
+  bindSymbols(b.CreateLoad(pointer, field(1)));
+  memories.clear();
+  for (size_t i = 0; i < spec.operands.size(); ++i) {
+    Value *base = b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, bufs, i));
+    memories[spec.operands[i].name] = {&spec.operands[i], base};
+  }
+  for (auto &[stage, place] : wholeStages)
+    memories[stage] = {&place.facts, b.CreateConstGEP1_64(b.getInt8Ty(), stack, place.offset)};
+  lanes = plan.lanes;
+  SmallVector<Constant *, 64> numbers;
+  for (int i = 0; i < lanes; ++i)
+    numbers.push_back(b.getInt64(i));
+  env[std::string(laneName)] = {ConstantVector::get(numbers), static_cast<int>(env.size())};
+  bounds[std::string(laneName)] = {0, lanes - 1};
+  tileBase.clear();
+  chooseBlocks(plan);
+  Value *total = emit(flatCount(plan));
+  Value *index = b.CreateZExt(task->getArg(1), b.getInt64Ty());
+  Value *from = b.CreateUDiv(b.CreateMul(total, index), tasks);
+  Value *to = b.CreateUDiv(b.CreateMul(total, b.CreateAdd(index, b.getInt64(1))), tasks);
+  loop(from, to, [&](Value *flat) {
+    std::vector<Value *> at(plan.parallelLevels + 1);
+    auto split = [&](Value *count) {
+      Value *rest = b.CreateURem(flat, count);
+      flat = b.CreateUDiv(flat, count);
+      return rest;
+    };
+    at[plan.parallelLevels] = split(emit(blocks));
+    for (size_t i = plan.parallelLevels; i-- > 0;)
+      at[i] = i == 0 ? flat : split(emit(levelCount(plan, plan.levels[i])));
+    enterFlat(plan, 0, at);
+  });
+  b.CreateRet(b.getInt32(0));
+  return task;
+}
+
+void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tasks,
+                        Function *kernel) {
+  Type *pointer = b.getPtrTy();
+  b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", kernel));
+  bindSymbols(kernel->getArg(2));
+  auto *closure = b.CreateAlloca(ArrayType::get(pointer, 4));
+  auto *stack = b.CreateAlloca(ArrayType::get(b.getInt8Ty(), std::max<int64_t>(stackBytes, 1)));
+  stack->setAlignment(Align(64));
+  auto field = [&](int i) { return b.CreateConstGEP1_64(pointer, closure, i); };
+  b.CreateStore(kernel->getArg(1), field(0));
+  b.CreateStore(kernel->getArg(2), field(1));
+  b.CreateStore(stack, field(3));
+  auto share = module.getOrInsertFunction("kiln_parallel_for", b.getInt32Ty(), pointer, pointer,
+                                          b.getInt32Ty(), pointer);
+  for (size_t i = 0; i < plans.size(); ++i) {
+    chooseBlocks(plans[i]);
+    Value *total = emit(flatCount(plans[i]));
+    Value *count = b.CreateBinaryIntrinsic(Intrinsic::smin, total, b.getInt64(maxTasks));
+    Value *isLarge = b.CreateAnd(b.CreateICmpSGE(emit(plans[i].work), b.getInt64(parallelWork)),
+                                 b.CreateICmpSGT(total, b.getInt64(1)));
+    count = b.CreateSelect(isLarge, count, b.getInt64(1));
+    b.CreateStore(count, field(2));
+    auto *failed = BasicBlock::Create(b.getContext(), "failed", kernel);
+    auto *next = BasicBlock::Create(b.getContext(), "next", kernel);
+    auto check = [&](Value *status) {
+      auto *good = BasicBlock::Create(b.getContext(), "good", kernel);
+      b.CreateCondBr(b.CreateIsNull(status), good, failed);
+      b.SetInsertPoint(failed);
+      b.CreateRet(status);
+      b.SetInsertPoint(good);
+    };
+    branch(
+        isLarge,
+        [&] {
+          isParallel = true;
+          check(b.CreateCall(
+              share, {kernel->getArg(0), tasks[i], b.CreateTrunc(count, b.getInt32Ty()), closure}));
+        },
+        [&] { b.CreateCall(tasks[i], {kernel->getArg(0), b.getInt32(0), closure}); });
+    b.CreateBr(next);
+    b.SetInsertPoint(next);
+    if (failed->empty())
+      failed->eraseFromParent();
+  }
+  b.CreateRet(b.getInt32(0));
+}
+
+std::string Emitter::run(StringRef symbol) {
+  for (const Symbol &value : spec.symbols)
+    bounds[value.name] = {value.lower, value.upper};
+  std::vector<Plan> plans;
+  for (bool isSettled = false; !isSettled;) {
+    plans.clear();
+    isSettled = true;
+    for (const Stage &stage : spec.stages) {
+      if (!spec.findOperand(stage.name) && !wholeStages.count(stage.name))
+        continue;
+      unplaced = nullptr;
+      plans.push_back(makePlan(stage));
+      if (!unplaced)
+        continue;
+      if (!keepWhole(*unplaced))
+        return message;
+      isSettled = false;
+      break;
+    }
+  }
+  Type *pointer = b.getPtrTy();
+  auto *kernel =
+      Function::Create(FunctionType::get(b.getInt32Ty(), {pointer, pointer, pointer}, false),
+                       GlobalValue::ExternalLinkage, symbol, module);
+  std::vector<Function *> tasks;
+  for (size_t i = 0; i < plans.size(); ++i)
+    tasks.push_back(emitTask(plans[i], (symbol + "_task" + Twine(i)).str()));
+  callTasks(plans, tasks, kernel);
+  return message;
+}

@@ -1,0 +1,327 @@
+//===- Plan.cpp - which stages are stored, and by which loops -------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
+
+#include <algorithm>
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+static std::string dimName(int dim) { return "%d" + std::to_string(dim); }
+static std::string reductionName(int dim) { return "%r" + std::to_string(dim); }
+
+static bool mentions(const DimExpr &expr, std::string_view prefix) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  return llvm::any_of(names, [&](const std::string &name) { return name.starts_with(prefix); });
+}
+
+static Coordinates withReduction(const Stage &stage, Coordinates at) {
+  for (size_t i = 0; i < stage.reduction.size(); ++i)
+    at.push_back(DimExpr::symbol(reductionName(i)));
+  return at;
+}
+
+bool Emitter::isUnit(const DimExpr &extent) const { return extent == DimExpr(1); }
+
+Coordinates Emitter::rootDims(const Stage &stage) {
+  Coordinates at;
+  for (size_t i = 0; i < stage.domain.size(); ++i)
+    at.push_back(DimExpr::symbol(dimName(i)));
+  return at;
+}
+
+/// Collects the reducing stages that `body` reads, dependencies first. Fails, naming the stage in
+/// `unplaced`, where one is read along another's reduction, indirectly or outside of its domain.
+bool Emitter::findPlaced(Plan &plan, const ExprPtr &body, const Frame &frame) {
+  bool isFine = true;
+  walk(body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &reached) {
+    if (!isFine || spec.findOperand(read.source) || wholeStages.count(read.source))
+      return;
+    const Stage &stage = *spec.findStage(read.source);
+    bool isFixed = reached.guards.empty() && llvm::none_of(at, [](const DimExpr &value) {
+                     return mentions(value, "%r") || mentions(value, "%x");
+                   });
+    if (!isFixed) {
+      unplaced = &stage;
+      isFine = false;
+      return;
+    }
+    if (llvm::any_of(plan.placed, [&](const Placed &p) { return p.stage == &stage && p.at == at; }))
+      return;
+    isFine = findPlaced(plan, stage.body, frameOf(stage, withReduction(stage, at)));
+    plan.placed.push_back({&stage, at, {}});
+  });
+  return isFine;
+}
+
+/// Gives an intermediate stage memory on the stack, if it is small and of constant size.
+bool Emitter::keepWhole(const Stage &stage) {
+  Operand facts{
+      stage.name, stage.type, stage.domain, {}, Operand::Layout::Strided, 64, Operand::Use::Scratch,
+      ""};
+  DimExpr count = 1;
+  for (const DimExpr &extent : llvm::reverse(stage.domain)) {
+    facts.strides.insert(facts.strides.begin(), count);
+    count = count * extent;
+  }
+  std::optional<int64_t> size = count.bounds(bounds).upper;
+  int64_t bytes = size && *size <= 65536 ? alignTo(*size * byteSize(stage.type), 64) : 65537;
+  if (stackBytes + bytes > 65536) {
+    message = "stage '" + stage.name +
+              "' needs a scratch operand: expected at most 65536 bytes of "
+              "intermediate values, got " +
+              (size ? std::to_string(*size) : "an open number of") + " elements";
+    return false;
+  }
+  wholeStages[stage.name] = {facts, stackBytes};
+  stackBytes += bytes;
+  return true;
+}
+
+Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr &body,
+                                       const Frame &frame) {
+  Strides result;
+  walk(body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
+    auto whole = wholeStages.find(read.source);
+    const Operand *facts =
+        whole != wholeStages.end() ? &whole->second.facts : spec.findOperand(read.source);
+    if (!facts)
+      return;
+    bool isPanel = facts->layout == Operand::Layout::Panel16;
+    bool inRest = isPanel && llvm::any_of(llvm::drop_begin(at), [&](const DimExpr &value) {
+                    return mentions(value, symbol);
+                  });
+    auto split = (isPanel ? at[0] : position(*facts, at)).splitLinear(symbol);
+    if (!split || inRest || (split->first != 0 && split->first != 1))
+      ++result.scattered;
+    else
+      ++(split->first ? result.contiguous : result.uniform);
+  });
+  return result;
+}
+
+/// The stage computed at each point of the tile: the kernel's inner loop is its.
+const Placed *Emitter::coreOf(const Plan &plan) const {
+  if (plan.placed.empty())
+    return nullptr;
+  const Placed &last = plan.placed.back();
+  for (size_t i = 0; i < plan.root->domain.size(); ++i)
+    if (!isUnit(plan.root->domain[i]) && !llvm::is_contained(last.dims, static_cast<int>(i)))
+      return nullptr;
+  return &last;
+}
+
+int Emitter::bestDim(const Plan &plan, const ExprPtr &body, const Frame &frame, bool &isClean) {
+  int best = -1, bestScore = 0;
+  const Stage &root = *plan.root;
+  auto whole = wholeStages.find(root.name);
+  const Operand &facts =
+      whole != wholeStages.end() ? whole->second.facts : *spec.findOperand(root.name);
+  Frame rootFrame = frameOf(root, rootDims(root));
+  Coordinates stored = rootFrame.at;
+  if (!root.store.empty()) {
+    stored.clear();
+    for (size_t i = 0; i < root.store.size(); ++i)
+      stored.push_back(coordinate(root.store[i], facts.shape[i], rootFrame, false));
+  }
+  DimExpr place = position(facts, stored);
+  for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
+    if (isUnit(root.domain[dim]))
+      continue;
+    Strides loads = stridesAlong(dimName(dim), body, frame);
+    auto split = place.splitLinear(dimName(dim));
+    int score = 2 * loads.contiguous + loads.uniform - 3 * loads.scattered +
+                (split && split->first == 1 ? 2 : -2);
+    std::optional<int64_t> extent = root.domain[dim].constantValue();
+    score -= extent && *extent < 4 ? 3 : 0;
+    if (best >= 0 && score <= bestScore)
+      continue;
+    best = dim;
+    bestScore = score;
+    isClean = loads.scattered == 0;
+  }
+  return best;
+}
+
+int Emitter::lanesFor(const Plan &plan) {
+  int64_t width = 1;
+  bool hasPanel = false;
+  std::set<const Expr *> seen;
+  std::function<void(const Stage &)> visitStage = [&](const Stage &stage) {
+    visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+      if (node->type != DType::I64)
+        width = std::max(width, byteSize(node->type));
+      if (node->op != Op::Read)
+        return;
+      const Operand *operand = spec.findOperand(node->read.source);
+      hasPanel |= operand && operand->layout == Operand::Layout::Panel16;
+      if (!operand)
+        visitStage(*spec.findStage(node->read.source));
+    });
+  };
+  visitStage(*plan.root);
+  int lanes = std::max<int64_t>(target.vectorBytes / width, 2);
+  return hasPanel ? std::min(lanes, 16) : lanes;
+}
+
+/// What fills the lanes: a dimension of the root, or for a stage without such one its reduction.
+void Emitter::chooseLanes(Plan &plan) {
+  const Placed *core = coreOf(plan);
+  const Stage &stage = core ? *core->stage : *plan.root;
+  Frame frame = frameOf(stage, core ? withReduction(stage, core->at) : rootDims(stage));
+  bool isClean = true;
+  plan.lanes = lanesFor(plan);
+  plan.vectorDim = bestDim(plan, stage.body, frame, isClean);
+  for (Placed &placed : plan.placed) {
+    bool isCore = &placed == core;
+    if (llvm::is_contained(placed.dims, plan.vectorDim) && (!isCore || isClean))
+      continue;
+    int best = -1, bestScore = 0;
+    Frame at = frameOf(*placed.stage, withReduction(*placed.stage, placed.at));
+    for (int dim = placed.stage->reduction.size() - 1; dim >= 0; --dim) {
+      std::optional<int64_t> extent = placed.stage->reduction[dim].constantValue();
+      Strides loads = stridesAlong(reductionName(dim), placed.stage->body, at);
+      int score = 2 * loads.contiguous + loads.uniform - 3 * loads.scattered;
+      if ((extent && *extent < 4) || (isCore && plan.vectorDim >= 0 && loads.scattered) ||
+          (best >= 0 && score <= bestScore))
+        continue;
+      best = dim;
+      bestScore = score;
+    }
+    placed.lanesAlong = best;
+    if (isCore && best >= 0)
+      plan.vectorDim = -1;
+  }
+}
+
+/// Vectors and rows of a tile so that accumulators, one row of vectors and a factor fit into the
+/// registers.
+void Emitter::chooseTile(Plan &plan) {
+  const Placed *core = coreOf(plan);
+  const Stage &root = *plan.root;
+  std::set<const Expr *> nodes;
+  visitPostOrder(root.body, nodes, [](const ExprPtr &) {});
+  plan.vectors = plan.vectorDim < 0 ? 1 : nodes.size() > 40 ? 2 : 4;
+  if (!core)
+    return;
+  const Stage &stage = *core->stage;
+  Frame frame = frameOf(stage, withReduction(stage, core->at));
+  bool hasReuse = false;
+  for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
+    if (dim == plan.vectorDim || isUnit(root.domain[dim]))
+      continue;
+    Strides loads = stridesAlong(dimName(dim), stage.body, frame);
+    if (plan.rowDim < 0 || (!hasReuse && loads.uniform > 0))
+      plan.rowDim = dim;
+    hasReuse |= loads.uniform > 0;
+  }
+  bool isArg = stage.combiner == Combiner::ArgMax || stage.combiner == Combiner::ArgMin;
+  int64_t bytes = plan.lanes * byteSize(stage.body->type);
+  int cost = divideCeil(bytes, target.vectorBytes) * (isArg ? 3 : 1);
+  int registers = std::max(target.vectorRegisters / cost, 4);
+  if (plan.vectorDim >= 0) {
+    std::optional<int64_t> n = root.domain[plan.vectorDim].constantValue();
+    int64_t total = n ? divideCeil(*n, plan.lanes) : 0;
+    int most = registers >= 32 ? 4 : registers >= 16 ? 3 : 1;
+    plan.vectors = std::min(2, most);
+    if (n && total <= most)
+      plan.vectors = std::max<int64_t>(total, 1);
+    else if (n && most == 4)
+      plan.vectors = total % 3 == 0 ? 3 : total % 4 == 0 ? 4 : total % 2 == 0 ? 2 : 3;
+  }
+  if (plan.rowDim < 0)
+    return;
+  int limit = std::clamp((registers - 1 - plan.vectors) / plan.vectors, 1, 14);
+  if (plan.vectors == 3 || !hasReuse || plan.vectorDim < 0)
+    limit = std::min(limit, hasReuse && plan.vectorDim >= 0 ? 8 : 4);
+  plan.rows = limit;
+  if (std::optional<int64_t> m = root.domain[plan.rowDim].constantValue()) {
+    plan.rows = std::clamp<int64_t>(*m, 1, limit);
+    for (int rows = limit; rows * 5 >= limit * 3; --rows)
+      if (*m > limit && *m % rows == 0) {
+        plan.rows = rows;
+        break;
+      }
+  }
+}
+
+/// Dimensions that placed stages need come first; then those that the vector loads of the core
+/// depend on, the vectors, the rest, and rows innermost.
+void Emitter::chooseLevels(Plan &plan) {
+  const Placed *core = coreOf(plan);
+  std::vector<std::pair<int, int>> order;
+  for (int dim = 0; dim < static_cast<int>(plan.root->domain.size()); ++dim) {
+    int uses = llvm::count_if(plan.placed, [&](const Placed &placed) {
+      return &placed != core && llvm::is_contained(placed.dims, dim);
+    });
+    int place = core ? 2 : 0;
+    if (dim == plan.vectorDim) {
+      place = core ? 1 : 3;
+    } else if (dim == plan.rowDim) {
+      place = 3;
+    } else if (core && plan.vectorDim >= 0) {
+      Frame frame = frameOf(*core->stage, withReduction(*core->stage, core->at));
+      walk(core->stage->body, frame,
+           [&](const Read &read, DType, const Coordinates &at, const Frame &) {
+             auto has = [&](int d) {
+               return llvm::any_of(at, [&](const DimExpr &v) { return mentions(v, dimName(d)); });
+             };
+             if (has(plan.vectorDim) && has(dim))
+               place = 0;
+           });
+    }
+    order.push_back({-uses * 4 + place, dim});
+  }
+  llvm::sort(order);
+  for (auto [place, dim] : order)
+    plan.levels.push_back({dim == plan.vectorDim                 ? Level::Kind::Vector
+                           : dim == plan.rowDim && plan.rows > 1 ? Level::Kind::Rows
+                                                                 : Level::Kind::Plain,
+                           dim});
+  plan.parallelLevels = plan.levels.empty() ? 0 : plan.levels.size() - 1;
+  plan.splitsNext = !plan.levels.empty();
+  for (Placed &placed : plan.placed) {
+    for (size_t i = 0; i < plan.levels.size(); ++i)
+      if (&placed == core || llvm::is_contained(placed.dims, plan.levels[i].dim))
+        placed.depth = i + 1;
+    if (placed.depth == plan.levels.size())
+      continue;
+    plan.parallelLevels = std::min(plan.parallelLevels, placed.depth);
+    plan.splitsNext = false;
+  }
+}
+
+Plan Emitter::makePlan(const Stage &root) {
+  Plan plan;
+  plan.root = &root;
+  Coordinates at = rootDims(root);
+  if (!findPlaced(plan, root.body, frameOf(root, withReduction(root, at))))
+    return plan;
+  if (root.combiner != Combiner::None)
+    plan.placed.push_back({&root, at, {}});
+  for (Placed &placed : plan.placed)
+    for (size_t i = 0; i < root.domain.size(); ++i)
+      if (llvm::any_of(placed.at, [&](const DimExpr &v) { return mentions(v, dimName(i)); }))
+        placed.dims.push_back(i);
+  chooseLanes(plan);
+  chooseTile(plan);
+  chooseLevels(plan);
+  plan.work = 1;
+  for (const DimExpr &extent : root.domain)
+    plan.work = plan.work * extent;
+  DimExpr each = 1;
+  for (const Placed &placed : plan.placed) {
+    DimExpr size = 1;
+    for (const DimExpr &extent : placed.stage->reduction)
+      size = size * extent;
+    each = each + (coreOf(plan) == &placed ? size : DimExpr(1));
+  }
+  plan.work = plan.work * each;
+  return plan;
+}

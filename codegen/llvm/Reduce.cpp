@@ -1,0 +1,297 @@
+//===- Reduce.cpp - reducing stages in registers --------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+static bool isArg(Combiner combiner) {
+  return combiner == Combiner::ArgMax || combiner == Combiner::ArgMin;
+}
+
+/// The type that a stage's accumulator compares or sums.
+static DType accumulated(const Stage &stage) {
+  return isArg(stage.combiner) ? stage.body->type : stage.type;
+}
+
+/// Computes a placed stage at every point of the tile as far as it is entered.
+void Emitter::place(const Plan &plan, const Placed &placed) {
+  std::vector<Instance> instances;
+  std::set<std::string> seen;
+  for (auto &[point, pointMask] : tilePoints(plan)) {
+    std::map<std::string, DimExpr, std::less<>> map;
+    for (size_t i = 0; i < point.at.size(); ++i)
+      map["%d" + std::to_string(i)] = point.at[i];
+    Coordinates at;
+    for (const DimExpr &value : placed.at)
+      at.push_back(value.substitute(map));
+    Frame frame = frameOf(*placed.stage, at);
+    bool isWide = llvm::any_of(at, [&](const DimExpr &value) { return isVarying(value); });
+    if (seen.insert(frame.key).second)
+      instances.push_back({std::move(frame), isWide ? pointMask : nullptr, {}, {}});
+  }
+  reduce(placed, instances);
+  for (Instance &instance : instances)
+    placedValues[instance.frame.key] = finish(placed, instance);
+  mask = nullptr;
+}
+
+void Emitter::reduce(const Placed &placed, std::vector<Instance> &instances) {
+  const Stage &stage = *placed.stage;
+  bool alongLanes = placed.lanesAlong >= 0;
+  Accumulated start = values.identity(stage.combiner, accumulated(stage));
+  if (!isArg(stage.combiner) && !alongLanes)
+    start.value = values.constant(*stage.init);
+  size_t slots = alongLanes && instances.size() == 1 ? 4 : 1;
+  BasicBlock &entry = b.GetInsertBlock()->getParent()->getEntryBlock();
+  IRBuilder<> top(&entry, entry.begin());
+  for (Instance &instance : instances) {
+    bool isWide = alongLanes || llvm::any_of(instance.frame.at, [&](const DimExpr &value) {
+                    return isVarying(value);
+                  });
+    auto allocate = [&](Value *value, std::vector<AllocaInst *> &into) {
+      value = isWide ? values.splat(value, lanes) : value;
+      into.push_back(top.CreateAlloca(value->getType()));
+      b.CreateStore(value, into.back());
+    };
+    for (size_t slot = 0; slot < slots; ++slot) {
+      allocate(start.value, instance.values);
+      if (isArg(stage.combiner))
+        allocate(start.position, instance.positions);
+    }
+    for (size_t i = 0; i < stage.reduction.size(); ++i)
+      instance.frame.at.push_back(DimExpr::symbol("%r" + std::to_string(i)));
+  }
+  reduceLevel(placed, instances, 0);
+  for (Instance &instance : instances)
+    instance.frame.at.resize(stage.domain.size());
+}
+
+/// Guards are tested ahead of the innermost loop, or, where that loop moves the guarded
+/// coordinates, ahead of all.
+size_t Emitter::versionLevel(const Placed &placed, const std::vector<Instance> &instances) {
+  size_t last = placed.stage->reduction.size() - 1;
+  std::string name = "%r" + std::to_string(last);
+  bool isMoved = false;
+  Frame frame = instances.front().frame;
+  for (size_t i = 0; i <= last; ++i)
+    frame.at[placed.stage->domain.size() + i] = DimExpr::symbol("%r" + std::to_string(i));
+  walk(placed.stage->body, frame, [&](const Read &, DType, const Coordinates &, const Frame &at) {
+    for (const Guard &guard : at.guards) {
+      auto split = guard.coordinate.splitLinear(name);
+      isMoved |= !split || split->first != 0;
+    }
+  });
+  return isMoved ? 0 : last;
+}
+
+void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances, size_t level) {
+  const Stage &stage = *placed.stage;
+  size_t rank = stage.domain.size();
+  if (level == stage.reduction.size()) {
+    if (placed.lanesAlong >= 0)
+      return reduceLanes(placed, instances);
+    for (Instance &instance : instances)
+      step(placed, instance, 0, instance.mask);
+    return;
+  }
+  if (static_cast<int>(level) == placed.lanesAlong)
+    return reduceLevel(placed, instances, level + 1);
+  const DimExpr &extent = stage.reduction[level];
+  auto at = [&](const DimExpr &value) {
+    for (Instance &instance : instances)
+      instance.frame.at[rank + level] = value;
+  };
+  auto nest = [&] {
+    int64_t trips = 1;
+    for (size_t i = level; i < stage.reduction.size(); ++i)
+      trips *= std::clamp<int64_t>(stage.reduction[i].constantValue().value_or(64), 0, 64);
+    if (trips * instances.size() <= 128 && trips <= 9) {
+      for (int64_t i = 0; i < *extent.constantValue(); ++i) {
+        at(DimExpr(i));
+        reduceLevel(placed, instances, level + 1);
+      }
+    } else {
+      loop(b.getInt64(0), emit(extent), [&](Value *i) {
+        auto last = extent.bounds(bounds).upper;
+        at(bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt}));
+        reduceLevel(placed, instances, level + 1);
+      });
+    }
+    at(DimExpr::symbol("%r" + std::to_string(level)));
+  };
+  if (placed.lanesAlong < 0 && level == versionLevel(placed, instances))
+    versioned(placed, instances, level, nest);
+  else
+    nest();
+}
+
+/// Emits `body` twice where guarded reads may or may not leave their tensors: once knowing that all
+/// of this tile's do not, once checking each.
+void Emitter::versioned(const Placed &placed, std::vector<Instance> &instances, size_t level,
+                        function_ref<void()> body) {
+  const Stage &stage = *placed.stage;
+  std::map<std::string, std::pair<DimExpr, DimExpr>> tests; // low and room, both to be >= 0
+  std::set<const Index *> candidates, hopeless;
+  std::vector<std::pair<std::string, DimExpr>> ranges = {{std::string(laneName), lanes - 1}};
+  for (size_t i = level; i < stage.reduction.size(); ++i)
+    ranges.push_back({"%r" + std::to_string(i), stage.reduction[i] - 1});
+  auto visitGuard = [&](const Guard &guard) {
+    candidates.insert(guard.index);
+    DimExpr low = guard.coordinate, high = guard.coordinate;
+    for (auto &[name, last] : ranges) {
+      auto lowSplit = low.splitLinear(name), highSplit = high.splitLinear(name);
+      if (!lowSplit || !highSplit) {
+        hopeless.insert(guard.index);
+        return;
+      }
+      DimExpr far = last * DimExpr(lowSplit->first);
+      low = lowSplit->second + (lowSplit->first < 0 ? far : DimExpr(0));
+      high = highSplit->second + (highSplit->first > 0 ? far : DimExpr(0));
+    }
+    std::set<std::string> names;
+    low.collectSymbols(names);
+    if (names.count("%x") || isVarying(low))
+      hopeless.insert(guard.index);
+    else
+      tests[low.str() + "|" + high.str()] = {low, guard.extent - 1 - high};
+  };
+  for (Instance &instance : instances)
+    walk(stage.body, instance.frame,
+         [&](const Read &, DType, const Coordinates &, const Frame &at) {
+           llvm::for_each(at.guards, visitGuard);
+         });
+  std::set<const Index *> before = proven;
+  for (const Index *index : candidates)
+    if (!hopeless.count(index))
+      proven.insert(index);
+  Value *isInside = nullptr;
+  auto require = [&](const DimExpr &value) {
+    auto low = value.bounds(bounds).lower;
+    if (low && *low >= 0)
+      return;
+    Value *test = b.CreateICmpSGE(emit(value), b.getInt64(0));
+    isInside = isInside ? b.CreateAnd(isInside, test) : test;
+  };
+  if (proven.size() > before.size())
+    for (auto &[key, pair] : tests) {
+      require(pair.first);
+      require(pair.second);
+    }
+  if (!isInside) {
+    body();
+    proven = before;
+    return;
+  }
+  branch(isInside, body, [&] {
+    proven = before;
+    body();
+  });
+}
+
+/// Positions of one reduction dimension in the lanes, several accumulators in turn, a masked rest.
+void Emitter::reduceLanes(const Placed &placed, std::vector<Instance> &instances) {
+  const Stage &stage = *placed.stage;
+  size_t slots = instances.front().values.size();
+  const DimExpr &extent = stage.reduction[placed.lanesAlong];
+  DimExpr lane = DimExpr::symbol(laneName), chunk = DimExpr(lanes * static_cast<int64_t>(slots));
+  size_t dim = stage.domain.size() + placed.lanesAlong;
+  DimExpr full = DimExpr::floorDiv(extent, chunk);
+  auto all = [&](const DimExpr &base, size_t slot, Value *laneMask) {
+    for (Instance &instance : instances) {
+      instance.frame.at[dim] = base + lane;
+      step(placed, instance, slot, laneMask);
+    }
+  };
+  loop(b.getInt64(0), emit(full), [&](Value *i) {
+    DimExpr base = bind(i, "%i", {0, {}}) * chunk;
+    for (size_t slot = 0; slot < slots; ++slot)
+      all(base + DimExpr(lanes * static_cast<int64_t>(slot)), slot, nullptr);
+  });
+  DimExpr rest = DimExpr::floorDiv(extent - full * chunk + DimExpr(lanes - 1), DimExpr(lanes));
+  loop(b.getInt64(0), emit(rest), [&](Value *i) {
+    DimExpr base = full * chunk + bind(i, "%i", {0, {}}) * DimExpr(lanes);
+    Value *args[] = {emit(base + lane), emit(extent)};
+    values.unify(args);
+    all(base, 0, b.CreateICmpSLT(args[0], args[1]));
+  });
+}
+
+/// Combines the body at one point (or, along lanes, at several) into an accumulator.
+void Emitter::step(const Placed &placed, Instance &instance, size_t slot, Value *laneMask) {
+  const Stage &stage = *placed.stage;
+  DType type = accumulated(stage);
+  Frame frame = frameOf(stage, instance.frame.at);
+  memo.clear();
+  mask = laneMask;
+  AllocaInst *memory = instance.values[slot];
+  Accumulated acc{b.CreateLoad(memory->getAllocatedType(), memory)}, next;
+  const Expr &body = *stage.body;
+  bool isMasked = laneMask && placed.lanesAlong >= 0;
+  if (stage.combiner == Combiner::Add && body.op == Op::Mul && !body.strict && isFloat(type)) {
+    next.value =
+        values.multiplyAdd(evaluate(body.args[0], frame), evaluate(body.args[1], frame), acc.value);
+  } else {
+    Accumulated item{evaluate(stage.body, frame)};
+    if (isArg(stage.combiner)) {
+      DimExpr position;
+      for (size_t i = 0; i < stage.reduction.size(); ++i)
+        position = position * stage.reduction[i] + frame.at[stage.domain.size() + i];
+      item.position = emit(position);
+      AllocaInst *kept = instance.positions[slot];
+      acc.position = b.CreateLoad(kept->getAllocatedType(), kept);
+    }
+    next = values.combine(stage.combiner, type, acc, item);
+  }
+  auto keep = [&](Value *value, Value *old, AllocaInst *into) {
+    if (isMasked)
+      value = b.CreateSelect(laneMask, value, old);
+    b.CreateStore(value, into);
+  };
+  keep(next.value, acc.value, memory);
+  if (next.position)
+    keep(next.position, acc.position, instance.positions[slot]);
+}
+
+Value *Emitter::finish(const Placed &placed, Instance &instance) {
+  const Stage &stage = *placed.stage;
+  DType type = accumulated(stage);
+  Accumulated result;
+  for (size_t slot = 0; slot < instance.values.size(); ++slot) {
+    auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
+    Accumulated item{get(instance.values[slot])};
+    if (isArg(stage.combiner))
+      item.position = get(instance.positions[slot]);
+    result = slot ? values.combine(stage.combiner, type, result, item) : item;
+  }
+  if (placed.lanesAlong >= 0) {
+    for (int width = lanes / 2; width >= 1; width /= 2) {
+      auto half = [&](Value *value, int from) -> Value * {
+        if (!value)
+          return nullptr;
+        SmallVector<int, 64> pick;
+        for (int i = 0; i < width; ++i)
+          pick.push_back(from + i);
+        return b.CreateShuffleVector(value, pick);
+      };
+      result =
+          values.combine(stage.combiner, type, {half(result.value, 0), half(result.position, 0)},
+                         {half(result.value, width), half(result.position, width)});
+    }
+    result.value = b.CreateExtractElement(result.value, uint64_t(0));
+    if (result.position)
+      result.position = b.CreateExtractElement(result.position, uint64_t(0));
+  }
+  if (isArg(stage.combiner)) {
+    Value *none = ConstantInt::get(result.position->getType(), INT64_MAX);
+    return b.CreateSelect(b.CreateICmpEQ(result.position, none),
+                          Constant::getNullValue(none->getType()), result.position);
+  }
+  if (placed.lanesAlong < 0)
+    return result.value;
+  return values.combine(stage.combiner, type, {values.constant(*stage.init)}, result).value;
+}

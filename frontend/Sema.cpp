@@ -1,0 +1,371 @@
+//===- Sema.cpp - names in all code ---------------------------------------===//
+#include "frontend/Sema.h"
+
+#include "ir/DType.h"
+
+#include "llvm/ADT/StringSet.h"
+
+using namespace llvm;
+using namespace kiln;
+using namespace kiln::ast;
+
+namespace {
+
+constexpr StringLiteral builtins[] = {"len", "pair", "range", "min", "max"};
+constexpr StringLiteral typeWords[] = {"int", "float", "bool", "str", "dtype", "layer"};
+
+class Resolver {
+public:
+  Resolver(const Module &module, const PrimitiveTable &primitives, Diagnostics &diags)
+      : module(module), primitives(primitives), diags(diags) {}
+  void run();
+
+private:
+  const Module &module;
+  const PrimitiveTable &primitives;
+  Diagnostics &diags;
+  const LayerDecl *layer = nullptr;
+  StringMap<const Stmt *> members; ///< what the layer may have in some branch; functions too
+  StringSet<> scope;               ///< arguments, generics and locals so far
+
+  void visitLayer(const LayerDecl *decl);
+  void collectMembers(Block block);
+  void addMember(const Ident &name, const Stmt *stmt);
+  void visitFn(const FnDecl *fn);
+  void visitParameters(ArrayRef<Parameter> parameters);
+  void visitType(const Type *type);
+  void visitBlock(Block block);
+  void visitStmt(const Stmt *stmt);
+  void visitTarget(const Expr *target);
+  void visitClause(const ForClause &clause);
+  void visit(const Expr *expr);
+  void visitName(StringRef name, SMRange place, bool isDim);
+  void visitCall(const CallExpr *call);
+  void visitMember(const MemberExpr *member);
+  void visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, const Expr *condition,
+                 Block body);
+  void checkArguments(const CallExpr *call, const Stmt *decl);
+  bool inDims = false;
+};
+
+} // namespace
+
+void Resolver::run() {
+  for (const Stmt *stmt : module.file.decls) {
+    scope.clear();
+    members.clear();
+    layer = nullptr;
+    if (auto *decl = dyn_cast<LayerDecl>(stmt))
+      visitLayer(decl);
+    else if (auto *fn = dyn_cast<FnDecl>(stmt))
+      visitFn(fn);
+    else if (auto *constant = dyn_cast<ConstDecl>(stmt))
+      visit(constant->value);
+  }
+}
+
+void Resolver::addMember(const Ident &name, const Stmt *stmt) {
+  auto [known, isNew] = members.try_emplace(name.text, stmt);
+  if (!isNew && (isa<FnDecl>(stmt) || isa<FnDecl>(known->second)))
+    diags
+        .error(name.range, DiagCode::DuplicateName,
+               inQuotes(name.text) + " is declared twice in " + inQuotes(layer->name.text))
+        .note(known->second->range, "first declared here");
+}
+
+void Resolver::collectMembers(Block block) {
+  for (const Stmt *stmt : block) {
+    if (auto *member = dyn_cast<MemberDecl>(stmt)) {
+      addMember(member->name, stmt);
+    } else if (auto *fn = dyn_cast<FnDecl>(stmt)) {
+      addMember(fn->name, stmt);
+    } else if (auto *assign = dyn_cast<AssignStmt>(stmt)) {
+      for (const Expr *target : assign->targets)
+        if (auto *name = dyn_cast<NameExpr>(target))
+          addMember({name->name, name->range}, stmt);
+    } else if (auto *ifStmt = dyn_cast<IfStmt>(stmt)) {
+      collectMembers(ifStmt->thenBody);
+      collectMembers(ifStmt->elseBody);
+    } else if (auto *loop = dyn_cast<ForStmt>(stmt)) {
+      collectMembers(loop->body);
+    }
+  }
+}
+
+void Resolver::visitLayer(const LayerDecl *decl) {
+  layer = decl;
+  collectMembers(decl->body);
+  visitParameters(decl->parameters);
+  StringSet<> arguments = scope;
+  visitBlock(decl->body);
+  for (const Stmt *stmt : decl->body)
+    if (auto *fn = dyn_cast<FnDecl>(stmt)) {
+      scope = arguments;
+      visitFn(fn);
+    }
+}
+
+void Resolver::visitParameters(ArrayRef<Parameter> parameters) {
+  for (const Parameter &parameter : parameters) {
+    visitType(parameter.type);
+    if (parameter.defaultValue)
+      visit(parameter.defaultValue);
+    scope.insert(parameter.name.text);
+  }
+}
+
+void Resolver::visitFn(const FnDecl *fn) {
+  for (const Generic &generic : fn->generics) {
+    if (generic.bound)
+      visit(generic.bound);
+    if (StringRef word = generic.dtypeClass.text;
+        !word.empty() && word != "float" && word != "int" && word != "number")
+      diags.error(generic.dtypeClass.range, DiagCode::UnknownName,
+                  "expected 'float', 'int' or 'number', got " + inQuotes(word));
+    scope.insert(generic.name.text);
+  }
+  visitParameters(fn->parameters);
+  for (const Result &result : fn->results)
+    visitType(result.type);
+  visitBlock(fn->body);
+}
+
+void Resolver::visitType(const Type *type) {
+  for (const Type *member : type->members)
+    visitType(member);
+  if (type->kind != Type::Kind::Named)
+    return;
+  StringRef name = type->name.text;
+  if (!is_contained(typeWords, name) && !parseDType({name.data(), name.size()}) &&
+      !scope.contains(name)) {
+    SmallVector<StringRef> known(std::begin(typeWords), std::end(typeWords));
+    for (int i = 0; i < numDTypes; ++i)
+      known.push_back(kiln::name(static_cast<DType>(i)));
+    diags.error(type->name.range, DiagCode::UnknownName,
+                "there is no type " + inQuotes(name) + didYouMean(name, known));
+  }
+  inDims = true;
+  for (const Expr *dim : type->dims)
+    visit(dim);
+  inDims = false;
+}
+
+void Resolver::visitBlock(Block block) {
+  for (const Stmt *stmt : block)
+    visitStmt(stmt);
+}
+
+void Resolver::visitTarget(const Expr *target) {
+  if (auto *name = dyn_cast<NameExpr>(target))
+    scope.insert(name->name);
+  else if (!isa<WildcardExpr>(target))
+    visit(target);
+}
+
+void Resolver::visitClause(const ForClause &clause) {
+  visit(clause.range);
+  for (const Ident &name : clause.names)
+    scope.insert(name.text);
+}
+
+void Resolver::visitStmt(const Stmt *stmt) {
+  if (auto *assign = dyn_cast<AssignStmt>(stmt)) {
+    visit(assign->value);
+    bool declaresMember = layer && members.lookup(isa<NameExpr>(assign->targets[0])
+                                                      ? cast<NameExpr>(assign->targets[0])->name
+                                                      : StringRef()) == stmt;
+    for (const Expr *target : assign->targets)
+      if (!declaresMember)
+        visitTarget(target);
+  } else if (auto *ifStmt = dyn_cast<IfStmt>(stmt)) {
+    visit(ifStmt->condition);
+    visitBlock(ifStmt->thenBody);
+    visitBlock(ifStmt->elseBody);
+  } else if (auto *loop = dyn_cast<ForStmt>(stmt)) {
+    visitClause(loop->clause);
+    visitBlock(loop->body);
+  } else if (auto *ret = dyn_cast<ReturnStmt>(stmt)) {
+    for (const Expr *value : ret->values)
+      visit(value);
+  } else if (auto *yield = dyn_cast<YieldStmt>(stmt)) {
+    for (const Expr *value : yield->values)
+      visit(value);
+  } else if (auto *member = dyn_cast<MemberDecl>(stmt)) {
+    visitType(member->type);
+    if (member->initial)
+      visit(member->initial);
+  }
+}
+
+void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
+  bool isType = parseDType({name.data(), name.size()}).has_value();
+  if (scope.contains(name) || module.decls.contains(name) || module.imports.contains(name) ||
+      isType)
+    return;
+  bool isFunction = primitives.find(name) || is_contained(builtins, name);
+  if (isFunction && !isDim)
+    return;
+  SmallVector<StringRef> known(scope.keys());
+  append_range(known, module.names());
+  if (!isDim)
+    append_range(known, primitives.names());
+  std::string hint = didYouMean(name, known);
+  if (members.contains(name))
+    hint = ", did you mean 'self." + name.str() + "'";
+  else if (isDim && hint.empty())
+    hint = "; generic dimensions are declared in '[ ]' after the function's name";
+  diags.error(place, DiagCode::UnknownName,
+              (isDim ? "there is no dimension " : "there is no name ") + inQuotes(name) + hint);
+}
+
+void Resolver::visitMember(const MemberExpr *member) {
+  if (auto *name = dyn_cast<NameExpr>(member->base); name && !scope.contains(name->name))
+    if (auto it = module.imports.find(name->name); it != module.imports.end()) {
+      if (it->second && !it->second->decls.contains(member->name.text))
+        diags.error(
+            member->name.range, DiagCode::UnknownName,
+            inQuotes(name->name) + " has no " + inQuotes(member->name.text) +
+                didYouMean(member->name.text, SmallVector<StringRef>(it->second->decls.keys())));
+      return;
+    }
+  visit(member->base);
+  if (!isa<SelfExpr>(member->base) || !layer || members.contains(member->name.text))
+    return;
+  std::string hint = didYouMean(member->name.text, SmallVector<StringRef>(members.keys()));
+  if (scope.contains(member->name.text))
+    hint = "; the argument is written " + inQuotes(member->name.text) + " without 'self'";
+  diags
+      .error(member->name.range, DiagCode::UnknownName,
+             inQuotes(layer->name.text) + " has no member " + inQuotes(member->name.text) + hint)
+      .note(layer->name.range, "the layer is declared here");
+}
+
+/// Named arguments against a declaration's parameters.
+void Resolver::checkArguments(const CallExpr *call, const Stmt *decl) {
+  ArrayRef<Parameter> parameters;
+  if (auto *fn = dyn_cast<FnDecl>(decl))
+    parameters = fn->parameters;
+  else if (auto *callee = dyn_cast<LayerDecl>(decl))
+    parameters = callee->parameters;
+  else
+    return;
+  SmallVector<StringRef> known =
+      map_to_vector(parameters, [](const Parameter &p) { return p.name.text; });
+  for (const Argument &argument : call->arguments)
+    if (!argument.name.text.empty() && !is_contained(known, argument.name.text))
+      diags
+          .error(argument.name.range, DiagCode::BadArgument,
+                 inQuotes(declaredName(decl).text) + " has no argument " +
+                     inQuotes(argument.name.text) + didYouMean(argument.name.text, known))
+          .note(declaredName(decl).range, "it is declared here");
+}
+
+void Resolver::visitCall(const CallExpr *call) {
+  for (const Argument &argument : call->arguments)
+    visit(argument.value);
+  if (auto *name = dyn_cast<NameExpr>(call->callee)) {
+    bool known = scope.contains(name->name) || module.decls.contains(name->name) ||
+                 primitives.find(name->name) || is_contained(builtins, name->name);
+    if (!known && !members.contains(name->name)) {
+      SmallVector<StringRef> candidates = primitives.names();
+      append_range(candidates, module.decls.keys());
+      append_range(candidates, builtins);
+      diags.error(name->range, DiagCode::UnknownName,
+                  "there is no function " + inQuotes(name->name) +
+                      didYouMean(name->name, candidates));
+    } else if (auto decl = module.decls.find(name->name);
+               decl != module.decls.end() && !scope.contains(name->name)) {
+      checkArguments(call, decl->second);
+    } else if (!known) {
+      visit(name);
+    }
+    return;
+  }
+  visit(call->callee);
+  auto *member = dyn_cast<MemberExpr>(call->callee);
+  if (!member)
+    return;
+  if (auto *base = dyn_cast<NameExpr>(member->base)) {
+    auto it = module.imports.find(base->name);
+    if (it != module.imports.end() && it->second)
+      if (auto decl = it->second->decls.find(member->name.text); decl != it->second->decls.end())
+        checkArguments(call, decl->second);
+  } else if (auto decl = members.find(member->name.text);
+             isa<SelfExpr>(member->base) && decl != members.end()) {
+    checkArguments(call, decl->second);
+  }
+}
+
+/// Names of a scan or while are local to it.
+void Resolver::visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, const Expr *condition,
+                         Block body) {
+  for (const Carried &each : carried)
+    visit(each.initial);
+  StringSet<> outer = scope;
+  for (const Ident &name : elements)
+    scope.insert(name.text);
+  for (const Carried &each : carried)
+    scope.insert(each.name.text);
+  if (condition)
+    visit(condition);
+  visitBlock(body);
+  scope = std::move(outer);
+}
+
+void Resolver::visit(const Expr *expr) {
+  if (!expr)
+    return;
+  if (auto *name = dyn_cast<NameExpr>(expr))
+    return visitName(name->name, name->range, inDims);
+  if (auto *unary = dyn_cast<UnaryExpr>(expr))
+    return visit(unary->operand);
+  if (auto *binary = dyn_cast<BinaryExpr>(expr)) {
+    visit(binary->lhs);
+    return visit(binary->rhs);
+  }
+  if (auto *conditional = dyn_cast<ConditionalExpr>(expr)) {
+    visit(conditional->condition);
+    visit(conditional->thenValue);
+    return visit(conditional->elseValue);
+  }
+  if (auto *castExpr = dyn_cast<CastExpr>(expr)) {
+    visit(castExpr->operand);
+    return visitName(castExpr->type.text, castExpr->type.range, false);
+  }
+  if (auto *call = dyn_cast<CallExpr>(expr))
+    return visitCall(call);
+  if (auto *member = dyn_cast<MemberExpr>(expr))
+    return visitMember(member);
+  if (auto *index = dyn_cast<IndexExpr>(expr)) {
+    visit(index->base);
+    for (const Expr *subscript : index->subscripts)
+      visit(subscript);
+  } else if (auto *slice = dyn_cast<SliceExpr>(expr)) {
+    visit(slice->start);
+    visit(slice->stop);
+    visit(slice->step);
+  } else if (auto *list = dyn_cast<ListExpr>(expr)) {
+    for (const Expr *element : list->elements)
+      visit(element);
+  } else if (auto *comprehension = dyn_cast<ComprehensionExpr>(expr)) {
+    StringSet<> outer = scope;
+    for (const ForClause &clause : comprehension->clauses)
+      visitClause(clause);
+    visit(comprehension->element);
+    scope = std::move(outer);
+  } else if (auto *scan = dyn_cast<ScanExpr>(expr)) {
+    for (const Expr *sequence : scan->sequences)
+      visit(sequence);
+    visit(scan->axis);
+    visitLoop(scan->elements, scan->carried, nullptr, scan->body);
+  } else if (auto *loop = dyn_cast<WhileExpr>(expr)) {
+    visit(loop->limit);
+    visitLoop({}, loop->carried, loop->condition, loop->body);
+  }
+}
+
+void kiln::resolveNames(const Modules &modules, const PrimitiveTable &primitives,
+                        Diagnostics &diags) {
+  for (const auto &module : modules.all())
+    Resolver(*module, primitives, diags).run();
+}

@@ -1,0 +1,17 @@
+//===- Sema.h - names in all code ------------------------------*- C++ -*-===//
+#ifndef KILN_FRONTEND_SEMA_H
+#define KILN_FRONTEND_SEMA_H
+
+#include "frontend/Modules.h"
+#include "frontend/Primitives.h"
+
+namespace kiln {
+
+/// Reports names that are declared nowhere, undeclared dimensions, members that a layer cannot
+/// have, unknown arguments of functions that are known by name, and functions declared twice: in
+/// all code of all modules, also where the model never comes.
+void resolveNames(const Modules &modules, const PrimitiveTable &primitives, Diagnostics &diags);
+
+} // namespace kiln
+
+#endif // KILN_FRONTEND_SEMA_H

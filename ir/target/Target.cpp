@@ -1,0 +1,44 @@
+//===- Target.cpp - facts of instruction sets -----------------------------===//
+
+#include "ir/target/Target.h"
+
+using namespace kiln;
+using namespace kiln::target;
+
+// Plainest first; host() takes the last that fits.
+static constexpr Target targets[] = {
+    {"x86-64", "x86-64", "", "x86-64-linux-sse41", 4, 16, 30, 12, 4, 2},
+    {"x86-64-v3", "x86-64-v3", "", "x86-64-linux-sse41-avx-avx2-fma-f16c", 8, 16, 60, 14, 6, 1},
+    {"x86-64-v4", "x86-64-v4", "", "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake", 16,
+     32, 115, 16, 12, 2},
+    {"sapphirerapids", "x86-64-v4", "+avx512vnni,+avx512bf16",
+     "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake-avx512_zen4", 16,
+     32, 230, 16, 12, 2},
+    {"zen4", "znver4", "",
+     "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake-avx512_zen4", 16,
+     32, 115, 22, 8, 3},
+};
+
+const Target &target::host() {
+  const Target *best = &targets[0];
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v3"))
+    best = &targets[1];
+  if (__builtin_cpu_supports("x86-64-v4"))
+    best = &targets[2];
+  if (best == &targets[2] && __builtin_cpu_supports("avx512vnni") &&
+      __builtin_cpu_supports("avx512bf16"))
+    best = __builtin_cpu_is("intel") ? &targets[3] : &targets[4];
+#endif
+  return *best;
+}
+
+const Target *target::find(std::string_view name) {
+  if (name == "native")
+    return &host();
+  for (const Target &target : targets)
+    if (target.name == name)
+      return &target;
+  return nullptr;
+}

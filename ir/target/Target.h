@@ -1,0 +1,35 @@
+//===- Target.h - facts of instruction sets --------------------*- C++ -*-===//
+//
+// Plain data about the machines that Kiln compiles for. No LLVM, MLIR or Halide header.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_IR_TARGET_TARGET_H
+#define KILN_IR_TARGET_TARGET_H
+
+#include <string_view>
+
+namespace kiln::target {
+
+/// One instruction-set level by name.
+struct Target {
+  std::string_view name;         ///< "x86-64-v3"
+  std::string_view llvmCpu;      ///< of -mcpu
+  std::string_view llvmFeatures; ///< beyond the CPU's: "+avx512vnni"
+  std::string_view halide;       ///< Halide's target string
+  int lanesF32;                  ///< of one vector register
+  int registers;                 ///< vector registers
+  /// f32 operations and bytes of memory that a core of this kind reaches, in 10^9 a second: for the
+  /// cost model where nothing was measured.
+  double peakF32, peakMemory;
+  int tileRows,
+      tileVectors; ///< default tile of matrix products: rows x 16-wide vectors (v3: 8-wide)
+};
+
+/// The target of a name; null if there is none. "native" is the machine this runs on.
+const Target *find(std::string_view name);
+/// The richest known target that this machine runs.
+const Target &host();
+
+} // namespace kiln::target
+
+#endif // KILN_IR_TARGET_TARGET_H

@@ -1,0 +1,45 @@
+//===- Harness.h - kernels in memory, for tests and timings ----*- C++ -*-===//
+//
+// Generates a spec with the Halide plug-in, compiles it with LLVM's JIT, and runs it beside the
+// reference evaluation on equal random inputs.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_UNIT_KERNELS_HARNESS_H
+#define KILN_TEST_UNIT_KERNELS_HARNESS_H
+
+#include "codegen/spec/Evaluate.h"
+
+#include <memory>
+
+namespace kiln::test {
+
+using Kernel = int32_t(void *context, void *const *buffers, const int64_t *dims);
+
+/// A kernel ready to be called; `run` is null and `error` set if there is none.
+struct Compiled {
+  Kernel *run = nullptr;
+  std::string error, assembly; ///< assembly text only if asked for
+  int code = 0;                ///< of halide::Generated
+  double milliseconds = 0;     ///< of the plug-in
+  std::shared_ptr<void> owner;
+};
+
+Compiled compile(const spec::KernelSpec &spec, bool wantsAssembly = false);
+
+/// Aligned memory of an operand. Inputs hold small random numbers: floats in [-1, 1], integers in
+/// [-8, 8] (u8: [0, 16]), lanes of panels beyond the extent zero.
+struct Buffers {
+  Buffers(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols, uint32_t seed);
+  std::vector<std::shared_ptr<uint8_t>> memory;
+  std::vector<int64_t> bytes;
+  std::vector<void *> pointers() const;
+};
+
+/// Compares the kernel with the reference on every output; gives the first difference beyond
+/// `tolerance` (relative to 1 + |expected|), a failure to generate, or "".
+std::string compare(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
+                    double tolerance = 1e-5);
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_UNIT_KERNELS_HARNESS_H

@@ -1,0 +1,196 @@
+//===- Harness.cpp - runs generated kernels against the evaluator ---------===//
+
+#include "test/unit/llvm/Harness.h"
+#include "codegen/spec/Numbers.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+
+#include <sys/mman.h>
+
+#include <cmath>
+#include <cstring>
+
+using namespace kiln;
+using namespace kiln::test;
+
+codegen::TargetFacts test::hostFacts() {
+  codegen::TargetFacts facts;
+  facts.cpu = llvm::sys::getHostCPUName().str();
+  auto features = llvm::sys::getHostCPUFeatures();
+  for (auto &feature : features) // sorted by the map of the library, so that bitcode is equal
+    facts.features += (facts.features.empty() ? "" : ",") +
+                      std::string(feature.second ? "+" : "-") + feature.first().str();
+  if (features.lookup("avx512f")) {
+    facts.vectorBytes = 64;
+    facts.vectorRegisters = 32;
+  }
+  return facts;
+}
+
+GuardedBuffer::GuardedBuffer(size_t bytes) : bytes(bytes) {
+  size_t pages = (bytes + 4095) / 4096 + 1;
+  mapped = pages * 4096 + 4096;
+  mapping = static_cast<uint8_t *>(
+      mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+  mprotect(mapping, 4096, PROT_NONE);
+  mprotect(mapping + mapped - 4096, 4096, PROT_NONE);
+  start = mapping + mapped - 4096 - bytes;
+}
+
+GuardedBuffer::~GuardedBuffer() { munmap(mapping, mapped); }
+
+extern "C" int32_t kiln_parallel_for(void *context, int32_t (*task)(void *, int32_t, void *),
+                                     int32_t count, void *closure) {
+  for (int32_t i = count; i-- > 0;)
+    if (int32_t status = task(context, i, closure))
+      return status;
+  return 0;
+}
+
+KernelFunction test::compile(const KernelSpec &spec, const codegen::TargetFacts &facts) {
+  auto kernel = codegen::generateLLVM(spec, facts, "kernel", 2);
+  if (!kernel) {
+    ADD_FAILURE() << llvm::toString(kernel.takeError()) << "\n" << print(spec);
+    return nullptr;
+  }
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::orc::JITTargetMachineBuilder machine{llvm::Triple(facts.triple)};
+  machine.setCPU(facts.cpu);
+  auto *jit = llvm::cantFail(llvm::orc::LLJITBuilder().setJITTargetMachineBuilder(machine).create())
+                  .release();
+  auto &dylib = jit->getMainJITDylib();
+  // No other name is defined: a call of a library function fails to link.
+  llvm::cantFail(dylib.define(llvm::orc::absoluteSymbols(
+      {{jit->mangleAndIntern("kiln_parallel_for"),
+        {llvm::orc::ExecutorAddr::fromPtr(&kiln_parallel_for), llvm::JITSymbolFlags::Exported}}})));
+  auto context = std::make_unique<llvm::LLVMContext>();
+  auto module = llvm::cantFail(
+      llvm::parseBitcodeFile(llvm::MemoryBufferRef(kernel->bitcode, "kernel"), *context));
+  llvm::cantFail(jit->addIRModule({std::move(module), std::move(context)}));
+  auto address = jit->lookup("kernel");
+  if (!address) {
+    ADD_FAILURE() << llvm::toString(address.takeError());
+    return nullptr;
+  }
+  return address->toPtr<KernelFunction>();
+}
+
+static void fill(const Operand &operand, uint8_t *bytes, size_t count, std::mt19937 &random) {
+  for (size_t i = 0; i < count; ++i) {
+    Number value;
+    value.f = static_cast<int>(random() % 2001) / 500.0 - 2;
+    value.i = operand.type == DType::Bool ? random() % 2 : static_cast<int>(random() % 200) - 90;
+    storeNumber(bytes + i * byteSize(operand.type), operand.type, value);
+  }
+}
+
+/// Zeroes the lanes of the last panel that stand for no row.
+static void clearMissing(const KernelSpec &spec, const Operand &operand, GuardedBuffer &buffer) {
+  int64_t n = *operand.shape[0].constantValue(), size = byteSize(operand.type);
+  int64_t panels = (n + 15) / 16, inner = buffer.size() / size / 16 / panels;
+  for (int64_t k = 0; k < inner; ++k)
+    for (int64_t lane = n % 16; lane % 16 != 0; ++lane)
+      std::memset(buffer.data() + (((panels - 1) * inner + k) * 16 + lane) * size, 0, size);
+}
+
+void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, double tolerance,
+                       const codegen::TargetFacts &facts) {
+  ASSERT_EQ(verify(spec), "");
+  KernelFunction kernel = compile(spec, facts);
+  ASSERT_TRUE(kernel) << print(spec);
+  std::mt19937 random(7);
+  std::vector<std::unique_ptr<GuardedBuffer>> ours, theirs;
+  std::vector<void *> ourPointers, theirPointers;
+  for (const Operand &operand : spec.operands) {
+    int64_t bytes = bufferBytes(spec, operand, symbols);
+    ASSERT_GE(bytes, 0);
+    for (auto *set : {&ours, &theirs})
+      set->push_back(std::make_unique<GuardedBuffer>(bytes));
+    if (operand.use == Operand::Use::Input)
+      fill(operand, ours.back()->data(), bytes / byteSize(operand.type), random);
+    if (operand.layout == Operand::Layout::Panel16)
+      clearMissing(spec, operand, *ours.back());
+    std::memcpy(theirs.back()->data(), ours.back()->data(), bytes);
+    ourPointers.push_back(ours.back()->data());
+    theirPointers.push_back(theirs.back()->data());
+  }
+  KernelSpec expanded = spec;
+  expandMath(expanded);
+  ASSERT_EQ(evaluate(expanded, theirPointers, symbols), "");
+  ASSERT_EQ(kernel(nullptr, ourPointers.data(), symbols.data()), 0);
+  for (size_t i = 0; i < spec.operands.size(); ++i) {
+    const Operand &operand = spec.operands[i];
+    if (operand.use != Operand::Use::Output)
+      continue;
+    int64_t size = byteSize(operand.type), wrong = 0;
+    for (int64_t at = 0; at < static_cast<int64_t>(ours[i]->size()) / size && wrong < 3; ++at) {
+      Number got = loadNumber(ours[i]->data() + at * size, operand.type);
+      Number want = loadNumber(theirs[i]->data() + at * size, operand.type);
+      bool isEqual =
+          got.i == want.i && (got.f == want.f || (std::isnan(got.f) && std::isnan(want.f)) ||
+                              std::fabs(got.f - want.f) <= tolerance * (1 + std::fabs(want.f)));
+      if (isEqual)
+        continue;
+      ++wrong;
+      ADD_FAILURE() << operand.name << "[" << at << "]: expected " << want.f << " / " << want.i
+                    << ", got " << got.f << " / " << got.i << "\n"
+                    << (wrong == 1 ? print(spec) : "");
+    }
+  }
+}
+
+Operand test::operand(std::string name, DType type, Shape shape, Operand::Use use) {
+  Operand result;
+  result.name = std::move(name);
+  result.type = type;
+  result.shape = shape;
+  result.strides.resize(shape.size());
+  DimExpr stride = 1;
+  for (size_t i = shape.size(); i-- > 0;) {
+    result.strides[i] = stride;
+    stride = stride * shape[i];
+  }
+  result.use = use;
+  return result;
+}
+
+Operand test::output(std::string name, DType type, Shape shape) {
+  return operand(std::move(name), type, std::move(shape), Operand::Use::Output);
+}
+
+Operand test::panel(std::string name, DType type, Shape shape) {
+  Operand result = operand(std::move(name), type, std::move(shape));
+  result.layout = Operand::Layout::Panel16;
+  result.strides.clear();
+  return result;
+}
+
+ExprPtr test::readAt(std::string name, DType type, std::vector<int> dims) {
+  std::vector<Index> indices;
+  for (int dim : dims)
+    indices.push_back(index(dim));
+  return read(std::move(name), indices, type);
+}
+
+Stage test::pointwise(std::string name, DType type, Shape domain, ExprPtr body) {
+  Stage stage;
+  stage.name = std::move(name);
+  stage.role = Role::Epilogue;
+  stage.type = type;
+  stage.domain = std::move(domain);
+  stage.body = std::move(body);
+  return stage;
+}
+
+Stage test::reducing(std::string name, DType type, Shape domain, Shape reduction, Combiner combiner,
+                     ExprPtr init, ExprPtr body) {
+  Stage stage = pointwise(std::move(name), type, std::move(domain), std::move(body));
+  stage.reduction = std::move(reduction);
+  stage.combiner = combiner;
+  stage.init = std::move(init);
+  return stage;
+}

@@ -1,0 +1,214 @@
+//===- Inputs.cpp - the values of arguments -------------------------------===//
+#include "tools/kiln-run/Inputs.h"
+
+#include "frontend/weights/Reader.h"
+#include "ir/Tensor.h"
+
+#include "llvm/ADT/StringExtras.h"
+
+using namespace kiln;
+using namespace kiln::run;
+using llvm::StringRef;
+
+std::pair<StringRef, StringRef> run::splitName(StringRef text, llvm::ArrayRef<TensorSpec> names) {
+  auto [name, rest] = text.split('=');
+  for (const TensorSpec &spec : names)
+    if (spec.name == name && text.size() > name.size())
+      return {name, rest};
+  return {"", text};
+}
+
+llvm::Expected<Value> run::readTensor(StringRef path) {
+  llvm::Expected<std::vector<NamedTensor>> tensors = readWeights(path);
+  if (!tensors)
+    return tensors.takeError();
+  if (tensors->size() != 1)
+    return failure("'" + path + "' holds " + llvm::Twine(tensors->size()) +
+                   " tensors, expected one: give a .npy file");
+  const WeightView &view = tensors->front().view;
+  return Value{view.type, view.shape, {view.bytes.begin(), view.bytes.end()}};
+}
+
+/// SplitMix64: the same numbers on every machine.
+static uint64_t nextRandom(uint64_t &state) {
+  uint64_t z = state += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+/// Floats in [0, 1), integers 0 to 9, bools.
+static Value randomValue(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed) {
+  ir::Tensor tensor(type, shape);
+  for (double &element : tensor.floats)
+    element = double(nextRandom(seed) >> 40) * 0x1p-24;
+  for (int64_t &element : tensor.ints)
+    element = static_cast<int64_t>(nextRandom(seed) % (type == DType::Bool ? 2 : 10));
+  Value value = makeValue(type, shape);
+  tensor.toBytes(value.bytes.data());
+  return value;
+}
+
+static StringRef numpyName(DType type) {
+  constexpr StringRef names[numDTypes] = {"float64", "float32", "float16", "",     "",      "",
+                                          "int64",   "int32",   "int16",   "int8", "uint8", "bool"};
+  return names[static_cast<int>(type)];
+}
+
+namespace {
+class InputMaker {
+public:
+  InputMaker(const Entry &entry, Dims &dims, const ImageOptions &options)
+      : entry(entry), dims(dims), options(options), texts(entry.arguments.size()),
+        values(entry.arguments.size()) {}
+
+  llvm::Error assign(StringRef text);
+  llvm::Error readFiles();
+  llvm::Expected<std::vector<Value>> finish();
+
+private:
+  const Entry &entry;
+  Dims &dims;
+  const ImageOptions &options;
+  std::vector<StringRef> texts; ///< what was given for each argument
+  std::vector<Value> values;
+  StringRef otherwise; ///< for arguments with no text
+
+  static bool isGenerated(StringRef text) {
+    return text == "zeros" || text.starts_with("random:") || text == "random";
+  }
+  std::string argumentNames() const;
+  llvm::Error bind(const TensorSpec &spec, const Value &value, StringRef path);
+  llvm::Expected<Value> generate(const TensorSpec &spec, StringRef text, uint64_t position) const;
+};
+} // namespace
+
+std::string InputMaker::argumentNames() const {
+  std::string text;
+  for (const TensorSpec &spec : entry.arguments)
+    text += (text.empty() ? "'" : ", '") + spec.name + "'";
+  return text;
+}
+
+llvm::Error InputMaker::assign(StringRef text) {
+  auto [name, rest] = splitName(text, entry.arguments);
+  size_t position = 0;
+  if (!name.empty()) {
+    while (entry.arguments[position].name != name)
+      ++position;
+  } else if (isGenerated(rest) && otherwise.empty()) {
+    otherwise = rest;
+    return llvm::Error::success();
+  } else if (entry.arguments.size() != 1) {
+    return failure("'--input " + text + "' names none of the inputs of '" + entry.name +
+                   "', expected NAME=VALUE with one of " + argumentNames());
+  }
+  if (!texts[position].empty())
+    return failure("input '" + entry.arguments[position].name + "' is given twice");
+  if (rest.empty())
+    return failure("'--input " + text +
+                   "' has no value, expected a file, 'random:SEED' or 'zeros'");
+  texts[position] = rest;
+  return llvm::Error::success();
+}
+
+/// Checks a value from a file against its argument; extents that are a name alone define it.
+llvm::Error InputMaker::bind(const TensorSpec &spec, const Value &value, StringRef path) {
+  std::string expected = "input '" + spec.name + "': expected " + typeText(spec) + ", got " +
+                         name(value.type).data() + shapeText(value.shape) + " from '" + path.str() +
+                         "'";
+  if (value.type != spec.type) {
+    StringRef numpy = numpyName(spec.type);
+    return failure(
+        expected +
+        (numpy.empty() ? "" : "; in Python, array.astype(numpy." + numpy.str() + ") converts it"));
+  }
+  if (value.shape.size() != spec.shape.size())
+    return failure(expected);
+  for (auto [extent, expr] : llvm::zip(value.shape, spec.shape)) {
+    std::optional<std::string> symbol = expr.asSymbol();
+    bool fits = symbol ? dims.try_emplace(*symbol, extent).first->second == extent
+                       : !expr.isConstant() || expr.constantValue() == extent;
+    if (!fits)
+      return failure(
+          expected +
+          (symbol ? "; '" + *symbol + "' is " + std::to_string(dims[*symbol]) + " elsewhere" : ""));
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error InputMaker::readFiles() {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (texts[i].empty() || isGenerated(texts[i]))
+      continue;
+    const TensorSpec &spec = entry.arguments[i];
+    std::string lower = texts[i].lower();
+    bool isImage = StringRef(lower).ends_with(".png") || StringRef(lower).ends_with(".jpg") ||
+                   StringRef(lower).ends_with(".jpeg");
+    llvm::Expected<Value> value =
+        isImage ? loadImage(texts[i], spec, options) : readTensor(texts[i]);
+    if (!value)
+      return value.takeError();
+    if (llvm::Error error = bind(spec, *value, texts[i]))
+      return isImage ? failure(llvm::toString(std::move(error)) +
+                               "; '--resize N' and '--crop F' change an image's size")
+                     : std::move(error);
+    values[i] = std::move(*value);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<Value> InputMaker::generate(const TensorSpec &spec, StringRef text,
+                                           uint64_t position) const {
+  llvm::Expected<Shape> shape = shapeOf(spec, dims);
+  if (!shape)
+    return shape.takeError();
+  if (text == "zeros")
+    return makeValue(spec.type, *shape);
+  uint64_t seed = 0;
+  StringRef digits = text;
+  digits.consume_front("random");
+  if (digits.consume_front(":") && digits.getAsInteger(10, seed))
+    return failure("input '" + spec.name + "': expected 'random:SEED' with an integer, got '" +
+                   text + "'");
+  // Two arguments of one text get different numbers.
+  return randomValue(spec.type, *shape, seed + (position << 32));
+}
+
+llvm::Expected<std::vector<Value>> InputMaker::finish() {
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const TensorSpec &spec = entry.arguments[i];
+    StringRef text = texts[i].empty() ? otherwise : texts[i];
+    if (text.empty())
+      return failure("input '" + spec.name + "' (" + typeText(spec) +
+                     ") is missing: give '--input " + spec.name +
+                     "=FILE.npy', or 'random:1' for a value");
+    if (!isGenerated(text)) {
+      // Files came first; now every dimension is known, and so is what they must be.
+      llvm::Expected<Shape> shape = shapeOf(spec, dims);
+      if (!shape)
+        return shape.takeError();
+      if (*shape != values[i].shape)
+        return failure("input '" + spec.name + "': expected " + shapeText(*shape) + ", got " +
+                       shapeText(values[i].shape));
+      continue;
+    }
+    llvm::Expected<Value> value = generate(spec, text, i);
+    if (!value)
+      return value.takeError();
+    values[i] = std::move(*value);
+  }
+  return std::move(values);
+}
+
+llvm::Expected<std::vector<Value>> run::makeInputs(const Entry &entry,
+                                                   llvm::ArrayRef<std::string> texts, Dims &dims,
+                                                   const ImageOptions &options) {
+  InputMaker maker(entry, dims, options);
+  for (const std::string &text : texts)
+    if (llvm::Error error = maker.assign(text))
+      return error;
+  if (llvm::Error error = maker.readFiles())
+    return error;
+  return maker.finish();
+}

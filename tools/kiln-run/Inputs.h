@@ -1,0 +1,24 @@
+//===- Inputs.h - the values of arguments ----------------------*- C++ -*-===//
+#ifndef KILN_TOOLS_KILN_RUN_INPUTS_H
+#define KILN_TOOLS_KILN_RUN_INPUTS_H
+
+#include "tools/kiln-run/Image.h"
+
+namespace kiln::run {
+
+/// Splits "NAME=REST" where NAME is one of `names`; anything else is REST without a name.
+std::pair<llvm::StringRef, llvm::StringRef> splitName(llvm::StringRef text,
+                                                      llvm::ArrayRef<TensorSpec> names);
+
+/// Reads the only tensor of a .npy file (or of any other file of weights).
+llvm::Expected<Value> readTensor(llvm::StringRef path);
+
+/// Makes the arguments of a call from `--input` texts ("image=x.npy", "x.png", "random:7",
+/// "zeros") and adds to `dims` the dimensions that follow from their shapes. "random" and "zeros"
+/// without a name serve every argument that has no text of its own.
+llvm::Expected<std::vector<Value>> makeInputs(const Entry &entry, llvm::ArrayRef<std::string> texts,
+                                              Dims &dims, const ImageOptions &options);
+
+} // namespace kiln::run
+
+#endif // KILN_TOOLS_KILN_RUN_INPUTS_H

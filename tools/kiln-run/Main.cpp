@@ -1,0 +1,298 @@
+//===- Main.cpp - runs a compiled model or interprets IR ------------------===//
+#include "tools/kiln-run/Inputs.h"
+#include "tools/kiln-run/Report.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+
+#include <chrono>
+#include <numeric>
+
+using namespace kiln;
+using namespace kiln::run;
+namespace cl = llvm::cl;
+
+static constexpr char overview[] =
+    "runs an entry point of a model and prints its results\n\n"
+    "EXAMPLE\n"
+    "  kiln-run libefficientnet_lite0.so --input image=cat.jpg --crop 0.875 --resize 224 \\\n"
+    "    --mean 127 --std 128 --labels imagenet_labels.txt\n"
+    "  kiln-run libmlp.so --input random:1 --dim N=8 --repeat 50 --profile\n"
+    "  kiln-run mlp.kiln --interpret --weights mlp.npz --input image=digits.npy\n";
+
+static cl::OptionCategory category("kiln-run's options");
+static cl::opt<std::string> path(cl::Positional, cl::Required,
+                                 cl::desc("LIB.so|MODEL.kiln|IR.mlir"), cl::cat(category));
+static cl::opt<std::string> entryName(cl::Positional, cl::desc("[ENTRY]"), cl::cat(category));
+static cl::list<std::string> inputs(
+    "input", cl::value_desc("NAME=VALUE"),
+    cl::desc("An argument: x.npy, x.png, x.jpg, random:SEED or zeros. NAME= may be left out where "
+             "there is one; random and zeros then serve all that are not given"),
+    cl::cat(category));
+static cl::list<std::string> dimensions("dim", cl::value_desc("N=8"),
+                                        cl::desc("A dimension that no input file tells"),
+                                        cl::cat(category));
+static cl::opt<double> crop("crop", cl::value_desc("F"), cl::init(0),
+                            cl::desc("Images: cut the centred square of side F x short side"),
+                            cl::cat(category));
+static cl::opt<int64_t> resize("resize", cl::value_desc("PIXELS"), cl::init(0),
+                               cl::desc("Images: then resize so that the short side is PIXELS "
+                                        "(bicubic, antialiased)"),
+                               cl::cat(category));
+static cl::opt<std::string> mean("mean", cl::value_desc("X[,Y,Z]"), cl::init("0"),
+                                 cl::desc("Images: then subtract, from bytes 0 to 255"),
+                                 cl::cat(category));
+static cl::opt<std::string> deviation("std", cl::value_desc("X[,Y,Z]"), cl::init("1"),
+                                      cl::desc("Images: then divide"), cl::cat(category));
+static cl::list<std::string> outputs("output", cl::value_desc("NAME=FILE.npy"),
+                                     cl::desc("Write a result"), cl::cat(category));
+static cl::opt<std::string>
+    labels("labels", cl::value_desc("FILE"),
+           cl::desc("Name the five most probable classes, one label a line"), cl::cat(category));
+static cl::list<std::string>
+    compare("compare", cl::value_desc("NAME=FILE.npy"),
+            cl::desc("Compare a result by max|a-b| / max|b|; exit 1 above --rtol"),
+            cl::cat(category));
+static cl::opt<double> tolerance("rtol", cl::value_desc("R"), cl::init(1e-4),
+                                 cl::desc("Largest error for --compare (1e-4)"), cl::cat(category));
+static cl::opt<unsigned> repeat("repeat", cl::value_desc("N"), cl::init(0),
+                                cl::desc("Call N more times and print the best and median time"),
+                                cl::cat(category));
+static cl::opt<bool> profile("profile", cl::desc("Print a table of time per kernel"),
+                             cl::cat(category));
+static cl::opt<unsigned> threads("threads", cl::value_desc("T"), cl::init(1),
+                                 cl::desc("Threads; 0: all that the process may use"),
+                                 cl::cat(category));
+static cl::opt<bool> list("list", cl::desc("Describe the entry points and stop"),
+                          cl::cat(category));
+static cl::opt<bool> interpret("interpret", cl::desc("Run a .kiln or .mlir by the interpreter"),
+                               cl::cat(category));
+static cl::list<std::string> weights("weights", cl::value_desc("FILE"),
+                                     cl::desc("Interpreter: weights, also random:SEED or zeros"),
+                                     cl::cat(category));
+static cl::opt<std::string> weightsPrefix("weights-prefix", cl::value_desc("P"),
+                                          cl::desc("Interpreter: stands before names in the files"),
+                                          cl::cat(category));
+static cl::opt<std::string> modelName("model", cl::value_desc("NAME"),
+                                      cl::desc("Interpreter: the model of a file with several"),
+                                      cl::cat(category));
+
+static llvm::Expected<std::unique_ptr<Program>> open() {
+  llvm::StringRef file = path;
+  bool isModule = file.ends_with(".mlir") || file.ends_with(".kiln");
+  if (isModule && !interpret)
+    return failure("'" + file +
+                   "' is not compiled: add '--interpret' to run it by the "
+                   "interpreter, or make a library of it with kilnc");
+  if (isModule)
+    return openModule(file, {modelName, weights, weightsPrefix});
+  if (interpret || !weights.empty())
+    return failure("'--interpret' and '--weights' need a file named .kiln or .mlir, got '" + file +
+                   "'");
+  return openLibrary(file, {static_cast<int>(std::min(threads.getValue(), 1024u)), profile});
+}
+
+static llvm::Expected<unsigned> findEntry(llvm::ArrayRef<Entry> entries) {
+  std::string names;
+  for (auto [i, entry] : llvm::enumerate(entries)) {
+    if (entry.name == entryName || (entryName.empty() && entries.size() == 1))
+      return static_cast<unsigned>(i);
+    names += (i ? ", '" : "'") + entry.name + "'";
+  }
+  if (entryName.empty())
+    return failure("expected the name of an entry point after '" + path + "': one of " + names);
+  return failure("'" + path + "' has no entry point '" + entryName + "', expected one of " + names);
+}
+
+static llvm::Error readDims(const Entry &entry, Dims &dims) {
+  for (llvm::StringRef text : dimensions) {
+    auto [name, digits] = text.split('=');
+    int64_t value;
+    if (digits.getAsInteger(10, value) || value < 0)
+      return failure("expected '--dim NAME=8', got '--dim " + text + "'");
+    if (!llvm::any_of(entry.dimensions, [&](const Dimension &d) { return d.name == name; }))
+      return failure("'--dim " + text + "': '" + entry.name + "' has no dimension '" + name + "'");
+    dims[name.str()] = value;
+  }
+  return llvm::Error::success();
+}
+
+/// One number for all channels, or three.
+static llvm::Error readChannels(const cl::opt<std::string> &option, std::array<double, 3> &into) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  llvm::StringRef(option).split(parts, ',');
+  bool isGood = parts.size() == 1 || parts.size() == 3;
+  for (size_t i = 0; i < 3 && isGood; ++i)
+    isGood = !parts[parts.size() == 1 ? 0 : i].trim().getAsDouble(into[i]);
+  if (isGood)
+    return llvm::Error::success();
+  return failure("'--" + option.ArgStr +
+                 "': expected one number or three like '123.7,116.3,103.5', "
+                 "got '" +
+                 option + "'");
+}
+
+static llvm::Expected<ImageOptions> readImageOptions() {
+  ImageOptions options;
+  options.crop = crop;
+  options.resize = resize;
+  if (crop.getNumOccurrences() && !(crop > 0 && crop <= 1))
+    return failure("'--crop': expected a fraction above 0 and at most 1");
+  constexpr int64_t longest = 16384;
+  if (resize.getNumOccurrences() && (resize < 1 || resize > longest))
+    return failure("'--resize': expected 1 to " + llvm::Twine(longest) + " pixels, got " +
+                   llvm::Twine(resize.getValue()));
+  if (llvm::Error error = readChannels(mean, options.mean))
+    return error;
+  if (llvm::Error error = readChannels(deviation, options.deviation))
+    return error;
+  if (llvm::is_contained(options.deviation, 0.0))
+    return failure("'--std': expected numbers other than 0");
+  return options;
+}
+
+/// The result that an option's NAME=FILE means, and the file.
+static llvm::Expected<std::pair<size_t, llvm::StringRef>>
+findResult(const Entry &entry, llvm::StringRef option, llvm::StringRef text) {
+  auto [name, file] = splitName(text, entry.results);
+  if (name.empty() && entry.results.size() != 1)
+    return failure("'--" + option + " " + text + "': expected NAME=FILE.npy with a result of '" +
+                   entry.name + "'");
+  size_t number = 0;
+  while (!name.empty() && entry.results[number].name != name)
+    ++number;
+  // A file name may hold '='; a NAME that is no result is the likelier slip.
+  if (file.empty() || (name.empty() && file.contains('=')))
+    return failure("'--" + option + " " + text + "': expected NAME=FILE.npy with a result of '" +
+                   entry.name + "', like '" + entry.results[number].name + "=out.npy'");
+  return std::pair(number, file);
+}
+
+static llvm::Error writeOutputs(const Entry &entry, llvm::ArrayRef<Value> results) {
+  for (llvm::StringRef text : outputs) {
+    auto result = findResult(entry, "output", text);
+    if (!result)
+      return result.takeError();
+    if (llvm::Error error = writeNpy(result->second, results[result->first]))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> results) {
+  for (llvm::StringRef text : compare) {
+    auto result = findResult(entry, "compare", text);
+    if (!result)
+      return result.takeError();
+    llvm::Expected<Value> expected = readTensor(result->second);
+    if (!expected)
+      return expected.takeError();
+    llvm::StringRef name = entry.results[result->first].name;
+    llvm::Expected<double> error = relativeError(results[result->first], *expected);
+    if (!error)
+      return failure("result '" + name + "': " + llvm::toString(error.takeError()));
+    std::string figure;
+    llvm::raw_string_ostream(figure) << llvm::format("%.3g", *error);
+    // Negated, so that a tolerance of NaN accepts nothing.
+    if (!(*error <= tolerance)) {
+      std::string limit;
+      llvm::raw_string_ostream(limit) << llvm::format("%.3g", tolerance.getValue());
+      return failure("result '" + name + "' differs from '" + result->second +
+                     "': expected max|a-b| / max|b| of at most " + limit + ", got " + figure);
+    }
+    llvm::outs() << name << "  error " << figure << " against '" << result->second << "'\n";
+  }
+  return llvm::Error::success();
+}
+
+static llvm::Error nameClasses(const Entry &entry, llvm::ArrayRef<Value> results) {
+  llvm::Expected<std::vector<std::string>> names = readLabels(labels);
+  if (!names)
+    return names.takeError();
+  for (const Value &value : results)
+    if (isFloat(value.type) && value.shape.size() == 2)
+      return printLabels(llvm::outs(), value, *names);
+  return failure("'--labels' needs a float result of two dimensions, '" + entry.name +
+                 "' has none");
+}
+
+/// Runs the prepared entry point 1 + repeat times and returns the times in milliseconds.
+static llvm::Expected<std::vector<double>>
+callAll(Program &program, llvm::ArrayRef<Value> arguments, std::vector<Value> &results) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> times;
+  for (unsigned i = 0; i <= repeat; ++i) {
+    Clock::time_point start = Clock::now();
+    if (llvm::Error error = program.call(arguments, results))
+      return error;
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - start).count());
+  }
+  return times;
+}
+
+static llvm::Error runEntry(Program &program) {
+  llvm::Expected<unsigned> number = findEntry(program.entries());
+  if (!number)
+    return number.takeError();
+  const Entry &entry = program.entries()[*number];
+  Dims dims;
+  if (llvm::Error error = readDims(entry, dims))
+    return error;
+  llvm::Expected<ImageOptions> imageOptions = readImageOptions();
+  if (!imageOptions)
+    return imageOptions.takeError();
+  auto arguments = makeInputs(entry, inputs, dims, *imageOptions);
+  if (!arguments)
+    return arguments.takeError();
+  std::vector<Value> results;
+  for (const TensorSpec &spec : entry.results) {
+    llvm::Expected<Shape> shape = shapeOf(spec, dims);
+    if (!shape)
+      return shape.takeError();
+    results.push_back(makeValue(spec.type, *shape));
+  }
+  if (llvm::Error error = program.prepare(*number, dims))
+    return error;
+  llvm::Expected<std::vector<double>> times = callAll(program, *arguments, results);
+  if (!times)
+    return times.takeError();
+  for (auto [spec, value] : llvm::zip(entry.results, results))
+    printValue(llvm::outs(), spec.name, value);
+  if (!labels.empty())
+    if (llvm::Error error = nameClasses(entry, results))
+      return error;
+  if (repeat > 0)
+    printTimes(llvm::outs(), *times);
+  if (profile) {
+    llvm::ArrayRef<double> steady = *times;
+    steady = steady.size() > 1 ? steady.drop_front() : steady;
+    printProfile(llvm::outs(), program.profile(),
+                 std::accumulate(steady.begin(), steady.end(), 0.0) / double(steady.size()));
+  }
+  if (llvm::Error error = writeOutputs(entry, results))
+    return error;
+  return compareResults(entry, results);
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM init(argc, argv);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv, overview);
+  auto run = [&]() -> llvm::Error {
+    llvm::Expected<std::unique_ptr<Program>> program = open();
+    if (!program)
+      return program.takeError();
+    if (!list)
+      return runEntry(**program);
+    (*program)->describe(llvm::outs());
+    printEntries(llvm::outs(), (*program)->entries());
+    return llvm::Error::success();
+  };
+  if (llvm::Error error = run()) {
+    llvm::outs().flush();
+    llvm::errs() << "kiln-run: error: " << llvm::toString(std::move(error)) << '\n';
+    return 1;
+  }
+  return 0;
+}
