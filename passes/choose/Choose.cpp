@@ -82,14 +82,16 @@ struct Choose : passes::impl::ChooseBase<Choose> {
         kernel->setAttr("kiln.template", builder.getStringAttr(choice.name));
       StringRef chosen = choice.name.empty() ? StringRef("llvm") : StringRef(generator);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
+      std::string text =
+          ("'" + kernel.getName() + "': " +
+           (choice.name.empty() ? "no template, "
+                                : "template '" + choice.name + "' of " + chosen + ", ") +
+           choice.reason)
+              .str();
       auto note = remark::RemarkOpts::name("template").category("choose");
-      if (choice.name.empty())
-        remark::missed(kernel.getLoc(), note)
-            << "'" << kernel.getName() << "': no template, " << choice.reason;
-      else
-        remark::passed(kernel.getLoc(), note)
-            << "'" << kernel.getName() << "': template '" << choice.name << "' of " << chosen
-            << ", " << choice.reason;
+      (choice.name.empty() ? remark::missed(kernel.getLoc(), note)
+                           : remark::passed(kernel.getLoc(), note))
+          << text;
     }
   }
 };

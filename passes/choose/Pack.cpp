@@ -164,7 +164,7 @@ void Packer::pack(KernelOp kernel) {
   BlockArgument argument = weightOf(anchor, launches, reason);
   auto note = remark::RemarkOpts::name("packed").category("choose");
   if (!argument) {
-    remark::missed(kernel.getLoc(), note) << "'" << kernel.getName() << "': " << reason;
+    remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
     return;
   }
   Layout layout = layoutOf(anchor, name == "depthwise");
@@ -178,7 +178,7 @@ void Packer::pack(KernelOp kernel) {
     if (get->use_empty())
       get.erase();
     remark::passed(launch.getLoc(), note)
-        << "weight '" << weight.getSymName() << "' is laid out for '" << name << "'";
+        << ("weight '" + weight.getSymName() + "' is laid out for '" + name.getValue() + "'").str();
   }
 }
 

@@ -43,7 +43,7 @@ private:
   void form(const Group &group, func::FuncOp function);
   KernelOp build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
                  func::FuncOp function);
-  KernelOp shared(KernelOp kernel, const Group &group);
+  KernelOp shared(KernelOp kernel, const Group &group, func::FuncOp function);
 
   ModuleOp module;
   SymbolTable symbols;
@@ -149,7 +149,7 @@ KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<
 }
 
 /// The kernel of that text: the given one, newly named, or an earlier one.
-KernelOp Former::shared(KernelOp kernel, const Group &group) {
+KernelOp Former::shared(KernelOp kernel, const Group &group, func::FuncOp function) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   kernel->print(stream, OpPrintingFlags().useLocalScope());
@@ -162,7 +162,7 @@ KernelOp Former::shared(KernelOp kernel, const Group &group) {
   for (Operation *op : ArrayRef(group.ops).take_front(4))
     name += ("_" + op->getName().stripDialect()).str();
   kernel.setName(name);
-  symbols.insert(kernel, module.getBody()->begin());
+  symbols.insert(kernel, Block::iterator(function));
   return kernel;
 }
 
@@ -186,7 +186,8 @@ void Former::form(const Group &group, func::FuncOp function) {
   for (Operation *op : group.ops)
     visit(op);
   Operation *last = group.ops.back();
-  KernelOp kernel = shared(build(group, free.getArrayRef(), inputs.getArrayRef(), function), group);
+  KernelOp kernel =
+      shared(build(group, free.getArrayRef(), inputs.getArrayRef(), function), group, function);
   OpBuilder builder(last);
   auto launch = LaunchOp::create(builder, last->getLoc(), last->getResultTypes(), kernel.getName(),
                                  inputs.getArrayRef(), DimsAttr());

@@ -30,6 +30,14 @@ static bool isAnchor(Operation *op) {
 
 static StringRef nameOf(Operation *op) { return op->getName().stripDialect(); }
 
+static void passed(Operation *op, StringRef name, const Twine &text) {
+  remark::passed(op->getLoc(), remark::RemarkOpts::name(name).category("fuse")) << text.str();
+}
+
+static void missed(Operation *op, StringRef name, const Twine &text) {
+  remark::missed(op->getLoc(), remark::RemarkOpts::name(name).category("fuse")) << text.str();
+}
+
 /// Whether some use of a free op's result cannot contain the op.
 static bool needsKernel(Operation *op) {
   return op->use_empty() || llvm::any_of(op->getUsers(), [](Operation *user) {
@@ -107,16 +115,15 @@ void Grouping::grow(Group &group) {
       break;
     add(group, next);
     for (Operation *op : next)
-      remark::passed(op->getLoc(), remark::RemarkOpts::name("fused").category("fuse"))
-          << "'" << nameOf(op) << "' joins the kernel of '"
-          << nameOf(group.anchor ? group.anchor : first) << "'";
+      passed(op, "fused",
+             "'" + nameOf(op) + "' joins the kernel of '" +
+                 nameOf(group.anchor ? group.anchor : first) + "'");
   }
   if (group.ops.size() >= maxOps)
     reason = "it has as many ops as a kernel may have";
   if (!reason.empty())
-    remark::missed(group.ops.back()->getLoc(),
-                   remark::RemarkOpts::name("kernel-ends").category("fuse"))
-        << "the kernel ends at '" << nameOf(group.ops.back()) << "': " << reason;
+    missed(group.ops.back(), "kernel-ends",
+           "the kernel ends at '" + nameOf(group.ops.back()) + "': " + reason);
 }
 
 /// A border of zeros around the image of a convolution is read, not written.
@@ -126,15 +133,12 @@ void Grouping::absorbPads(Group &group) {
   auto pad = group.anchor->getOperand(0).getDefiningOp<PadOp>();
   if (!pad || !isWanted(pad))
     return;
-  auto note = remark::RemarkOpts::name("pad").category("fuse");
-  if (!pad->hasOneUse() || !pad.getValue().isZero()) {
-    remark::missed(pad.getLoc(), note)
-        << "the padded image is written: "
-        << (pad->hasOneUse() ? "its border is not zero" : "it is read by more than one op");
-    return;
-  }
-  remark::passed(pad.getLoc(), note)
-      << "'pad' becomes the border of '" << nameOf(group.anchor) << "'";
+  if (!pad->hasOneUse() || !pad.getValue().isZero())
+    return missed(
+        pad, "pad",
+        Twine("the padded image is written: ") +
+            (pad->hasOneUse() ? "its border is not zero" : "it is read by more than one op"));
+  passed(pad, "pad", "'pad' becomes the border of '" + nameOf(group.anchor) + "'");
   add(group, pad.getOperation());
 }
 
@@ -161,10 +165,9 @@ void Grouping::absorbProducers() {
     }
     if (!fits)
       continue;
-    remark::passed(producer->ops.back()->getLoc(),
-                   remark::RemarkOpts::name("fused").category("fuse"))
-        << "'" << nameOf(producer->ops.back()) << "' is computed within the kernel of '"
-        << nameOf(target->anchor) << "'";
+    passed(producer->ops.back(), "fused",
+           "'" + nameOf(producer->ops.back()) + "' is computed within the kernel of '" +
+               nameOf(target->anchor) + "'");
     std::vector<Operation *> ops = std::move(producer->ops);
     producer->ops.clear();
     add(*target, ops);
