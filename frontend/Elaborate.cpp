@@ -166,7 +166,7 @@ void Elaborator::nameMembers(Instance &instance, const std::string &path) {
     nameValue(value, (path.empty() ? "" : path + ".") + name.str());
 }
 
-/// Weights as symbols, in the order of declaration; ties, and patterns of ignored tensors.
+/// Weights as symbols, in the order in which layers make them; ties, and patterns of ignored tensors.
 void Elaborator::emitWeights(mlir::ModuleOp module) {
   std::map<std::string, Weight *> byPath;
   for (Weight &weight : weights)

@@ -209,8 +209,7 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
   for (auto [parameter, arg] : zip(parameters, bound)) {
     Value value = arg ? arg->value : eval(parameter.defaultValue);
     SMRange at = arg ? arg->range : place;
-    std::string what =
-        inQuotes(parameter.name.text) + " of " + callee.title();
+    std::string what = inQuotes(parameter.name.text) + " of " + callee.title();
     if (value.isError()) {
       ok = false;
     } else if (isCompileTime(parameter.type) && !value.as<mlir::Value>()) {

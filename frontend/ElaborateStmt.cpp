@@ -30,6 +30,7 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
     if (++frame->rounds > maxRounds) {
       fail(clause.range->range, DiagCode::LimitExceeded,
            "a function runs at most " + Twine(maxRounds) + " iterations");
+      frame->result = Value(); // outer loops end too
       return;
     }
     if (clause.names.size() == 1) {

@@ -56,8 +56,7 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
       return Value::list(std::move(joined));
     }
     return fail(place, DiagCode::TypeMismatch,
-                spelling(op) + " is not defined on " + describe(lhs) + " and " +
-                    describe(rhs));
+                spelling(op) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
   }
   if (!ta && !tb) {
     if (lhs.isNumber() && rhs.isNumber())
@@ -152,8 +151,7 @@ Value Elaborator::foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, 
   auto *a = lhs.as<int64_t>(), *b = rhs.as<int64_t>();
   auto undefined = [&] {
     return fail(place, DiagCode::TypeMismatch,
-                spelling(op) + " is not defined on " + describe(lhs) + " and " +
-                    describe(rhs));
+                spelling(op) + " is not defined on " + describe(lhs) + " and " + describe(rhs));
   };
   if (auto *p = lhs.as<bool>(), *q = rhs.as<bool>(); p || q) {
     if (!p || !q)

@@ -312,7 +312,7 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
 
 /// [top, bottom, left, right] from a number, [vertical, horizontal], pairs, or "same".
 std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange operands,
-                                                      const mlir::NamedAttrList &others) {
+                                          const mlir::NamedAttrList &others) {
   if (auto *text = value.as<std::string>())
     return *text == "same" ? samePadding(operands, others) : std::nullopt;
   if (std::optional<Dims> dims = dimList(value)) {
@@ -337,7 +337,7 @@ std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange o
 /// kernel's reach k the total is max(k - stride + mod(-n, stride), 0), which needs no max where the
 /// reach is at least the stride.
 std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
-                                                        const mlir::NamedAttrList &others) {
+                                            const mlir::NamedAttrList &others) {
   auto integers = [&](StringRef name) {
     return mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get(name));
   };

@@ -34,6 +34,7 @@ private:
   void visitFn(const FnDecl *fn);
   void visitParameters(ArrayRef<Parameter> parameters);
   void visitType(const Type *type);
+  void visitTypeName(const Ident &name, ArrayRef<StringLiteral> words);
   void visitBlock(Block block);
   void visitStmt(const Stmt *stmt);
   void visitTarget(const Expr *target);
@@ -130,20 +131,24 @@ void Resolver::visitFn(const FnDecl *fn) {
   visitBlock(fn->body);
 }
 
+/// An element type, a generic or argument that stands for one, or one of `words`.
+void Resolver::visitTypeName(const Ident &name, ArrayRef<StringLiteral> words) {
+  if (is_contained(words, name.text) || scope.contains(name.text) ||
+      parseDType({name.text.data(), name.text.size()}))
+    return;
+  SmallVector<StringRef> known(words.begin(), words.end());
+  for (int i = 0; i < numDTypes; ++i)
+    known.push_back(kiln::name(static_cast<DType>(i)));
+  diags.error(name.range, DiagCode::UnknownName,
+              "there is no type " + inQuotes(name.text) + didYouMean(name.text, known));
+}
+
 void Resolver::visitType(const Type *type) {
   for (const Type *member : type->members)
     visitType(member);
   if (type->kind != Type::Kind::Named)
     return;
-  StringRef name = type->name.text;
-  if (!is_contained(typeWords, name) && !parseDType({name.data(), name.size()}) &&
-      !scope.contains(name)) {
-    SmallVector<StringRef> known(std::begin(typeWords), std::end(typeWords));
-    for (int i = 0; i < numDTypes; ++i)
-      known.push_back(kiln::name(static_cast<DType>(i)));
-    diags.error(type->name.range, DiagCode::UnknownName,
-                "there is no type " + inQuotes(name) + didYouMean(name, known));
-  }
+  visitTypeName(type->name, typeWords);
   inDims = true;
   for (const Expr *dim : type->dims)
     visit(dim);
@@ -330,7 +335,7 @@ void Resolver::visit(const Expr *expr) {
   }
   if (auto *castExpr = dyn_cast<CastExpr>(expr)) {
     visit(castExpr->operand);
-    return visitName(castExpr->type.text, castExpr->type.range, false);
+    return visitTypeName(castExpr->type, {});
   }
   if (auto *call = dyn_cast<CallExpr>(expr))
     return visitCall(call);

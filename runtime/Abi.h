@@ -54,6 +54,9 @@ enum : uint64_t {
 #include "runtime/CpuFeatures.def"
 };
 
+/// Version of the kernel ABI: part of the key under which generated kernels are kept.
+#define KILN_ABI_VERSION 1
+
 /// One set of compiled kernels.
 struct kiln_target_code {
   uint64_t features;              ///< all must be present

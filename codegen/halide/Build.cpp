@@ -150,7 +150,8 @@ std::vector<HExpr> Builder::stageArguments(const StageFunc &source, const Expr &
 
 /// Function over a source's coordinates that gives the outside value beyond its shape.
 Halide::Func Builder::padding(const Expr &node, const Operand &operand, Halide::ImageParam &image) {
-  std::string key = operand.name + " " + std::to_string(*node.read.outside);
+  double outside = node.read.outside.value_or(0);
+  std::string key = operand.name + " " + std::to_string(outside);
   if (auto it = paddings.find(key); it != paddings.end())
     return it->second;
   Halide::Func func("pad" + std::to_string(paddings.size()));
@@ -165,8 +166,8 @@ Halide::Func Builder::padding(const Expr &node, const Operand &operand, Halide::
     args.push_back(Halide::clamp(var, 0, size - 1));
   }
   HExpr value = image(args);
-  func(vars) = select(guard, value, Halide::Internal::make_const(value.type(), *node.read.outside));
-  padded.push_back(func);
+  func(vars) = select(guard, value, Halide::Internal::make_const(value.type(), outside));
+  padded.emplace_back(operand.name, func);
   return paddings[key] = func;
 }
 
@@ -184,7 +185,8 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
   DimExpr::BoundsMap bounds = symbolBounds();
   std::vector<HExpr> indices;
   HExpr guard = Halide::Internal::const_true();
-  bool isPadded = false;
+  bool canCopy = usesPadding && isInput && operand->layout == Operand::Layout::Strided;
+  bool isPadded = canCopy && copies && copies(node);
   for (size_t i = 0; i < shape.size(); ++i) {
     const Index &index = node.read.indices[i];
     HExpr at = extent(index.offset), size = extent(shape[i]);
@@ -197,9 +199,8 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
       at = at + Halide::cast<int32_t>(Halide::clamp(extra, Halide::cast<int64_t>(0), last));
     }
     if (node.read.outside && !isInside(index, stage, shape[i], bounds)) {
-      isPadded =
-          isPadded || (usesPadding && isInput && operand->layout == Operand::Layout::Strided);
-      if (isPadded) {
+      isPadded |= canCopy;
+      if (canCopy) {
         indices.push_back(at);
         continue;
       }
@@ -225,6 +226,21 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
                       ? Halide::Internal::make_bool(*node.read.outside != 0)
                       : Halide::Internal::make_const(value.type(), *node.read.outside);
   return select(guard, value, outside);
+}
+
+void Builder::defineStage(const Stage &stage) {
+  if (stage.combiner != Combiner::None)
+    throw Unsupported("stage '" + stage.name + "' has a reduction");
+  std::vector<Halide::Var> vars;
+  Coordinates point(stage.domain.size());
+  for (size_t d = stage.domain.size(); d-- > 0;) {
+    vars.push_back(Halide::Var("d" + std::to_string(d)));
+    point[d] = HExpr(vars.back());
+  }
+  Halide::Func func(stage.name);
+  HExpr result = value(stage.body, stage, point);
+  func(vars) = stage.type == DType::Bool ? Halide::cast<uint8_t>(result) : result;
+  define(stage.name, {func, -1, -1, &stage});
 }
 
 DimExpr Builder::outputStride(const Stage &stage, size_t dim) const {

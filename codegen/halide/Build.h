@@ -68,7 +68,8 @@ public:
   /// While set, guarded reads of inputs go through a function over the source's coordinates, made
   /// once for each source and kept in `padded`, which the template computes in blocks.
   bool usesPadding = false;
-  std::vector<Halide::Func> padded;
+  std::function<bool(const spec::Expr &)> copies; ///< reads that go through it without a guard too
+  std::vector<std::pair<std::string, Halide::Func>> padded;
   void resetPadding() {
     padded.clear();
     paddings.clear();
@@ -80,6 +81,9 @@ public:
 
   /// Makes a stage readable by later ones.
   void define(const std::string &name, StageFunc func) { stages[name] = std::move(func); }
+  Halide::Func function(const std::string &name) const { return stages.at(name).func; }
+  /// Defines a stage without a reduction as a function of its own.
+  void defineStage(const spec::Stage &stage);
   /// Makes a function of the stage's whole domain an output: where it lies is told by the operand's
   /// strides and the stage's store. Bounds of the function are set.
   void output(Halide::Func func, const spec::Stage &stage);
@@ -129,13 +133,14 @@ Halide::Expr combine(spec::Combiner combiner, const Halide::Expr &kept, const Ha
 /// The value that changes nothing when combined.
 Halide::Expr identity(spec::Combiner combiner, DType type);
 
-/// A stage without a reduction as a function of its own; an output if it writes an operand.
+/// Builder::defineStage; if the stage writes an operand, an output with a schedule.
 void definePointwise(Builder &builder, const spec::Stage &stage);
 
 /// A template: builds and schedules all stages of the builder's spec. Throws Unsupported.
 using Template = void (*)(Builder &);
-void buildPanel(Builder &builder);
+void buildTiled(Builder &builder);
 void buildPointwise(Builder &builder);
+void buildRowwise(Builder &builder);
 
 } // namespace kiln::halide
 

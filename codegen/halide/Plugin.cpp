@@ -30,8 +30,8 @@ struct TemporaryFile {
 
 static Template findTemplate(const std::string &name) {
   static const std::map<std::string, Template> templates = {
-      {"linear", buildPanel},
-      {"conv2d", buildPanel},
+      {"linear", buildTiled},        {"conv2d", buildTiled}, {"matmul", buildTiled},
+      {"depthwise", buildTiled},     {"pool", buildTiled},   {"rowwise", buildRowwise},
       {"pointwise", buildPointwise},
   };
   auto it = templates.find(name);

@@ -49,20 +49,10 @@ static void schedulePointwise(Builder &builder, Halide::Func func, const Stage &
 }
 
 void halide::definePointwise(Builder &builder, const Stage &stage) {
-  if (stage.combiner != Combiner::None)
-    throw Unsupported("stage '" + stage.name + "' has a reduction");
-  std::vector<Var> vars;
-  Coordinates point(stage.domain.size());
-  for (size_t d = stage.domain.size(); d-- > 0;) {
-    vars.push_back(Var("d" + std::to_string(d)));
-    point[d] = Halide::Expr(vars.back());
-  }
-  Halide::Func func(stage.name);
-  Halide::Expr value = builder.value(stage.body, stage, point);
-  func(vars) = stage.type == DType::Bool ? Halide::cast<uint8_t>(value) : value;
-  builder.define(stage.name, {func, -1, -1, &stage});
+  builder.defineStage(stage);
   if (!builder.writesOperand(stage))
     return;
+  Halide::Func func = builder.function(stage.name);
   func.compute_root();
   builder.output(func, stage);
   schedulePointwise(builder, func, stage);

@@ -213,8 +213,10 @@ void Emitter::enterFlat(const Plan &plan, size_t level, ArrayRef<Value *> at) {
     auto last = full.bounds(bounds).upper;
     DimExpr i = bind(at[level], "%t", {0, last ? std::optional(*last - 1) : std::nullopt});
     tileBase[dim] = i * DimExpr(tile);
-    tileVectors = plan.vectors;
-    isLastMasked = false;
+    if (isVector) {
+      tileVectors = plan.vectors;
+      isLastMasked = false;
+    }
     enterFlat(plan, level + 1, at);
   };
   if (!isVector || extent == full * DimExpr(tile)) {

@@ -97,8 +97,9 @@ struct HoistOverBroadcast : OpRewritePattern<PermuteOp> {
     auto broadcast = op.getX().getDefiningOp<BroadcastToOp>();
     if (!broadcast)
       return failure();
-    SmallVector<DimExpr> from = dimsOf(broadcast.getX().getType());
-    from.insert(from.begin(), shape.size() - from.size(), DimExpr(1));
+    SmallVector<DimExpr> given = dimsOf(broadcast.getX().getType());
+    SmallVector<DimExpr> from(shape.size() - given.size(), DimExpr(1));
+    from.append(given);
     Value x = permute(b, b.reshape(broadcast.getX(), from), op.getAxes());
     rewriter.replaceOp(op, b.broadcast(x, shape));
     return success();

@@ -85,12 +85,14 @@ struct ExpandLogSumExp : OpRewritePattern<LogSumExpOp> {
     Type element = b.elementOf(x);
     Value top = b.make<MaxOp>(x, op.getAxisAttr(), rewriter.getBoolAttr(true));
     Dims kept = dimsOf(top.getType()), result = dimsOf(op.getType());
-    Value infinite = b.make<EqOp>(b.make<AbsOp>(top),
-                                  b.full(std::numeric_limits<double>::infinity(), kept, element));
+    Value size = b.make<AbsOp>(top);
+    Value infinite =
+        b.make<EqOp>(size, b.full(std::numeric_limits<double>::infinity(), kept, element));
     top = b.make<WhereOp>(infinite, b.full(0, kept, element), top);
     Value shifted = b.make<SubOp>(x, b.broadcast(top, dimsOf(x.getType())));
     Value sum = b.make<SumOp>(b.make<ExpOp>(shifted), op.getAxisAttr(), op.getKeepdimsAttr());
-    rewriter.replaceOpWithNewOp<AddOp>(op, b.make<LogOp>(sum), b.reshape(top, result));
+    Value logarithm = b.make<LogOp>(sum);
+    rewriter.replaceOpWithNewOp<AddOp>(op, logarithm, b.reshape(top, result));
     return success();
   }
 };
@@ -203,7 +205,8 @@ struct ExpandBatchNorm : OpRewritePattern<BatchNormOp> {
     Dims shape = dimsOf(op.getType()), column(shape.size(), 1);
     column[1] = shape[1];
     auto spread = [&](Value v) { return b.broadcast(b.reshape(v, column), shape); };
-    rewriter.replaceOpWithNewOp<AddOp>(op, b.make<MulOp>(op.getX(), spread(scale)), spread(shift));
+    Value scaled = b.make<MulOp>(op.getX(), spread(scale));
+    rewriter.replaceOpWithNewOp<AddOp>(op, scaled, spread(shift));
     return success();
   }
 };

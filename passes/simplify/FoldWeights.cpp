@@ -67,7 +67,8 @@ public:
     for (Operation *root : roots)
       if (failed(fold(root)))
         return failure();
-    for (Operation *op : llvm::reverse(known.takeVector()))
+    auto order = known.takeVector();
+    for (Operation *op : llvm::reverse(order))
       if (op->use_empty())
         op->erase();
     removeUnused();

@@ -78,6 +78,21 @@ static cl::opt<std::string> modelName("model", cl::value_desc("NAME"),
                                       cl::desc("Interpreter: the model of a file with several"),
                                       cl::cat(category));
 
+static cl::list<std::string> sets("set", cl::value_desc("NAME=V"),
+                                  cl::desc("Interpreter: an argument of the model"),
+                                  cl::cat(category));
+
+static llvm::Expected<std::unique_ptr<Program>> openForInterpreter() {
+  ModuleOptions options{modelName, {}, weights, weightsPrefix};
+  for (llvm::StringRef text : sets) {
+    auto [name, value] = text.split('=');
+    if (name.empty() || value.empty())
+      return failure("expected '--set NAME=VALUE', got '--set " + text + "'");
+    options.sets.emplace_back(name.str(), value.str());
+  }
+  return openModule(path, options);
+}
+
 static llvm::Expected<std::unique_ptr<Program>> open() {
   llvm::StringRef file = path;
   bool isModule = file.ends_with(".mlir") || file.ends_with(".kiln");
@@ -86,7 +101,7 @@ static llvm::Expected<std::unique_ptr<Program>> open() {
                    "' is not compiled: add '--interpret' to run it by the "
                    "interpreter, or make a library of it with kilnc");
   if (isModule)
-    return openModule(file, {modelName, weights, weightsPrefix});
+    return openForInterpreter();
   if (interpret || !weights.empty())
     return failure("'--interpret' and '--weights' need a file named .kiln or .mlir, got '" + file +
                    "'");

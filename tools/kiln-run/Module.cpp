@@ -1,6 +1,8 @@
 //===- Module.cpp - models under the interpreter --------------------------===//
 #include "tools/kiln-run/Program.h"
 
+#include "frontend/Import.h"
+#include "frontend/weights/Bind.h"
 #include "frontend/weights/StoreFile.h"
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
@@ -56,7 +58,9 @@ public:
     context.loadAllAvailableDialects();
   }
 
+  llvm::Error readModel(llvm::StringRef path, const ModuleOptions &options);
   llvm::Error readText(llvm::StringRef path);
+  llvm::Error bind(const ModuleOptions &options);
   llvm::Error readEntries(llvm::StringRef path);
 
   void describe(llvm::raw_ostream &os) const override { os << "a module for the interpreter\n"; }
@@ -76,6 +80,35 @@ private:
   func::FuncOp current;
 };
 } // namespace
+
+/// The standard modules stand at a fixed place from the program, so that a prefix can be moved.
+static std::string standardModules() {
+  static const char anchor = 0;
+  std::string self = llvm::sys::fs::getMainExecutable(nullptr, const_cast<char *>(&anchor));
+  llvm::SmallString<256> folder(llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
+  llvm::sys::path::append(folder, "share", "kiln", "std");
+  return folder.str().str();
+}
+
+llvm::Error Module::readModel(llvm::StringRef path, const ModuleOptions &options) {
+  if (!llvm::sys::fs::exists(path))
+    return failure("there is no file '" + path + "'");
+  llvm::SourceMgr modelSources;
+  Diagnostics diagnostics(modelSources);
+  module =
+      importModel(context, diagnostics, path, {options.modelName, options.sets, standardModules()});
+  diagnostics.print(llvm::errs());
+  if (!module)
+    return failure("cannot read '" + path + "'");
+  return llvm::Error::success();
+}
+
+/// Gives weights to a model, and to IR that came without.
+llvm::Error Module::bind(const ModuleOptions &options) {
+  if (options.weights.empty())
+    return llvm::Error::success();
+  return bindWeights(*module, {options.weights, options.weightsPrefix, /*allowUnused=*/false});
+}
 
 llvm::Error Module::readText(llvm::StringRef path) {
   if (!llvm::sys::fs::exists(path))
@@ -126,7 +159,10 @@ llvm::Error Module::call(llvm::ArrayRef<run::Value> arguments,
 llvm::Expected<std::unique_ptr<Program>> run::openModule(llvm::StringRef path,
                                                          const ModuleOptions &options) {
   auto module = std::make_unique<Module>();
-  if (llvm::Error error = module->readText(path))
+  bool isModel = path.ends_with(".kiln");
+  if (llvm::Error error = isModel ? module->readModel(path, options) : module->readText(path))
+    return error;
+  if (llvm::Error error = module->bind(options))
     return error;
   if (llvm::Error error = module->readEntries(path))
     return error;

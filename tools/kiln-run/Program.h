@@ -80,8 +80,9 @@ llvm::Expected<std::unique_ptr<Program>> openLibrary(llvm::StringRef path,
                                                      const LibraryOptions &options);
 
 struct ModuleOptions {
-  std::string modelName;
-  std::vector<std::string> weights; ///< files, "zeros" or "random:SEED"
+  std::string modelName;                                 ///< empty: the only model of the file
+  std::vector<std::pair<std::string, std::string>> sets; ///< arguments of the model: name, text
+  std::vector<std::string> weights;                      ///< files, "zeros" or "random:SEED"
   std::string weightsPrefix;
 };
 /// Reads a model (.kiln) or IR (.mlir, with the .kwts file beside it) for the interpreter. Errors

@@ -16,6 +16,7 @@
 #include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/Pass.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/WithColor.h"
@@ -139,6 +140,8 @@ bool Compilation::runStages() {
   for (const Stage &stage : stages().slice(2)) {
     mlir::PassManager manager(&context);
     addStage(manager, stage.name, passOptions);
+    if (TimePassesIsEnabled) // --time-passes is an option of LLVM itself
+      manager.enableTiming();
     if (failed(manager.run(*module)))
       return false;
     if (wants(stage.name))

@@ -31,7 +31,6 @@ static cl::opt<std::string> backend("backend", cl::desc("halide or llvm: who gen
 static cl::opt<unsigned> jobs("j", cl::desc("kernels generated at once (default: all cores)"), cl::init(0), cl::cat(category));
 static cl::opt<bool> noCache("no-cache", cl::desc("generate every kernel anew"), cl::cat(category));
 static cl::opt<bool> remarks("remarks", cl::desc("print every decision of the compiler, with its reason"), cl::cat(category));
-static cl::opt<bool> timePasses("time-passes", cl::desc("print the time of each pass"), cl::cat(category));
 static cl::opt<std::string> map("map", cl::desc("write a table of the library's sections and symbols"), cl::value_desc("file"), cl::cat(category));
 static cl::opt<bool> verifyDiagnostics("verify-diagnostics", cl::desc("check the errors against expected-error comments of the model (for tests)"), cl::Hidden, cl::cat(category));
 static cl::extrahelp example("\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
@@ -95,7 +94,6 @@ static int fill(CompileOptions &options) {
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
   options.remarks = remarks;
-  options.timePasses = timePasses;
   options.verifyDiagnostics = verifyDiagnostics;
   options.progress = sys::Process::StandardErrIsDisplayed();
   return 0;
