@@ -21,107 +21,113 @@ static constexpr char overview[] =
     "  kiln-run libmlp.so --input random:1 --dim N=8 --repeat 50 --profile\n"
     "  kiln-run mlp.kiln --interpret --weights mlp.npz --input image=digits.npy\n";
 
-static cl::OptionCategory category("kiln-run's options");
-static cl::opt<std::string> path(cl::Positional, cl::Required,
-                                 cl::desc("LIB.so|MODEL.kiln|IR.mlir"), cl::cat(category));
-static cl::opt<std::string> entryName(cl::Positional, cl::desc("[ENTRY]"), cl::cat(category));
-static cl::list<std::string> inputs(
-    "input", cl::value_desc("NAME=VALUE"),
-    cl::desc("An argument: x.npy, x.png, x.jpg, random:SEED or zeros. NAME= may be left out where "
-             "there is one; random and zeros then serve all that are not given"),
-    cl::cat(category));
-static cl::list<std::string> dimensions("dim", cl::value_desc("N=8"),
-                                        cl::desc("A dimension that no input file tells"),
-                                        cl::cat(category));
-static cl::opt<double> crop("crop", cl::value_desc("F"), cl::init(0),
-                            cl::desc("Images: cut the centred square of side F x short side"),
-                            cl::cat(category));
-static cl::opt<int64_t> resize("resize", cl::value_desc("PIXELS"), cl::init(0),
-                               cl::desc("Images: then resize so that the short side is PIXELS "
-                                        "(bicubic, antialiased)"),
-                               cl::cat(category));
-static cl::opt<std::string> mean("mean", cl::value_desc("X[,Y,Z]"), cl::init("0"),
-                                 cl::desc("Images: then subtract, from bytes 0 to 255"),
-                                 cl::cat(category));
-static cl::opt<std::string> deviation("std", cl::value_desc("X[,Y,Z]"), cl::init("1"),
-                                      cl::desc("Images: then divide"), cl::cat(category));
-static cl::list<std::string> outputs("output", cl::value_desc("NAME=FILE.npy"),
-                                     cl::desc("Write a result"), cl::cat(category));
-static cl::opt<std::string>
-    labels("labels", cl::value_desc("FILE"),
-           cl::desc("Name the five most probable classes, one label a line"), cl::cat(category));
-static cl::list<std::string>
-    compare("compare", cl::value_desc("NAME=FILE.npy"),
-            cl::desc("Compare a result by max|a-b| / max|b|; exit 1 above --rtol"),
-            cl::cat(category));
-static cl::opt<double> tolerance("rtol", cl::value_desc("R"), cl::init(1e-4),
-                                 cl::desc("Largest error for --compare (1e-4)"), cl::cat(category));
-static cl::opt<unsigned> repeat("repeat", cl::value_desc("N"), cl::init(0),
-                                cl::desc("Call N more times and print the best and median time"),
-                                cl::cat(category));
-static cl::opt<bool> profile("profile", cl::desc("Print a table of time per kernel"),
-                             cl::cat(category));
-static cl::opt<unsigned> threads("threads", cl::value_desc("T"), cl::init(1),
-                                 cl::desc("Threads; 0: all that the process may use"),
-                                 cl::cat(category));
-static cl::opt<bool> list("list", cl::desc("Describe the entry points and stop"),
-                          cl::cat(category));
-static cl::opt<bool> interpret("interpret", cl::desc("Run a .kiln or .mlir by the interpreter"),
-                               cl::cat(category));
-static cl::list<std::string> weights("weights", cl::value_desc("FILE"),
-                                     cl::desc("Interpreter: weights, also random:SEED or zeros"),
-                                     cl::cat(category));
-static cl::opt<std::string> weightsPrefix("weights-prefix", cl::value_desc("P"),
-                                          cl::desc("Interpreter: stands before names in the files"),
-                                          cl::cat(category));
-static cl::opt<std::string> modelName("model", cl::value_desc("NAME"),
-                                      cl::desc("Interpreter: the model of a file with several"),
-                                      cl::cat(category));
+namespace {
+/// Made in main, when LLVM's own options, some of the same names, have been taken away.
+struct CommandLine {
+  cl::OptionCategory category{"kiln-run's options"};
+  cl::opt<std::string> path{cl::Positional, cl::Required, cl::desc("LIB.so|MODEL.kiln|IR.mlir"),
+                            cl::cat(category)};
+  cl::opt<std::string> entryName{cl::Positional, cl::desc("[ENTRY]"), cl::cat(category)};
+  cl::list<std::string> inputs{
+      "input", cl::value_desc("NAME=VALUE"),
+      cl::desc(
+          "An argument: x.npy, x.png, x.jpg, random:SEED or zeros. NAME= may be left out where "
+          "there is one; random and zeros then serve all that are not given"),
+      cl::cat(category)};
+  cl::list<std::string> dimensions{"dim", cl::value_desc("N=8"),
+                                   cl::desc("A dimension that no input file tells"),
+                                   cl::cat(category)};
+  cl::opt<double> crop{"crop", cl::value_desc("F"), cl::init(0),
+                       cl::desc("Images: cut the centred square of side F x short side"),
+                       cl::cat(category)};
+  cl::opt<int64_t> resize{"resize", cl::value_desc("PIXELS"), cl::init(0),
+                          cl::desc("Images: then resize so that the short side is PIXELS "
+                                   "(bicubic, antialiased)"),
+                          cl::cat(category)};
+  cl::opt<std::string> mean{"mean", cl::value_desc("X[,Y,Z]"), cl::init("0"),
+                            cl::desc("Images: then subtract, from bytes 0 to 255"),
+                            cl::cat(category)};
+  cl::opt<std::string> deviation{"std", cl::value_desc("X[,Y,Z]"), cl::init("1"),
+                                 cl::desc("Images: then divide"), cl::cat(category)};
+  cl::list<std::string> outputs{"output", cl::value_desc("NAME=FILE.npy"),
+                                cl::desc("Write a result"), cl::cat(category)};
+  cl::opt<std::string> labels{"labels", cl::value_desc("FILE"),
+                              cl::desc("Name the five most probable classes, one label a line"),
+                              cl::cat(category)};
+  cl::list<std::string> compare{
+      "compare", cl::value_desc("NAME=FILE.npy"),
+      cl::desc("Compare a result by max|a-b| / max|b|; exit 1 above --rtol"), cl::cat(category)};
+  cl::opt<double> tolerance{"rtol", cl::value_desc("R"), cl::init(1e-4),
+                            cl::desc("Largest error for --compare (1e-4)"), cl::cat(category)};
+  cl::opt<unsigned> repeat{"repeat", cl::value_desc("N"), cl::init(0),
+                           cl::desc("Call N more times and print the best and median time"),
+                           cl::cat(category)};
+  cl::opt<bool> profile{"profile", cl::desc("Print a table of time per kernel"), cl::cat(category)};
+  cl::opt<unsigned> threads{"threads", cl::value_desc("T"), cl::init(1),
+                            cl::desc("Threads; 0: all that the process may use"),
+                            cl::cat(category)};
+  cl::opt<bool> list{"list", cl::desc("Describe the entry points and stop"), cl::cat(category)};
+  cl::opt<bool> interpret{"interpret", cl::desc("Run a .kiln or .mlir by the interpreter"),
+                          cl::cat(category)};
+  cl::list<std::string> weights{"weights", cl::value_desc("FILE"),
+                                cl::desc("Interpreter: weights, also random:SEED or zeros"),
+                                cl::cat(category)};
+  cl::opt<std::string> weightsPrefix{"weights-prefix", cl::value_desc("P"),
+                                     cl::desc("Interpreter: stands before names in the files"),
+                                     cl::cat(category)};
+  cl::opt<std::string> modelName{"model", cl::value_desc("NAME"),
+                                 cl::desc("Interpreter: the model of a file with several"),
+                                 cl::cat(category)};
+  cl::list<std::string> sets{"set", cl::value_desc("NAME=V"),
+                             cl::desc("Interpreter: an argument of the model"), cl::cat(category)};
+};
+} // namespace
 
-static cl::list<std::string> sets("set", cl::value_desc("NAME=V"),
-                                  cl::desc("Interpreter: an argument of the model"),
-                                  cl::cat(category));
+static CommandLine *given;
 
 static llvm::Expected<std::unique_ptr<Program>> openForInterpreter() {
-  ModuleOptions options{modelName, {}, weights, weightsPrefix};
-  for (llvm::StringRef text : sets) {
+  ModuleOptions options{given->modelName, {}, given->weights, given->weightsPrefix};
+  for (llvm::StringRef text : given->sets) {
     auto [name, value] = text.split('=');
     if (name.empty() || value.empty())
       return failure("expected '--set NAME=VALUE', got '--set " + text + "'");
     options.sets.emplace_back(name.str(), value.str());
   }
-  return openModule(path, options);
+  return openModule(given->path, options);
 }
 
 static llvm::Expected<std::unique_ptr<Program>> open() {
-  llvm::StringRef file = path;
+  llvm::StringRef file = given->path;
   bool isModule = file.ends_with(".mlir") || file.ends_with(".kiln");
-  if (isModule && !interpret)
+  if (isModule && !given->interpret)
     return failure("'" + file +
                    "' is not compiled: add '--interpret' to run it by the "
                    "interpreter, or make a library of it with kilnc");
   if (isModule)
     return openForInterpreter();
-  if (interpret || !weights.empty())
+  if (given->interpret || !given->weights.empty())
     return failure("'--interpret' and '--weights' need a file named .kiln or .mlir, got '" + file +
                    "'");
-  return openLibrary(file, {static_cast<int>(std::min(threads.getValue(), 1024u)), profile});
+  return openLibrary(
+      file, {static_cast<int>(std::min(given->threads.getValue(), 1024u)), given->profile});
 }
 
 static llvm::Expected<unsigned> findEntry(llvm::ArrayRef<Entry> entries) {
   std::string names;
   for (auto [i, entry] : llvm::enumerate(entries)) {
-    if (entry.name == entryName || (entryName.empty() && entries.size() == 1))
+    if (entry.name == given->entryName || (given->entryName.empty() && entries.size() == 1))
       return static_cast<unsigned>(i);
     names += (i ? ", '" : "'") + entry.name + "'";
   }
-  if (entryName.empty())
-    return failure("expected the name of an entry point after '" + path + "': one of " + names);
-  return failure("'" + path + "' has no entry point '" + entryName + "', expected one of " + names);
+  if (given->entryName.empty())
+    return failure("expected the name of an entry point after '" + given->path + "': one of " +
+                   names);
+  return failure("'" + given->path + "' has no entry point '" + given->entryName +
+                 "', expected one of " + names);
 }
 
 static llvm::Error readDims(const Entry &entry, Dims &dims) {
-  for (llvm::StringRef text : dimensions) {
+  for (llvm::StringRef text : given->dimensions) {
     auto [name, digits] = text.split('=');
     int64_t value;
     if (digits.getAsInteger(10, value) || value < 0)
@@ -150,17 +156,17 @@ static llvm::Error readChannels(const cl::opt<std::string> &option, std::array<d
 
 static llvm::Expected<ImageOptions> readImageOptions() {
   ImageOptions options;
-  options.crop = crop;
-  options.resize = resize;
-  if (crop.getNumOccurrences() && !(crop > 0 && crop <= 1))
+  options.crop = given->crop;
+  options.resize = given->resize;
+  if (given->crop.getNumOccurrences() && !(given->crop > 0 && given->crop <= 1))
     return failure("'--crop': expected a fraction above 0 and at most 1");
   constexpr int64_t longest = 16384;
-  if (resize.getNumOccurrences() && (resize < 1 || resize > longest))
+  if (given->resize.getNumOccurrences() && (given->resize < 1 || given->resize > longest))
     return failure("'--resize': expected 1 to " + llvm::Twine(longest) + " pixels, got " +
-                   llvm::Twine(resize.getValue()));
-  if (llvm::Error error = readChannels(mean, options.mean))
+                   llvm::Twine(given->resize.getValue()));
+  if (llvm::Error error = readChannels(given->mean, options.mean))
     return error;
-  if (llvm::Error error = readChannels(deviation, options.deviation))
+  if (llvm::Error error = readChannels(given->deviation, options.deviation))
     return error;
   if (llvm::is_contained(options.deviation, 0.0))
     return failure("'--std': expected numbers other than 0");
@@ -185,7 +191,7 @@ findResult(const Entry &entry, llvm::StringRef option, llvm::StringRef text) {
 }
 
 static llvm::Error writeOutputs(const Entry &entry, llvm::ArrayRef<Value> results) {
-  for (llvm::StringRef text : outputs) {
+  for (llvm::StringRef text : given->outputs) {
     auto result = findResult(entry, "output", text);
     if (!result)
       return result.takeError();
@@ -196,7 +202,7 @@ static llvm::Error writeOutputs(const Entry &entry, llvm::ArrayRef<Value> result
 }
 
 static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> results) {
-  for (llvm::StringRef text : compare) {
+  for (llvm::StringRef text : given->compare) {
     auto result = findResult(entry, "compare", text);
     if (!result)
       return result.takeError();
@@ -210,9 +216,9 @@ static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> resu
     std::string figure;
     llvm::raw_string_ostream(figure) << llvm::format("%.3g", *error);
     // Negated, so that a tolerance of NaN accepts nothing.
-    if (!(*error <= tolerance)) {
+    if (!(*error <= given->tolerance)) {
       std::string limit;
-      llvm::raw_string_ostream(limit) << llvm::format("%.3g", tolerance.getValue());
+      llvm::raw_string_ostream(limit) << llvm::format("%.3g", given->tolerance.getValue());
       return failure("result '" + name + "' differs from '" + result->second +
                      "': expected max|a-b| / max|b| of at most " + limit + ", got " + figure);
     }
@@ -222,7 +228,7 @@ static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> resu
 }
 
 static llvm::Error nameClasses(const Entry &entry, llvm::ArrayRef<Value> results) {
-  llvm::Expected<std::vector<std::string>> names = readLabels(labels);
+  llvm::Expected<std::vector<std::string>> names = readLabels(given->labels);
   if (!names)
     return names.takeError();
   for (const Value &value : results)
@@ -237,7 +243,7 @@ static llvm::Expected<std::vector<double>>
 callAll(Program &program, llvm::ArrayRef<Value> arguments, std::vector<Value> &results) {
   using Clock = std::chrono::steady_clock;
   std::vector<double> times;
-  for (unsigned i = 0; i <= repeat; ++i) {
+  for (unsigned i = 0; i <= given->repeat; ++i) {
     Clock::time_point start = Clock::now();
     if (llvm::Error error = program.call(arguments, results))
       return error;
@@ -257,7 +263,7 @@ static llvm::Error runEntry(Program &program) {
   llvm::Expected<ImageOptions> imageOptions = readImageOptions();
   if (!imageOptions)
     return imageOptions.takeError();
-  auto arguments = makeInputs(entry, inputs, dims, *imageOptions);
+  auto arguments = makeInputs(entry, given->inputs, dims, *imageOptions);
   if (!arguments)
     return arguments.takeError();
   std::vector<Value> results;
@@ -274,12 +280,12 @@ static llvm::Error runEntry(Program &program) {
     return times.takeError();
   for (auto [spec, value] : llvm::zip(entry.results, results))
     printValue(llvm::outs(), spec.name, value);
-  if (!labels.empty())
+  if (!given->labels.empty())
     if (llvm::Error error = nameClasses(entry, results))
       return error;
-  if (repeat > 0)
+  if (given->repeat > 0)
     printTimes(llvm::outs(), *times);
-  if (profile) {
+  if (given->profile) {
     llvm::ArrayRef<double> steady = *times;
     steady = steady.size() > 1 ? steady.drop_front() : steady;
     printProfile(llvm::outs(), program.profile(),
@@ -292,13 +298,16 @@ static llvm::Error runEntry(Program &program) {
 
 int main(int argc, char **argv) {
   llvm::InitLLVM init(argc, argv);
-  cl::HideUnrelatedOptions(category);
+  cl::ResetCommandLineParser();
+  CommandLine commandLine;
+  given = &commandLine;
+  cl::HideUnrelatedOptions(given->category);
   cl::ParseCommandLineOptions(argc, argv, overview);
   auto run = [&]() -> llvm::Error {
     llvm::Expected<std::unique_ptr<Program>> program = open();
     if (!program)
       return program.takeError();
-    if (!list)
+    if (!given->list)
       return runEntry(**program);
     (*program)->describe(llvm::outs());
     printEntries(llvm::outs(), (*program)->entries());
