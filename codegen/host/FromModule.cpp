@@ -49,7 +49,7 @@ public:
   Translator(const llvm::StringMap<KernelEntry> &kernels, llvm::MapVector<StringRef, unsigned> &weights)
       : kernels(kernels), weights(weights) {}
 
-  EntryPoint translate(func::FuncOp function);
+  FailureOr<EntryPoint> translate(func::FuncOp function);
 
 private:
   void signature(func::FuncOp function);
@@ -156,7 +156,7 @@ void Translator::copies(Operation *terminator) {
   }
 }
 
-EntryPoint Translator::translate(func::FuncOp function) {
+FailureOr<EntryPoint> Translator::translate(func::FuncOp function) {
   signature(function);
   if (auto size = function->getAttrOfType<DimsAttr>("kiln.arena"))
     arena = size.getDims()[0];
@@ -167,13 +167,15 @@ EntryPoint Translator::translate(func::FuncOp function) {
       places[view] = places.lookup(view.getX());
     else if (auto call = dyn_cast<LaunchOp>(op))
       launch(call);
+    else if (!op.hasTrait<OpTrait::IsTerminator>())
+      return op.emitError("internal: stands outside of kernels after planning"), failure();
   }
   copies(function.front().getTerminator());
   entry.arenaBytes = arena + scratchBytes;
   return std::move(entry);
 }
 
-Program host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &kernels, StringRef version) {
+FailureOr<Program> host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &kernels, StringRef version) {
   Program program;
   auto model = module->getAttrOfType<StringAttr>("kiln.model");
   program.modelName = snakeCase(model ? model.getValue() : "model");
@@ -186,7 +188,11 @@ Program host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &ke
     program.weights.push_back({weight.getSymName().str(), weight.getHash().value_or("").str(),
                                view ? static_cast<int64_t>(view->bytes.size()) : 0});
   }
-  for (auto function : module.getOps<func::FuncOp>())
-    program.entries.push_back(Translator(kernels, weights).translate(function));
+  for (auto function : module.getOps<func::FuncOp>()) {
+    FailureOr<EntryPoint> entry = Translator(kernels, weights).translate(function);
+    if (failed(entry))
+      return failure();
+    program.entries.push_back(std::move(*entry));
+  }
   return program;
 }

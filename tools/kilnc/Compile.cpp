@@ -225,7 +225,10 @@ int Compilation::build() {
   Expected<std::vector<link::TargetKernels>> code = codegen::generateKernels(*module, *kernels, generate, generators);
   if (!code)
     return report(toString(code.takeError())), 2;
-  host::Program program = host::fromModule(*module, *kernels, "kiln 0.1.0; " + generators);
+  FailureOr<host::Program> planned = host::fromModule(*module, *kernels, "kiln 0.1.0; " + generators);
+  if (failed(planned))
+    return 2;
+  const host::Program &program = *planned;
   if (Error error = host::check(program))
     return report(toString(std::move(error)));
   if (wants("host")) {
