@@ -38,28 +38,31 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
-def Outline : Kiln_Pass<"kiln-outline"> {
-  let summary = "makes a kernel of each op";
-}
-
 def Fuse : Kiln_Pass<"kiln-fuse"> {
-  let summary = "makes kernels around anchors";
+  let summary = "forms kernels around anchors and launches them";
   let description = [{
-    A pointwise op joins the kernel that makes one of its operands, if nothing else reads that operand:
-    bias, activation and residual are computed in the registers of the product or convolution. A border
-    of zeros joins the convolution that reads it, a pointwise chain the reduction. Constants and
-    broadcasts are repeated in every kernel that reads them.
+    A contraction, convolution, window or row-wise op takes the pointwise ops behind it and the border
+    before it; what is left are chains of pointwise ops. Equal kernels are one symbol.
   }];
 }
 
+def Outline : Kiln_Pass<"kiln-outline"> {
+  let summary = "makes each op a kernel of its own and launches it";
+}
+
 def Choose : Kiln_Pass<"kiln-choose"> {
-  let summary = "picks a generator and a template for each kernel";
-  let options = [Option<"generator", "generator", "std::string", /*default=*/"\"llvm\"",
-                        "halide or llvm: who generates">];
+  let summary = "picks each kernel's generator and template";
+  let options = [Option<"generator", "generator", "std::string", "\"halide\"",
+                        "halide where it has a template, or llvm">];
 }
 
 def Pack : Kiln_Pass<"kiln-pack"> {
-  let summary = "lays weights out as the templates read them";
+  let summary = "lays weights out as the chosen templates read them";
+  let description = [{
+    Weights of `linear` and `conv2d` kernels go into panels of 16 columns, those of `depthwise` have
+    their channels last. The kernel's argument changes its type and `kiln.panel` gives the logical
+    shape; its body restores that shape, so that the kernel still says what it computes.
+  }];
 }
 
 def Plan : Kiln_Pass<"kiln-plan"> {

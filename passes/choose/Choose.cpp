@@ -1,15 +1,16 @@
-//===- Choose.cpp - a generator and a template for each kernel ------------===//
+//===- Choose.cpp - each kernel's generator and template --------------------===//
 //
-// Needs: kernels formed by kiln-fuse or kiln-outline.
-// Guarantees: every kernel carries `kiln.generator` and `kiln.template`, the name of a row of
-// ir/target/Templates.def. Whether the generator's template takes the kernel's specification is known
-// only when it is generated; the LLVM generator takes what Halide refuses.
-// Reports: for each kernel its template and the reason.
+// Needs: kernels and launches (after kiln-fuse or kiln-outline).
+// Guarantees: every kernel has `kiln.generator` ("halide" or "llvm") and `kiln.template`, a row of
+// ir/target/Templates.def, if one fits; without one the generator is "llvm".
+// Reports: a remark a kernel with the choice and its reason.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/KilnOps.h"
 #include "passes/Passes.h"
+#include "passes/choose/Weights.h"
+
+#include "mlir/IR/Remarks.h"
 
 namespace kiln::passes {
 #define GEN_PASS_DEF_CHOOSE
@@ -18,50 +19,79 @@ namespace kiln::passes {
 
 using namespace kiln;
 using namespace kiln::ir;
+using namespace kiln::passes;
 using namespace mlir;
 
 namespace {
+/// A template's name (empty: none) and why it was taken.
 struct Choice {
-  StringRef templateName, reason;
+  StringRef name;
+  std::string reason;
 };
 
-/// By the anchor's role.
-Choice choose(KernelOp kernel) {
-  Choice choice{"pointwise", "there is no reduction"};
-  kernel.walk([&](Fusable op) {
-    switch (op.getFusionRole()) {
-    case FusionRole::Contraction: {
-      auto product = cast<MatmulOp>(op.getOperation());
-      bool trained = isa<BlockArgument>(product.getB()) && product.getB().getType().getRank() == 2;
-      choice = trained ? Choice{"linear", "the right matrix is one for all rows"} : Choice{"matmul", "both matrices are computed"};
-      break;
-    }
-    case FusionRole::Convolution: {
-      auto conv = cast<Conv2dOp>(op.getOperation());
-      auto weight = cast<RankedTensorType>(conv.getWeight().getType());
-      int64_t groups = conv.getGroups();
-      bool depthwise = groups > 1 && groups == weight.getDimSize(0);
-      choice = depthwise ? Choice{"depthwise", "every channel is a group"} : Choice{"conv2d", "channels are summed"};
-      break;
-    }
-    case FusionRole::Window: choice = {"pool", "windows of an image are reduced"}; break;
-    case FusionRole::RowWise: choice = {"rowwise", "whole rows are reduced"}; break;
-    default: break;
-    }
-  });
-  return choice;
+Choice chooseConvolution(Conv2dOp op, const Launches &launches) {
+  if (!op.getChannelsLast())
+    return {"", "the channels are not last"};
+  SmallVector<DimExpr> w = dimsOf(op.getWeight().getType());
+  int64_t groups = op.getGroups();
+  if (groups > 1 && w[3] == DimExpr(1) && w[0] == DimExpr(groups))
+    return {"depthwise", "each channel is a group"};
+  std::string reason;
+  if (!weightOf(op, launches, reason))
+    return {"", reason};
+  std::optional<int64_t> outputs = w[0].constantValue();
+  if (groups > 1 && (!outputs || *outputs / groups % 16))
+    return {"", "a group's channels are no multiple of 16"};
+  return {"conv2d", "the weight can be packed"};
+}
+
+Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
+  Operation *anchor = anchorOf(kernel);
+  if (!anchor)
+    return {"pointwise", "no op needs more than one element"};
+  if (auto conv = dyn_cast<Conv2dOp>(anchor))
+    return chooseConvolution(conv, launches);
+  switch (cast<Fusable>(anchor).getFusionRole()) {
+  case FusionRole::Contraction: {
+    std::string reason;
+    bool isFlat = dimsOf(anchor->getOperand(1).getType()).size() == 2;
+    if (isFlat && weightOf(anchor, launches, reason))
+      return {"linear", "the weight can be packed"};
+    return {"matmul", isFlat ? reason : "both operands are stacks of matrices"};
+  }
+  case FusionRole::Window:
+    if (!anchor->hasAttr("channels_last"))
+      return {"", "the channels are not last"};
+    return {"pool", "the channels are last"};
+  case FusionRole::RowWise:
+    return {"rowwise", "whole rows are reduced"};
+  default:
+    return {"", "no template has such an anchor"};
+  }
 }
 
 struct Choose : passes::impl::ChooseBase<Choose> {
   using ChooseBase::ChooseBase;
+
   void runOnOperation() override {
-    Builder b(&getContext());
+    Launches launches = launchesOf(getOperation());
+    Builder builder(&getContext());
     for (auto kernel : getOperation().getOps<KernelOp>()) {
-      Choice choice = choose(kernel);
-      kernel->setAttr("kiln.generator", b.getStringAttr(generator));
-      kernel->setAttr("kiln.template", b.getStringAttr(choice.templateName));
-      kernel.emitRemark() << "kernel '" << kernel.getSymName() << "': template " << choice.templateName << " of " << generator << ", "
-                          << choice.reason;
+      Choice choice = chooseTemplate(kernel, launches);
+      if (!choice.name.empty())
+        kernel->setAttr("kiln.template", builder.getStringAttr(choice.name));
+      StringRef chosen = choice.name.empty() ? StringRef("llvm") : StringRef(generator);
+      kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
+      std::string text =
+          ("'" + kernel.getName() + "': " +
+           (choice.name.empty() ? "no template, "
+                                : "template '" + choice.name + "' of " + chosen + ", ") +
+           choice.reason)
+              .str();
+      auto note = remark::RemarkOpts::name("template").category("choose");
+      (choice.name.empty() ? remark::missed(kernel.getLoc(), note)
+                           : remark::passed(kernel.getLoc(), note))
+          << text;
     }
   }
 };

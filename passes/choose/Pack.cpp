@@ -1,19 +1,20 @@
-//===- Pack.cpp - weights in the layout that templates read ---------------===//
+//===- Pack.cpp - weights as the templates read them ------------------------===//
 //
-// Needs: kernels with `kiln.template`, and weights in the store.
-// Guarantees: a weight that the templates linear and conv2d multiply by, if every launch gives a
-// kiln.get there, comes packed in panels of 16 outputs (`kiln.panel` on the kernel's argument); a
-// depthwise weight comes as [kh, kw, channels]. The kernel's body restores the logical shape first, so
-// that its meaning stays what it says. Packing itself is evaluated at once (kiln-fold-weights).
-// Reports: each packed weight; each one that could not be, with the reason.
+// Needs: kernels with `kiln.template` (after kiln-choose), weights with their values.
+// Guarantees: at `linear` and `conv2d` kernels the weight is an argument [N / 16, K…, 16] with
+// `kiln.panel` = [N, K…]; at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring
+// the logical shape. Weights without a use are gone. Reports: a remark a weight.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/KilnOps.h"
+#include "passes/Build.h"
 #include "passes/Passes.h"
+#include "passes/choose/Weights.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/Pass/PassManager.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/ADT/StringSet.h"
+
+#include <cstring>
 
 namespace kiln::passes {
 #define GEN_PASS_DEF_PACK
@@ -22,138 +23,181 @@ namespace kiln::passes {
 
 using namespace kiln;
 using namespace kiln::ir;
+using namespace kiln::passes;
 using namespace mlir;
 
-namespace {
+/// Columns of a panel.
+static constexpr int64_t lanes = 16;
 
-/// A kernel's weight: the argument, and how its value is permuted before it is packed.
-struct Packing {
-  BlockArgument argument;
-  SmallVector<int64_t> order; ///< outputs first
-  bool panels = true;         ///< else only permuted
-  Operation *reader = nullptr;
+namespace {
+/// How a weight's element (n, k) moves; K… counts as one dimension.
+enum class Form : uint8_t {
+  Panel,          ///< [N, K] to [N / 16, K, 16]
+  PanelOfColumns, ///< [K, N] to the same
+  ColumnsLast     ///< [N, K] to [K, N]
 };
 
-std::optional<Packing> findWeight(KernelOp kernel) {
-  std::optional<Packing> found;
-  StringRef name = kernel->getAttrOfType<StringAttr>("kiln.template").getValue();
-  kernel.walk([&](Operation *op) {
-    if (auto product = dyn_cast<MatmulOp>(op); product && name == "linear") {
-      if (auto argument = dyn_cast<BlockArgument>(product.getB()))
-        found = Packing{argument, product.getTransposeB() ? SmallVector<int64_t>{0, 1} : SmallVector<int64_t>{1, 0}, true, op};
-    } else if (auto conv = dyn_cast<Conv2dOp>(op); conv && conv.getChannelsLast()) {
-      auto argument = dyn_cast<BlockArgument>(conv.getWeight());
-      if (argument && name == "conv2d")
-        found = Packing{argument, {0, 1, 2, 3}, true, op};
-      else if (argument && name == "depthwise")
-        found = Packing{argument, {1, 2, 0, 3}, false, op};
+struct Layout {
+  Form form;
+  SmallVector<int64_t> logical; ///< [N, K…]
+  SmallVector<int64_t> packed;
+};
+
+/// A weight's bytes in another layout.
+std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
+  int64_t n = layout.logical[0], size = byteSize(view.type);
+  int64_t k = n == 0 ? 0 : view.numElements() / n, elements = 1;
+  for (int64_t extent : layout.packed)
+    elements *= extent;
+  std::vector<uint8_t> bytes(elements * size);
+  for (int64_t i = 0; i < n; ++i)
+    for (int64_t j = 0; j < k; ++j) {
+      int64_t from = layout.form == Form::PanelOfColumns ? j * n + i : i * k + j;
+      int64_t to =
+          layout.form == Form::ColumnsLast ? j * n + i : (i / lanes * k + j) * lanes + i % lanes;
+      std::memcpy(&bytes[to * size], &view.bytes[from * size], size);
     }
-  });
-  return found;
+  return bytes;
 }
 
-SmallVector<int64_t> inverse(ArrayRef<int64_t> order) {
-  SmallVector<int64_t> result(order.size());
-  for (auto [i, axis] : llvm::enumerate(order))
-    result[axis] = i;
+/// Changes the kernels of a module.
+class Packer {
+public:
+  explicit Packer(ModuleOp module)
+      : module(module), symbols(module), launches(launchesOf(module)),
+        store(module.getContext()->getLoadedDialect<KilnDialect>()->getWeights()) {}
+  void run();
+
+private:
+  void pack(KernelOp kernel);
+  Layout layoutOf(Operation *anchor, bool isDepthwise) const;
+  void changeArgument(BlockArgument argument, const Layout &layout);
+  WeightOp packed(WeightOp weight, const Layout &layout);
+  void removeUnused();
+
+  ModuleOp module;
+  SymbolTable symbols;
+  Launches launches;
+  WeightStore &store;
+};
+} // namespace
+
+Layout Packer::layoutOf(Operation *anchor, bool isDepthwise) const {
+  Layout layout;
+  auto matmul = dyn_cast<MatmulOp>(anchor);
+  for (const DimExpr &dim : dimsOf(anchor->getOperand(1).getType()))
+    layout.logical.push_back(*dim.constantValue());
+  bool ofColumns = matmul && !matmul.getTransposeB();
+  layout.form = isDepthwise ? Form::ColumnsLast : ofColumns ? Form::PanelOfColumns : Form::Panel;
+  if (ofColumns)
+    std::swap(layout.logical[0], layout.logical[1]);
+  ArrayRef<int64_t> k = ArrayRef(layout.logical).drop_front();
+  if (!isDepthwise)
+    layout.packed.push_back((layout.logical[0] + lanes - 1) / lanes);
+  layout.packed.append(k.begin(), k.end());
+  layout.packed.push_back(isDepthwise ? layout.logical[0] : lanes);
+  return layout;
+}
+
+static SmallVector<DimExpr> toDims(ArrayRef<int64_t> shape) {
+  return SmallVector<DimExpr>(shape.begin(), shape.end());
+}
+
+/// Gives the argument its new type and restores the logical shape in front of the body.
+void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  OpBuilder builder = OpBuilder::atBlockBegin(argument.getOwner());
+  Build build{builder, kernel.getLoc()};
+  OpOperand &use = *argument.use_begin();
+  Type element = Build::elementOf(argument);
+  argument.setType(tensorType(element, toDims(layout.packed)));
+  kernel.setFunctionType(
+      builder.getFunctionType(argument.getOwner()->getArgumentTypes(), kernel.getResultTypes()));
+  int64_t rank = layout.packed.size();
+  SmallVector<int64_t> axes;
+  bool isPanel = layout.form != Form::ColumnsLast;
+  if (isPanel)
+    axes.push_back(0);
+  axes.push_back(rank - 1);
+  for (int64_t axis = isPanel; axis < rank - 1; ++axis)
+    axes.push_back(axis);
+  Value value = build.make<PermuteOp>(argument, builder.getDenseI64ArrayAttr(axes));
+  if (isPanel) {
+    SmallVector<int64_t> shape = layout.logical;
+    shape[0] = layout.packed[0] * lanes;
+    value = build.make<ReshapeOp>(value, build.dims(toDims(shape)));
+    SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1);
+    if (shape != layout.logical)
+      value =
+          build.make<SliceOp>(value, build.dims(toDims(zeros)), build.dims(toDims(layout.logical)),
+                              builder.getDenseI64ArrayAttr(ones));
+    kernel.setArgAttr(argument.getArgNumber(), "kiln.panel",
+                      builder.getDenseI64ArrayAttr(layout.logical));
+  }
+  if (auto matmul = dyn_cast<MatmulOp>(use.getOwner()))
+    matmul.setTransposeB(true);
+  use.set(value);
+}
+
+WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
+  const WeightView *view = store.find(*weight.getHash());
+  std::string hash = store.addOwned(view->type, layout.packed, packBytes(*view, layout));
+  store.dropPages(*weight.getHash());
+  std::string name =
+      (weight.getSymName() + (layout.form == Form::ColumnsLast ? ".columns" : ".packed")).str();
+  if (auto known = symbols.lookup<WeightOp>(name); known && known.getHash() == StringRef(hash))
+    return known;
+  OpBuilder builder(weight);
+  auto type =
+      tensorType(cast<RankedTensorType>(weight.getType()).getElementType(), toDims(layout.packed));
+  auto result = WeightOp::create(builder, weight.getLoc(), name, type, builder.getStringAttr(hash));
+  symbols.insert(result);
   return result;
 }
 
-Value permute(OpBuilder &b, Location loc, Value value, ArrayRef<int64_t> order) {
-  return llvm::is_sorted(order) ? value : PermuteOp::create(b, loc, value, order).getResult();
-}
-
-struct Pack : passes::impl::PackBase<Pack> {
-  void runOnOperation() override {
-    for (auto kernel : llvm::to_vector(getOperation().getOps<KernelOp>()))
-      if (std::optional<Packing> packing = findWeight(kernel))
-        pack(kernel, *packing);
-    OpPassManager fold(ModuleOp::getOperationName());
-    fold.addPass(passes::createFoldWeights());
-    if (failed(runPipeline(fold, getOperation())))
-      signalPassFailure();
-  }
-
-  void pack(KernelOp kernel, Packing &packing);
-  Value packAtLaunch(OpBuilder &b, Location loc, Value weight, const Packing &packing);
-  void restore(KernelOp kernel, const Packing &packing, Type packedType);
-};
-
-Value Pack::packAtLaunch(OpBuilder &b, Location loc, Value weight, const Packing &packing) {
-  Value value = permute(b, loc, weight, packing.order);
-  if (!packing.panels)
-    return value;
-  auto type = cast<RankedTensorType>(value.getType());
-  SmallVector<int64_t> shape(type.getShape());
-  shape[0] = (shape[0] + 15) / 16;
-  shape.push_back(16);
-  return PackOp::create(b, loc, RankedTensorType::get(shape, type.getElementType()), value);
-}
-
-/// Changes the argument's type and puts in front of the body what gives the logical weight back.
-void Pack::restore(KernelOp kernel, const Packing &packing, Type packedType) {
-  MLIRContext *context = &getContext();
-  Value argument = packing.argument;
-  auto logical = cast<RankedTensorType>(argument.getType());
-  argument.setType(packedType);
-  OpBuilder b(&kernel.getBody().front(), kernel.getBody().front().begin());
-  Location loc = packing.reader->getLoc();
-  Operation *first = nullptr;
-  Value value = argument;
-  SmallVector<int64_t> ordered; // the logical weight with its outputs first
-  for (int64_t axis : packing.order)
-    ordered.push_back(logical.getDimSize(axis));
-  if (packing.panels) {
-    int64_t rank = logical.getRank();
-    SmallVector<int64_t> lanes = {0, rank};
-    for (int64_t i = 1; i < rank; ++i)
-      lanes.push_back(i);
-    value = PermuteOp::create(b, loc, value, lanes);
-    first = value.getDefiningOp();
-    SmallVector<DimExpr> rounded(ordered.begin(), ordered.end()), exact = rounded, starts(rank, DimExpr(0));
-    rounded[0] = DimExpr((ordered[0] + 15) / 16 * 16);
-    value = ReshapeOp::create(b, loc, value, DimsAttr::get(context, rounded));
-    if (rounded[0] != exact[0])
-      value = SliceOp::create(b, loc, value, DimsAttr::get(context, starts), DimsAttr::get(context, exact), SmallVector<int64_t>(rank, 1));
-    kernel.setArgAttr(packing.argument.getArgNumber(), "kiln.panel", b.getDenseI64ArrayAttr(ordered));
-    kernel.setArgAttr(packing.argument.getArgNumber(), "kiln.align", b.getI64IntegerAttr(64));
-  }
-  value = permute(b, loc, value, inverse(packing.order));
-  if (!first)
-    first = value.getDefiningOp();
-  if (first)
-    argument.replaceAllUsesExcept(value, first);
-  SmallVector<Type> types(kernel.getArgumentTypes());
-  types[packing.argument.getArgNumber()] = packedType;
-  kernel.setFunctionType(b.getFunctionType(types, kernel.getResultTypes()));
-}
-
-void Pack::pack(KernelOp kernel, Packing &packing) {
-  unsigned number = packing.argument.getArgNumber();
-  SmallVector<LaunchOp> launches;
-  bool trained = true;
-  getOperation().walk([&](LaunchOp launch) {
-    if (launch.getKernel() != kernel.getSymName())
-      return;
-    launches.push_back(launch);
-    trained &= launch.getOperand(number).getDefiningOp<GetOp>() != nullptr;
-  });
-  if (!trained || !packing.argument.hasOneUse()) {
-    kernel.emitRemark() << "missed: the weight of '" << kernel.getSymName() << "' is not packed, "
-                        << (trained ? "it is read in more than one way" : "it is computed");
-    if (kernel->getAttrOfType<StringAttr>("kiln.template").getValue() == "linear")
-      kernel->setAttr("kiln.template", StringAttr::get(&getContext(), "matmul"));
+void Packer::pack(KernelOp kernel) {
+  auto name = kernel->getAttrOfType<StringAttr>("kiln.template");
+  if (!name || (name != "linear" && name != "conv2d" && name != "depthwise"))
+    return;
+  Operation *anchor = anchorOf(kernel);
+  std::string reason;
+  BlockArgument argument = weightOf(anchor, launches, reason);
+  auto note = remark::RemarkOpts::name("packed").category("choose");
+  if (!argument) {
+    remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
     return;
   }
-  Type packedType;
-  for (LaunchOp launch : launches) {
-    OpBuilder b(launch);
-    Value packed = packAtLaunch(b, launch.getLoc(), launch.getOperand(number), packing);
-    launch.setOperand(number, packed);
-    packedType = packed.getType();
+  Layout layout = layoutOf(anchor, name == "depthwise");
+  changeArgument(argument, layout);
+  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
+    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
+    WeightOp weight = packed(symbols.lookup<WeightOp>(get.getWeight()), layout);
+    OpBuilder builder(get);
+    Value value = GetOp::create(builder, get.getLoc(), weight.getType(), weight.getSymName());
+    launch.getOperandsMutable()[argument.getArgNumber()].set(value);
+    if (get->use_empty())
+      get.erase();
+    remark::passed(launch.getLoc(), note)
+        << ("weight '" + weight.getSymName() + "' is laid out for '" + name.getValue() + "'").str();
   }
-  restore(kernel, packing, packedType);
-  kernel.emitRemark() << "packed the weight of '" << kernel.getSymName() << "' " << (packing.panels ? "in panels of 16" : "with channels last");
 }
 
+void Packer::removeUnused() {
+  llvm::StringSet<> used;
+  module.walk([&](GetOp get) { used.insert(get.getWeight()); });
+  for (auto weight : llvm::make_early_inc_range(module.getOps<WeightOp>()))
+    if (!used.contains(weight.getSymName()))
+      weight.erase();
+}
+
+void Packer::run() {
+  for (auto kernel : module.getOps<KernelOp>())
+    pack(kernel);
+  removeUnused();
+}
+
+namespace {
+struct Pack : passes::impl::PackBase<Pack> {
+  void runOnOperation() override { Packer(getOperation()).run(); }
+};
 } // namespace

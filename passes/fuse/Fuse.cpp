@@ -1,16 +1,16 @@
-//===- Fuse.cpp - kernels around anchors ----------------------------------===//
+//===- Fuse.cpp - ops become kernels and launches ---------------------------===//
 //
-// Needs: functions of kiln ops after kiln-decompose.
-// Guarantees: functions hold kiln.get, kiln.reshape, kiln.launch and func.return only; every other op
-// stands in a kiln.kernel with one result. Kernels of equal bodies are one symbol, weights being
-// operands. kiln-outline makes a kernel of each op; kiln-fuse lets pointwise ops join the kernel that
-// makes one of their operands.
-// Reports: for each op that joined, what it joined; for each pointwise op that did not, why.
+// Needs: functions of one block of kiln ops; composite ops have been decomposed.
+// Guarantees: functions hold kiln.get, kiln.reshape, kiln.launch and func.return only; each launch
+// has one result. A kernel is a symbol of the module, private, named by its place and ops; equal
+// kernels are one. It declares the dimensions it names; arguments and results carry `kiln.align`,
+// in bytes, where more than an element's size is known. Constants of different elements are
+// weights. Reports: each op that joins a kernel, and why each kernel ends where it does.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/KilnOps.h"
 #include "passes/Passes.h"
+#include "passes/fuse/Groups.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -25,233 +25,203 @@ namespace kiln::passes {
 
 using namespace kiln;
 using namespace kiln::ir;
+using namespace kiln::passes;
 using namespace mlir;
 
+/// Alignment of values in the arena and of weights, in bytes.
+static constexpr int64_t arenaAlignment = 64;
+
 namespace {
-
-/// Ops that become one kernel, in their order. The last one gives the result.
-struct Group {
-  SmallVector<Operation *> ops;
-  Operation *anchor = nullptr;
-  Operation *root() const { return ops.back(); }
-};
-
-FusionRole roleOf(Operation *op) {
-  auto fusable = dyn_cast_or_null<Fusable>(op);
-  return fusable ? fusable.getFusionRole() : FusionRole::Opaque;
-}
-
-/// Ops that every kernel that needs them repeats: constants, and repetitions of anything.
-bool isRepeated(Operation *op) {
-  return roleOf(op) == FusionRole::Constant || isa<BroadcastToOp>(op);
-}
-
-bool staysOutside(Operation &op) { return isa<GetOp, ReshapeOp, LaunchOp>(op) || op.hasTrait<OpTrait::IsTerminator>(); }
-
-/// Forms groups within one function and turns them into launches.
+/// Forms the kernels of a module.
 class Former {
 public:
-  Former(ModuleOp module, bool fuse, llvm::StringMap<KernelOp> &known) : module(module), fuse(fuse), known(known) {}
-  void run(func::FuncOp function);
+  explicit Former(ModuleOp module) : module(module), symbols(module) {}
+  void run(func::FuncOp function, bool fuse);
 
 private:
-  Group *producer(Operation *op, std::string &why);
-  Group *prologueOf(Operation *op);
-  void add(Operation *op);
-  void emit(Group &group, func::FuncOp function);
-  KernelOp makeKernel(Group &group, func::FuncOp function, ArrayRef<Value> inputs);
-  static std::string nameOf(const Group &group);
+  void storeConstants(func::FuncOp function);
+  void form(const Group &group, func::FuncOp function);
+  KernelOp build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+                 func::FuncOp function);
+  KernelOp shared(KernelOp kernel, const Group &group, func::FuncOp function);
 
   ModuleOp module;
-  bool fuse;
-  llvm::StringMap<KernelOp> &known;
-  std::vector<std::unique_ptr<Group>> groups;
-  DenseMap<Operation *, Group *> groupOf;
+  SymbolTable symbols;
+  llvm::StringMap<KernelOp> kernels; ///< by their text without a name
 };
-
 } // namespace
 
-/// The group that a pointwise op may join: one whose result only this op reads and has this op's
-/// shape. Anchors come before mere chains, later ones before earlier ones.
-Group *Former::producer(Operation *op, std::string &why) {
-  Group *best = nullptr;
-  why = "no operand comes from a kernel";
-  for (Value operand : op->getOperands()) {
-    Operation *def = operand.getDefiningOp();
-    auto it = def ? groupOf.find(def) : groupOf.end();
-    if (it == groupOf.end())
+/// A constant whose elements differ has no expression: it is read like a weight.
+void Former::storeConstants(func::FuncOp function) {
+  WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
+  for (ConstantOp op : llvm::make_early_inc_range(function.getOps<ConstantOp>())) {
+    auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
+    if (elements && elements.isSplat())
       continue;
-    Group *group = it->second;
-    if (!llvm::all_of(operand.getUsers(), [&](Operation *user) { return user == op; }))
-      why = "the operand is read elsewhere too";
-    else if (dimsOf(operand.getType()) != dimsOf(op->getResult(0).getType()))
-      why = "the operand has another shape";
-    else if (!best || (group->anchor && !best->anchor) || (!group->anchor == !best->anchor && best->root()->isBeforeInBlock(group->root())))
-      best = group;
+    SmallVector<int64_t> shape(op.getType().getShape());
+    Tensor value(*dtypeOf(op.getType()), shape);
+    if (failed(op.evaluate({}, value, Evaluation())))
+      continue;
+    std::vector<uint8_t> bytes(value.numElements() * byteSize(value.type));
+    value.toBytes(bytes.data());
+    std::string hash = store.addOwned(value.type, shape, std::move(bytes));
+    OpBuilder builder = OpBuilder::atBlockBegin(module.getBody());
+    std::string name = "constant." + hash.substr(0, 8);
+    if (!symbols.lookup(name))
+      symbols.insert(
+          WeightOp::create(builder, op.getLoc(), name, op.getType(), builder.getStringAttr(hash)));
+    builder.setInsertionPoint(op);
+    op.replaceAllUsesWith(GetOp::create(builder, op.getLoc(), op.getType(), name).getResult());
+    op.erase();
   }
-  return best;
 }
 
-/// A border of zeros, or a chain without an anchor, that only this anchor reads: computed as it is read.
-Group *Former::prologueOf(Operation *op) {
-  Operation *def = op->getNumOperands() ? op->getOperand(0).getDefiningOp() : nullptr;
-  auto it = def ? groupOf.find(def) : groupOf.end();
-  if (it == groupOf.end() || it->second->anchor || !def->hasOneUse())
-    return nullptr;
-  bool padOfImage = isa<PadOp>(def) && roleOf(op) == FusionRole::Convolution && it->second->ops.size() == 1;
-  bool chainOfSum = roleOf(op) == FusionRole::RowWise && !isa<SoftmaxOp, LogSoftmaxOp>(op) && roleOf(def) == FusionRole::Pointwise;
-  return padOfImage || chainOfSum ? it->second : nullptr;
+/// Whether the caller's memory may hold the value: it is (a view of) an argument, or returned.
+static bool isCallers(Value value) {
+  while (auto view = value.getDefiningOp<ReshapeOp>())
+    value = view.getX();
+  if (isa<BlockArgument>(value))
+    return true;
+  SmallVector<Value> aliases{value};
+  while (!aliases.empty())
+    for (Operation *user : aliases.pop_back_val().getUsers()) {
+      if (user->hasTrait<OpTrait::IsTerminator>())
+        return true;
+      if (isa<ReshapeOp>(user))
+        aliases.push_back(user->getResult(0));
+    }
+  return false;
 }
 
-void Former::add(Operation *op) {
-  FusionRole role = roleOf(op);
-  Group *group = nullptr;
-  std::string why;
-  if (fuse && role == FusionRole::Pointwise) {
-    group = producer(op, why);
-    if (group)
-      op->emitRemark() << "fused " << op->getName() << " into the kernel of " << group->ops.front()->getName();
-    else
-      op->emitRemark() << "missed: " << op->getName() << " begins a kernel, " << why;
-  } else if (fuse && role != FusionRole::Movement) {
-    group = prologueOf(op);
-    if (group)
-      op->emitRemark() << "fused " << group->root()->getName() << " into the reads of " << op->getName();
-  }
-  if (!group) {
-    groups.push_back(std::make_unique<Group>());
-    group = groups.back().get();
-  }
-  if (role != FusionRole::Pointwise && role != FusionRole::Movement)
-    group->anchor = op;
-  group->ops.push_back(op);
-  groupOf[op] = group;
+static DictionaryAttr alignmentOf(Value value) {
+  Builder builder(value.getContext());
+  if (isCallers(value))
+    return builder.getDictionaryAttr({});
+  return builder.getDictionaryAttr(
+      builder.getNamedAttr("kiln.align", builder.getI64IntegerAttr(arenaAlignment)));
 }
 
-/// "conv2d_add_relu"; long chains are cut.
-std::string Former::nameOf(const Group &group) {
-  std::string name;
-  for (Operation *op : group.ops) {
-    if (name.size() > 40)
-      break;
-    name += "_" + op->getName().stripDialect().str();
-  }
-  return name;
-}
-
-/// The dimensions that a kernel's types and attributes name, with the function's bounds.
-static DictionaryAttr usedDimensions(KernelOp kernel, func::FuncOp function) {
-  std::set<std::string> used;
+/// The dimensions that an op's types and attributes name.
+static void collectNames(Operation *op, std::set<std::string> &names) {
   auto collect = [&](ArrayRef<DimExpr> dims) {
     for (const DimExpr &dim : dims)
-      dim.collectSymbols(used);
+      dim.collectSymbols(names);
   };
-  for (Type type : kernel.getArgumentTypes())
-    collect(dimsOf(type));
-  kernel.walk([&](Operation *op) {
-    for (Type type : op->getResultTypes())
-      collect(dimsOf(type));
-    for (NamedAttribute attr : op->getAttrs())
-      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
-        collect(dims.getDims());
-  });
-  NamedAttrList kept;
-  if (auto all = function->getAttrOfType<DictionaryAttr>("kiln.dims"))
-    for (NamedAttribute entry : all)
-      if (used.count(entry.getName().str()))
-        kept.append(entry);
-  return kept.getDictionary(function.getContext());
+  for (Value value : op->getOperands())
+    collect(dimsOf(value.getType()));
+  for (Value value : op->getResults())
+    collect(dimsOf(value.getType()));
+  for (NamedAttribute attr : op->getAttrs())
+    if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+      collect(dims.getDims());
 }
 
-KernelOp Former::makeKernel(Group &group, func::FuncOp function, ArrayRef<Value> inputs) {
-  OpBuilder b(function);
-  SmallVector<Type> types = llvm::map_to_vector(inputs, [](Value v) { return v.getType(); });
-  auto type = b.getFunctionType(types, group.root()->getResultTypes());
-  auto kernel = KernelOp::create(b, group.root()->getLoc(), "k", type, ArrayAttr(), ArrayAttr(), b.getStringAttr("private"));
-  Block *body = new Block();
-  kernel.getBody().push_back(body);
+KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+                       func::FuncOp function) {
+  OpBuilder builder(module.getContext());
+  Value result = group.result();
+  auto type = builder.getFunctionType(ValueRange(inputs).getTypes(), result.getType());
+  SmallVector<Attribute> argAttrs =
+      llvm::map_to_vector(inputs, [](Value v) -> Attribute { return alignmentOf(v); });
+  KernelOp kernel =
+      KernelOp::create(builder, result.getLoc(), "k", type, builder.getArrayAttr(argAttrs),
+                       builder.getArrayAttr(alignmentOf(result)), builder.getStringAttr("private"));
+  Block &body = kernel.getBody().emplaceBlock();
   IRMapping map;
-  for (Value v : inputs)
-    map.map(v, body->addArgument(v.getType(), v.getLoc()));
-  b.setInsertionPointToStart(body);
-  // Repeated ops are copied in front of their first reader.
-  std::function<void(Operation *)> copy = [&](Operation *op) {
-    for (Value v : op->getOperands())
-      if (!map.contains(v))
-        copy(v.getDefiningOp());
-    b.clone(*op, map);
-  };
-  for (Operation *op : group.ops)
-    copy(op);
-  ReturnOp::create(b, group.root()->getLoc(), map.lookup(group.root()->getResult(0)));
-  kernel->setAttr("kiln.dims", usedDimensions(kernel, function));
-  // Equal text is an equal kernel.
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  kernel->print(os, OpPrintingFlags().useLocalScope());
-  auto [slot, isNew] = known.try_emplace(text, kernel);
-  if (!isNew) {
-    kernel->erase();
-    return slot->second;
-  }
-  kernel.setSymName("k" + std::to_string(known.size() - 1) + nameOf(group));
+  for (Value input : inputs)
+    map.map(input, body.addArgument(input.getType(), input.getLoc()));
+  builder.setInsertionPointToEnd(&body);
+  std::set<std::string> names;
+  for (ArrayRef<Operation *> ops : {free, ArrayRef<Operation *>(group.ops)})
+    for (Operation *op : ops) {
+      builder.clone(*op, map);
+      collectNames(op, names);
+    }
+  ReturnOp::create(builder, result.getLoc(), map.lookup(result));
+  SmallVector<NamedAttribute> dims;
+  if (auto declared = function->getAttrOfType<DictionaryAttr>("kiln.dims"))
+    for (NamedAttribute entry : declared)
+      if (names.count(entry.getName().str()))
+        dims.push_back(entry);
+  if (!dims.empty())
+    kernel->setAttr("kiln.dims", builder.getDictionaryAttr(dims));
   return kernel;
 }
 
-/// What a group reads from outside, in order of reading; repeated ops are looked through.
-static void collectInputs(Operation *op, const DenseSet<Operation *> &inside, llvm::SetVector<Value> &inputs) {
-  for (Value v : op->getOperands()) {
-    Operation *def = v.getDefiningOp();
-    if (def && inside.contains(def))
-      continue;
-    if (def && isRepeated(def))
-      collectInputs(def, inside, inputs);
-    else
-      inputs.insert(v);
+/// The kernel of that text: the given one, newly named, or an earlier one.
+KernelOp Former::shared(KernelOp kernel, const Group &group, func::FuncOp function) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel->print(stream, OpPrintingFlags().useLocalScope());
+  auto [it, isNew] = kernels.try_emplace(text, kernel);
+  if (!isNew) {
+    kernel.erase();
+    return it->second;
   }
+  std::string name = "k" + std::to_string(kernels.size() - 1);
+  for (Operation *op : ArrayRef(group.ops).take_front(4))
+    name += ("_" + op->getName().stripDialect()).str();
+  kernel.setName(name);
+  symbols.insert(kernel, Block::iterator(function));
+  return kernel;
 }
 
-void Former::emit(Group &group, func::FuncOp function) {
+void Former::form(const Group &group, func::FuncOp function) {
   llvm::SetVector<Value> inputs;
-  DenseSet<Operation *> inside(group.ops.begin(), group.ops.end());
+  llvm::SetVector<Operation *> free;
+  llvm::SmallPtrSet<Operation *, 8> inside(group.ops.begin(), group.ops.end());
+  std::function<void(Operation *)> visit = [&](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      Operation *producer = operand.getDefiningOp();
+      if (producer && inside.contains(producer))
+        continue;
+      if (!producer || !isFree(producer)) {
+        inputs.insert(operand);
+        continue;
+      }
+      visit(producer);
+      free.insert(producer);
+    }
+  };
   for (Operation *op : group.ops)
-    collectInputs(op, inside, inputs);
-  KernelOp kernel = makeKernel(group, function, inputs.getArrayRef());
-  OpBuilder b(group.root());
-  auto launch = LaunchOp::create(b, group.root()->getLoc(), group.root()->getResultTypes(), FlatSymbolRefAttr::get(kernel.getSymNameAttr()),
+    visit(op);
+  Operation *last = group.ops.back();
+  KernelOp kernel =
+      shared(build(group, free.getArrayRef(), inputs.getArrayRef(), function), group, function);
+  OpBuilder builder(last);
+  auto launch = LaunchOp::create(builder, last->getLoc(), last->getResultTypes(), kernel.getName(),
                                  inputs.getArrayRef(), DimsAttr());
-  group.root()->getResult(0).replaceAllUsesWith(launch.getResult(0));
+  // Broadcasts of the value stay: they are copied into the kernels that read it.
+  last->getResult(0).replaceAllUsesWith(launch.getResult(0));
 }
 
-void Former::run(func::FuncOp function) {
-  Block &body = function.front();
-  for (Operation &op : body)
-    if (!staysOutside(op) && !isRepeated(&op))
-      add(&op);
-  // A repeated op whose value must exist in memory (it is returned or reshaped) is a kernel itself.
-  for (Operation &op : body)
-    if (isRepeated(&op) && llvm::any_of(op.getUsers(), [](Operation *user) { return staysOutside(*user); }))
-      add(&op);
-  llvm::sort(groups, [](const auto &a, const auto &b) { return a->root()->isBeforeInBlock(b->root()); });
-  for (auto &group : groups)
-    emit(*group, function);
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
-    if (!staysOutside(op) || (isa<ReshapeOp, GetOp>(op) && op.use_empty()))
-      if (op.use_empty())
-        op.erase();
+void Former::run(func::FuncOp function, bool fuse) {
+  storeConstants(function);
+  Block &block = function.front();
+  Grouping grouping(block);
+  if (fuse)
+    grouping.fuse();
+  else
+    grouping.outline();
+  for (Group *group : grouping.sorted())
+    form(*group, function);
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (roleOf(&op) != FusionRole::Opaque && roleOf(&op) != FusionRole::View)
+      op.erase();
 }
 
-static void runOn(ModuleOp module, bool fuse) {
-  llvm::StringMap<KernelOp> known;
-  for (auto function : llvm::to_vector(module.getOps<func::FuncOp>()))
-    Former(module, fuse, known).run(function);
+static void formKernels(ModuleOp module, bool fuse) {
+  Former former(module);
+  for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+    former.run(function, fuse);
 }
 
 namespace {
 struct Fuse : passes::impl::FuseBase<Fuse> {
-  void runOnOperation() override { runOn(getOperation(), /*fuse=*/true); }
+  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/true); }
 };
+
 struct Outline : passes::impl::OutlineBase<Outline> {
-  void runOnOperation() override { runOn(getOperation(), /*fuse=*/false); }
+  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/false); }
 };
 } // namespace

@@ -1,0 +1,25 @@
+//===- Weights.h - which operand of a kernel is a trained weight ---*- C++ -*-===//
+#ifndef KILN_PASSES_CHOOSE_WEIGHTS_H
+#define KILN_PASSES_CHOOSE_WEIGHTS_H
+
+#include "ir/KilnOps.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+namespace kiln::passes {
+
+/// The launches of each kernel of a module.
+using Launches = llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<ir::LaunchOp>>;
+Launches launchesOf(mlir::ModuleOp module);
+
+/// The op of a kernel that is no pointwise op, movement or constant; null if there is none.
+mlir::Operation *anchorOf(ir::KernelOp kernel);
+
+/// The kernel's argument that is the weight of a matmul or conv2d, if it is f32, read only there,
+/// and a trained tensor with a value at every launch. If not, nothing and the reason.
+mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
+                             std::string &reason);
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_CHOOSE_WEIGHTS_H
