@@ -45,7 +45,7 @@ template <typename Op> struct ToChannelsLast : OpRewritePattern<Op> {
         tensorType(b.elementOf(op->getResult(0)), {dims[0], dims[2], dims[3], dims[1]}));
     rewriter.insert(moved.getOperation());
     remark::passed(op.getLoc(), remark::RemarkOpts::name("channels-last").category("layout"))
-        << op->getName().stripDialect() << " runs with channels last";
+        << (op->getName().stripDialect() + " runs with channels last").str();
     rewriter.replaceOp(op, permute(b, moved->getResult(0), toSecond));
     return success();
   }
@@ -65,7 +65,7 @@ struct LayoutPass : passes::impl::LayoutBase<LayoutPass> {
       return signalPassFailure();
     getOperation().walk([](PermuteOp op) {
       remark::missed(op.getLoc(), remark::RemarkOpts::name("transpose").category("layout"))
-          << "a transpose to " << typeText(op.getType()) << " is left";
+          << "a transpose to " + typeText(op.getType()) + " is left";
     });
   }
 };
