@@ -3,8 +3,8 @@
 #include "codegen/Generate.h"
 
 #include "codegen/KernelCache.h"
-#include "codegen/halide/Loader.h"
 #include "codegen/llvm/Generate.h"
+#include "codegen/loader/Loader.h"
 #include "codegen/lower/Lower.h"
 #include "ir/KilnOps.h"
 #include "ir/target/Target.h"
@@ -15,8 +15,8 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ThreadPool.h"
-#include "llvm/Support/xxhash.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 
 #include <map>
 #include <mutex>
@@ -32,7 +32,8 @@ FailureOr<llvm::StringMap<host::KernelEntry>> codegen::lowerKernels(ModuleOp mod
     if (failed(spec))
       return failure();
     if (std::string wrong = spec::verify(*spec); !wrong.empty())
-      return kernel.emitError("internal: the kernel's specification is malformed: ") << wrong, failure();
+      return kernel.emitError("internal: the kernel's specification is malformed: ") << wrong,
+             failure();
     std::string symbol = "kiln_" + spec::hash(*spec);
     kernels[kernel.getSymName()] = {std::move(*spec), std::move(symbol)};
   }
@@ -78,13 +79,15 @@ private:
 
 /// False if Halide has no template for the spec. Errors of Halide are errors.
 bool Generator::tryHalide(Job &job, const std::string &text) {
-  std::string key = KernelCache::key(text, "halide", options.halide->version(), job.target->name, options.optLevel);
+  std::string key = KernelCache::key(text, "halide", options.halide->version(), job.target->name,
+                                     options.optLevel);
   if (std::optional<std::string> hit = cache.find(key)) {
     job.code.bitcode = std::move(*hit);
     return !job.code.bitcode.empty();
   }
   llvm::LLVMContext context;
-  halide::Generated made = options.halide->generate(*job.spec, job.code.symbol, job.target->name, context);
+  halide::Generated made =
+      options.halide->generate(*job.spec, job.code.symbol, job.target->name, context);
   if (made.code == 2)
     job.error = made.message;
   if (made.module) {
@@ -99,8 +102,9 @@ bool Generator::tryHalide(Job &job, const std::string &text) {
 
 void Generator::useLLVM(Job &job, const std::string &text) {
   job.halide = false;
-  std::string key = KernelCache::key(text, "llvm", LLVM_VERSION_STRING "/" + buildId(),
-                                     job.target->name + "/" + job.target->cpu + job.target->features, options.optLevel);
+  std::string key = KernelCache::key(
+      text, "llvm", LLVM_VERSION_STRING "/" + buildId(),
+      job.target->name + "/" + job.target->cpu + job.target->features, options.optLevel);
   if (std::optional<std::string> hit = cache.find(key)) {
     job.code.bitcode = std::move(*hit);
     return;
@@ -111,7 +115,8 @@ void Generator::useLLVM(Job &job, const std::string &text) {
   machine.features = job.target->features;
   machine.vectorBytes = facts ? facts->lanesF32 * 4 : 16;
   machine.vectorRegisters = facts ? facts->registers : 16;
-  llvm::Expected<GeneratedKernel> made = generateLLVM(*job.spec, machine, job.code.symbol, options.optLevel);
+  llvm::Expected<GeneratedKernel> made =
+      generateLLVM(*job.spec, machine, job.code.symbol, options.optLevel);
   if (!made) {
     job.error = llvm::toString(made.takeError());
     return;
@@ -134,12 +139,13 @@ codegen::generateKernels(ModuleOp module, const llvm::StringMap<host::KernelEntr
   for (auto kernel : module.getOps<ir::KernelOp>()) {
     const host::KernelEntry &entry = kernels.find(kernel.getSymName())->second;
     auto generator = kernel->getAttrOfType<StringAttr>("kiln.generator");
-    distinct[entry.symbol] = {&entry.spec, generator && generator.getValue() == "halide" && options.halide};
+    distinct[entry.symbol] = {&entry.spec,
+                              generator && generator.getValue() == "halide" && options.halide};
   }
   std::vector<Job> jobs;
   for (const host::Target &target : options.targets)
     for (auto &[symbol, kernel] : distinct)
-      jobs.push_back({kernel.first, &target, kernel.second, {symbol, "", ""}, ""});
+      jobs.push_back({kernel.first, &target, kernel.second, {symbol, ""}, ""});
 
   Generator generator(options);
   std::mutex mutex;

@@ -21,7 +21,7 @@ struct GenerateOptions {
   int optLevel = 2;
   const halide::Generator *halide = nullptr; ///< absent: LLVM generates everything
   unsigned jobs = 1;
-  std::string cacheFolder;                             ///< empty: no cache
+  std::string cacheFolder;                                   ///< empty: no cache
   std::function<void(unsigned done, unsigned all)> progress; ///< called from one thread at a time
 };
 
@@ -29,8 +29,8 @@ struct GenerateOptions {
 /// diagnostic at the kernel.
 mlir::FailureOr<llvm::StringMap<host::KernelEntry>> lowerKernels(mlir::ModuleOp module);
 
-/// Generates every distinct kernel for every target, in parallel, through the cache. The generator is
-/// the one that `choose` wrote on the kernel; a spec that Halide has no template for is LLVM's.
+/// Generates every distinct kernel for every target, in parallel, through the cache. The generator
+/// is the one that `choose` wrote on the kernel; a spec that Halide has no template for is LLVM's.
 /// `generators` gets the names of those used, for the library's version.
 llvm::Expected<std::vector<link::TargetKernels>>
 generateKernels(mlir::ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels,

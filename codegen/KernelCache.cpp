@@ -21,7 +21,8 @@ static std::string digest(StringRef text) {
   return toHex(SHA256::hash(ArrayRef(text.bytes_begin(), text.size())), /*LowerCase=*/true);
 }
 
-std::string KernelCache::key(StringRef specText, StringRef generator, StringRef version, StringRef target, int optLevel) {
+std::string KernelCache::key(StringRef specText, StringRef generator, StringRef version,
+                             StringRef target, int optLevel) {
   std::string text;
   for (StringRef part : {specText, generator, version, target})
     text += std::to_string(part.size()) + ":" + part.str();
@@ -33,10 +34,12 @@ std::optional<std::string> KernelCache::find(StringRef key) const {
     return std::nullopt;
   SmallString<128> path(folder);
   sys::path::append(path, key);
-  ErrorOr<std::unique_ptr<MemoryBuffer>> file = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  ErrorOr<std::unique_ptr<MemoryBuffer>> file =
+      MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file)
     return std::nullopt;
-  StringRef content = (*file)->getBuffer(), sum = content.take_front(64), body = content.drop_front(sum.size());
+  StringRef content = (*file)->getBuffer(), sum = content.take_front(64),
+            body = content.drop_front(sum.size());
   return sum == digest(body) ? std::optional(body.str()) : std::nullopt;
 }
 

@@ -176,7 +176,8 @@ std::string DimExpr::str() const {
       out += magnitude + (monomial->empty() ? "" : "*");
     for (size_t i = 0; i < monomial->size(); ++i) {
       const DimAtom &atom = (*monomial)[i];
-      bool bare = !atom.symbol.empty() || (monomial->size() == 1 && magnitude == "1" && !leadingMinus);
+      bool bare =
+          !atom.symbol.empty() || (monomial->size() == 1 && magnitude == "1" && !leadingMinus);
       out += (i ? "*" : "") + (bare ? atom.key : "(" + atom.key + ")");
     }
   }

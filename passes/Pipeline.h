@@ -4,6 +4,7 @@
 
 #include "passes/Options.h"
 
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/ADT/StringRef.h"
 
@@ -15,9 +16,13 @@ struct Stage {
 };
 llvm::ArrayRef<Stage> stages();
 
-/// Adds the passes of one stage (simplify … plan) at the options' level; nothing for a stage without
-/// passes.
+/// Adds the passes of one stage (simplify … plan) at the options' level; nothing for a stage
+/// without passes.
 void addStage(mlir::PassManager &manager, llvm::StringRef stage, const Options &options);
+
+/// Applies Options::fix and Options::max to the entry points. Fails with a diagnostic if a name is
+/// not a dimension or a size is outside of its bounds.
+llvm::LogicalResult applyDimensions(mlir::ModuleOp module, const Options &options);
 
 /// Registers every pass, and each stage as a pipeline `kiln-stage-NAME`.
 void registerPasses();

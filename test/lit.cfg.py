@@ -9,7 +9,7 @@ import lit.util
 config.name = "Kiln"
 config.test_source_root = os.path.dirname(__file__)
 config.test_exec_root = os.path.join(config.kiln_build, "test")
-config.suffixes = [".kiln", ".mlir", ".test", ".c"]
+config.suffixes = [".kiln", ".mlir", ".test"]
 config.excludes = ["Inputs", "unit", "fuzz", "lit.cfg.py", "README.md"]
 # unit/ and fuzz/ hold programs, not files with RUN lines; unit.cfg.py makes a suite of the former.
 config.test_format = lit.formats.ShTest(execute_external=True)
@@ -44,7 +44,7 @@ config.substitutions += [
 if shutil.which("nvidia-smi") and not subprocess.run(
         ["nvidia-smi", "-L"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
     config.available_features.add("cuda")
-if os.path.exists(os.path.join(config.kiln_build, "lib", "libKilnHalide.so")):
+if os.path.exists(os.path.join(config.kiln_build, "lib", "kiln", "libkiln-halide.so")):
     config.available_features.add("halide")
 if config.kiln_sanitize:
     config.available_features.add("sanitize")

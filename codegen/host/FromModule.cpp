@@ -19,7 +19,8 @@ std::string host::snakeCase(StringRef name) {
   for (size_t i = 0; i < name.size(); ++i) {
     bool upper = llvm::isUpper(name[i]);
     bool afterLower = i > 0 && !llvm::isUpper(name[i - 1]) && name[i - 1] != '_';
-    bool beforeLower = i > 0 && i + 1 < name.size() && llvm::isLower(name[i + 1]) && llvm::isUpper(name[i - 1]);
+    bool beforeLower =
+        i > 0 && i + 1 < name.size() && llvm::isLower(name[i + 1]) && llvm::isUpper(name[i - 1]);
     if (upper && (afterLower || beforeLower))
       out += '_';
     out += llvm::toLower(name[i]);
@@ -34,19 +35,23 @@ static std::string locationText(Location loc) {
     auto file = dyn_cast<FileLineColLoc>(inner);
     if (!file)
       return WalkResult::advance();
-    text = (llvm::sys::path::filename(file.getFilename().getValue()) + ":" + Twine(file.getLine())).str();
+    text = (llvm::sys::path::filename(file.getFilename().getValue()) + ":" + Twine(file.getLine()))
+               .str();
     return WalkResult::interrupt();
   });
   return text;
 }
 
-static DimExpr bytesOf(Type type) { return numElements(dimsOf(type)) * DimExpr(byteSize(*dtypeOf(type))); }
+static DimExpr bytesOf(Type type) {
+  return numElements(dimsOf(type)) * DimExpr(byteSize(*dtypeOf(type)));
+}
 
 namespace {
 /// Translates one function.
 class Translator {
 public:
-  Translator(const llvm::StringMap<KernelEntry> &kernels, llvm::MapVector<StringRef, unsigned> &weights)
+  Translator(const llvm::StringMap<KernelEntry> &kernels,
+             llvm::MapVector<StringRef, unsigned> &weights)
       : kernels(kernels), weights(weights) {}
 
   FailureOr<EntryPoint> translate(func::FuncOp function);
@@ -83,22 +88,26 @@ void Translator::signature(func::FuncOp function) {
     return TensorInfo{std::move(name), *dtypeOf(type), {dims.begin(), dims.end()}};
   };
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
-    entry.arguments.push_back(info(nameOf(function.getArgAttrDict(i), ("arg" + Twine(i)).str()), type));
+    entry.arguments.push_back(
+        info(nameOf(function.getArgAttrDict(i), ("arg" + Twine(i)).str()), type));
     places[function.getArgument(i)] = {BufferRef::Kind::Argument, static_cast<unsigned>(i), 0};
   }
   for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
-    entry.results.push_back(info(nameOf(function.getResultAttrDict(i), i ? ("result" + Twine(i)).str() : entry.name), type));
+    entry.results.push_back(info(
+        nameOf(function.getResultAttrDict(i), i ? ("result" + Twine(i)).str() : entry.name), type));
   if (auto checks = function->getAttrOfType<ArrayAttr>("kiln.checks"))
     for (auto check : checks.getAsRange<ArrayAttr>()) {
       auto text = [&](unsigned i) { return cast<StringAttr>(check[i]).getValue(); };
-      entry.checks.push_back({DimExpr::parse(text(0)).value_or(0), DimExpr::parse(text(1)).value_or(0), text(2).str()});
+      entry.checks.push_back({DimExpr::parse(text(0)).value_or(0),
+                              DimExpr::parse(text(1)).value_or(0), text(2).str()});
     }
 }
 
 /// Scratch is used within one launch only: the largest need counts; needs that cannot be compared
 /// add up.
 void Translator::reserveScratch(const DimExpr &bytes) {
-  std::optional<int64_t> more = (bytes - scratchBytes).bounds({}).lower, less = (scratchBytes - bytes).bounds({}).lower;
+  std::optional<int64_t> more = (bytes - scratchBytes).bounds({}).lower,
+                         less = (scratchBytes - bytes).bounds({}).lower;
   if (more && *more >= 0)
     scratchBytes = bytes;
   else if (!less || *less < 0)
@@ -175,7 +184,8 @@ FailureOr<EntryPoint> Translator::translate(func::FuncOp function) {
   return std::move(entry);
 }
 
-FailureOr<Program> host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &kernels, StringRef version) {
+FailureOr<Program> host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &kernels,
+                                    StringRef version) {
   Program program;
   auto model = module->getAttrOfType<StringAttr>("kiln.model");
   program.modelName = snakeCase(model ? model.getValue() : "model");

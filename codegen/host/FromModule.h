@@ -20,7 +20,9 @@ struct KernelEntry {
 /// the kiln.kernel. Scratch operands of all launches share one range behind the arena. Results that
 /// no launch writes (an argument or weight returned as it is) become copies. Fails
 /// with a diagnostic if an op is left that is no launch.
-mlir::FailureOr<Program> fromModule(mlir::ModuleOp module, const llvm::StringMap<KernelEntry> &kernels, llvm::StringRef version);
+mlir::FailureOr<Program> fromModule(mlir::ModuleOp module,
+                                    const llvm::StringMap<KernelEntry> &kernels,
+                                    llvm::StringRef version);
 
 /// "Resnet50" to "resnet50", "BertBase" to "bert_base".
 std::string snakeCase(llvm::StringRef name);

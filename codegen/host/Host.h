@@ -16,10 +16,6 @@ class LLVMContext;
 class Module;
 } // namespace llvm
 
-namespace kiln::spec {
-struct KernelSpec;
-} // namespace kiln::spec
-
 namespace kiln::host {
 
 /// A processor that kernels are compiled for.
@@ -49,13 +45,6 @@ llvm::Error check(const Program &program);
 /// name of the exported description. The program has passed check().
 std::unique_ptr<llvm::Module> emitHost(llvm::LLVMContext &context, const Program &program,
                                        llvm::ArrayRef<Target> targets, llvm::StringRef reflection);
-
-/// Defines `kernelSymbol` in the module: it builds Halide's buffer descriptors on its stack and
-/// calls `halideSymbol`, which takes the context, one descriptor for each operand in spec order,
-/// then each symbol as int32. The attributes are those of `target`.
-void emitHalideShim(llvm::Module &module, const spec::KernelSpec &spec,
-                    llvm::StringRef halideSymbol, llvm::StringRef kernelSymbol,
-                    const Target &target);
 
 /// The C header of the library, complete in itself.
 std::string writeHeader(const Program &program);

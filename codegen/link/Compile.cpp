@@ -108,9 +108,7 @@ static Error addKernel(Module &host, Linker &linker, const KernelCode &kernel,
   auto module = parse(kernel.bitcode, kernel.symbol, host.getContext(), machine);
   if (!module)
     return module.takeError();
-  std::string inner = kernel.halideSpec ? symbol + ".halide" : symbol;
-  StringRef function = kernel.function.empty() ? kernel.symbol : kernel.function;
-  if (Error error = isolate(**module, function, inner))
+  if (Error error = isolate(**module, kernel.symbol, symbol))
     return error;
   setTarget(**module, target);
   (*module)->setSourceFileName("");
@@ -119,8 +117,6 @@ static Error addKernel(Module &host, Linker &linker, const KernelCode &kernel,
     flags->eraseFromParent();
   if (linker.linkInModule(std::move(*module)))
     return createStringError("kernel '" + kernel.symbol + "' cannot be linked");
-  if (kernel.halideSpec)
-    host::emitHalideShim(host, *kernel.halideSpec, inner, symbol, target);
   return Error::success();
 }
 

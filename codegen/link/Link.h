@@ -15,12 +15,8 @@ namespace kiln::link {
 
 /// One compiled kernel.
 struct KernelCode {
-  std::string symbol;   ///< as Launch::kernel names it
-  std::string bitcode;  ///< a module that defines `function`; its other definitions stay private
-  std::string function; ///< empty: the same as `symbol`
-  /// Set for a kernel that Halide generated: `function` then has Halide's calling convention, and a
-  /// shim made from the spec gets the name `symbol`. Outlives the call.
-  const spec::KernelSpec *halideSpec = nullptr;
+  std::string symbol;  ///< as Launch::kernel names it
+  std::string bitcode; ///< a module that defines `symbol`; its other definitions stay private
 };
 
 /// All kernels of the program for one processor.

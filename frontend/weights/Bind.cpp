@@ -76,7 +76,9 @@ struct Findings {
     std::string text = ("the weights of '" + source + "' do not fit the model").str();
     list(text, "missing, the model reads them", missing);
     list(text, "misshapen", misshapen);
-    list(text, "unused, the model does not read them (`ignore` or --allow-unused-weights accepts them)", unused);
+    list(text,
+         "unused, the model does not read them (`ignore` or --allow-unused-weights accepts them)",
+         unused);
     return llvm::createStringError(text);
   }
 };
@@ -100,7 +102,10 @@ static std::string makeWeight(WeightStore &store, WeightOp weight, std::optional
   Tensor tensor(*dtypeOf(type), type.getShape());
   if (seed) {
     Random random{*seed ^ llvm::xxh3_64bits(weight.getSymName())};
-    int64_t fanIn = type.getRank() > 1 ? std::max<int64_t>(1, tensor.numElements() / std::max<int64_t>(1, type.getDimSize(0))) : 1;
+    int64_t fanIn =
+        type.getRank() > 1
+            ? std::max<int64_t>(1, tensor.numElements() / std::max<int64_t>(1, type.getDimSize(0)))
+            : 1;
     double bound = std::sqrt(3.0 / static_cast<double>(fanIn));
     StringRef name = weight.getSymName();
     for (double &v : tensor.floats) {
@@ -108,7 +113,9 @@ static std::string makeWeight(WeightStore &store, WeightOp weight, std::optional
       if (type.getRank() > 1)
         v = (2 * u - 1) * bound;
       else
-        v = name.ends_with("running_var") ? 0.8 + 0.4 * u : name.ends_with("weight") ? 0.5 + 0.5 * u : 0.2 * u - 0.1;
+        v = name.ends_with("running_var") ? 0.8 + 0.4 * u
+            : name.ends_with("weight")    ? 0.5 + 0.5 * u
+                                          : 0.2 * u - 0.1;
     }
   }
   std::vector<uint8_t> bytes(tensor.numElements() * byteSize(tensor.type));
@@ -136,7 +143,8 @@ static SmallVector<StringRef> strings(ArrayAttr array) {
 }
 
 /// Reads all files; a name in two files is an error.
-static llvm::Error readAll(const BindOptions &options, llvm::StringMap<NamedTensor> &tensors, std::vector<std::string> &order) {
+static llvm::Error readAll(const BindOptions &options, llvm::StringMap<NamedTensor> &tensors,
+                           std::vector<std::string> &order) {
   for (const std::string &path : options.sources) {
     llvm::Expected<std::vector<NamedTensor>> file = readWeights(path);
     if (!file)
@@ -144,7 +152,8 @@ static llvm::Error readAll(const BindOptions &options, llvm::StringMap<NamedTens
     for (NamedTensor &tensor : *file) {
       std::string name = tensor.name;
       if (!tensors.try_emplace(name, std::move(tensor)).second)
-        return llvm::createStringError("the tensor '" + name + "' stands in more than one weight file");
+        return llvm::createStringError("the tensor '" + name +
+                                       "' stands in more than one weight file");
       order.push_back(std::move(name));
     }
   }
@@ -152,8 +161,9 @@ static llvm::Error readAll(const BindOptions &options, llvm::StringMap<NamedTens
 }
 
 /// Tensors of the files that are neither read nor ignored nor an equal copy of a tied one.
-static void findUnused(ModuleOp module, const BindOptions &options, const llvm::StringMap<NamedTensor> &tensors,
-                       ArrayRef<std::string> order, const llvm::StringSet<> &used, Findings &findings) {
+static void findUnused(ModuleOp module, const BindOptions &options,
+                       const llvm::StringMap<NamedTensor> &tensors, ArrayRef<std::string> order,
+                       const llvm::StringSet<> &used, Findings &findings) {
   SmallVector<StringRef> ignored = strings(module->getAttrOfType<ArrayAttr>("kiln.ignore"));
   llvm::StringMap<StringRef> ties;
   if (auto pairs = module->getAttrOfType<ArrayAttr>("kiln.tie"))
@@ -161,15 +171,17 @@ static void findUnused(ModuleOp module, const BindOptions &options, const llvm::
       ties[cast<StringAttr>(pair[0]).getValue()] = cast<StringAttr>(pair[1]).getValue();
   for (const std::string &full : order) {
     StringRef name = full;
-    if (used.contains(full) || (name.consume_front(options.prefix) &&
-                                llvm::any_of(ignored, [&](StringRef p) { return matchesPattern(p, name); })))
+    if (used.contains(full) ||
+        (name.consume_front(options.prefix) &&
+         llvm::any_of(ignored, [&](StringRef p) { return matchesPattern(p, name); })))
       continue;
     auto tie = ties.find(name);
     if (tie != ties.end()) {
       auto twin = tensors.find((options.prefix + tie->second).str());
       if (twin != tensors.end() && twin->second.view.bytes == tensors.find(full)->second.view.bytes)
         continue;
-      findings.misshapen.push_back("'" + full + "' differs from '" + tie->second.str() + "', which it is tied to");
+      findings.misshapen.push_back("'" + full + "' differs from '" + tie->second.str() +
+                                   "', which it is tied to");
       continue;
     }
     if (!options.allowUnused)
@@ -198,8 +210,8 @@ static llvm::Error bindFiles(ModuleOp module, const BindOptions &options, Weight
     used.insert(name);
     const WeightView &view = found->second.view;
     if (ArrayRef<int64_t>(view.shape) != type.getShape() || !widens(view.type, dtype))
-      findings.misshapen.push_back("'" + name + "': expected " + shapeText(dtype, type.getShape()) + ", got " +
-                                   shapeText(view.type, view.shape));
+      findings.misshapen.push_back("'" + name + "': expected " + shapeText(dtype, type.getShape()) +
+                                   ", got " + shapeText(view.type, view.shape));
     else
       weight.setHash(storeTensor(store, found->second, dtype));
   }
@@ -215,7 +227,8 @@ llvm::Error kiln::bindWeights(ModuleOp module, const BindOptions &options) {
   bool random = source.consume_front("random:");
   if (random) {
     if (source.getAsInteger(10, number))
-      return llvm::createStringError("expected --weights=random:SEED with a number, got '" + source + "'");
+      return llvm::createStringError("expected --weights=random:SEED with a number, got '" +
+                                     source + "'");
     seed = number;
   }
   if (random || source == "zeros") {
@@ -229,6 +242,7 @@ llvm::Error kiln::bindWeights(ModuleOp module, const BindOptions &options) {
   if (options.sources.empty() && module.getOps<WeightOp>().empty())
     return llvm::Error::success();
   if (options.sources.empty())
-    return llvm::createStringError("the model has weights; give --weights FILE, or random:SEED or zeros to try it without");
+    return llvm::createStringError(
+        "the model has weights; give --weights FILE, or random:SEED or zeros to try it without");
   return bindFiles(module, options, store);
 }

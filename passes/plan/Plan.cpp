@@ -3,9 +3,9 @@
 // Needs: functions of kiln.get, kiln.reshape, kiln.launch and func.return (after kiln-fuse or
 // kiln-outline).
 // Guarantees: every launch carries `offsets`, one a result: its first byte in the arena, or -1 - r
-// where it is written straight into the function's result r. Values whose lives overlap do not share
-// bytes; every offset is a multiple of 64. The function carries `kiln.arena`, the arena's size.
-// Reports: a remark a function with the arena's size and the sum of what was placed in it.
+// where it is written straight into the function's result r. Values whose lives overlap do not
+// share bytes; every offset is a multiple of 64. The function carries `kiln.arena`, the arena's
+// size. Reports: a remark a function with the arena's size and the sum of what was placed in it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,7 +70,8 @@ DimExpr placeByNumbers(MutableArrayRef<Lifetime> lives, const DimExpr &factor) {
   std::vector<size_t> order(lives.size());
   for (size_t i = 0; i < lives.size(); ++i) {
     order[i] = i;
-    size[i] = lives[i].size.monomials().empty() ? 0 : roundUp(lives[i].size.monomials().begin()->second);
+    size[i] =
+        lives[i].size.monomials().empty() ? 0 : roundUp(lives[i].size.monomials().begin()->second);
   }
   llvm::stable_sort(order, [&](size_t a, size_t b) { return size[a] > size[b]; });
   int64_t total = 0;
@@ -153,13 +154,16 @@ void Plan::plan(func::FuncOp function) {
       continue;
     for (Value v : op.getResults())
       if (!direct.count(v))
-        lives.push_back({v, numElements(dimsOf(v.getType())) * DimExpr(byteSize(*dtypeOf(v.getType()))), position, position, 0});
+        lives.push_back(
+            {v, numElements(dimsOf(v.getType())) * DimExpr(byteSize(*dtypeOf(v.getType()))),
+             position, position, 0});
   }
   for (Lifetime &life : lives)
     life.end = std::max(life.begin, lastUse.lookup(life.value));
 
   std::optional<DimExpr> factor = commonFactor(lives);
-  DimExpr total = factor ? placeByNumbers(lives, *factor) : placeInSlots(lives, enclosingBounds(function));
+  DimExpr total =
+      factor ? placeByNumbers(lives, *factor) : placeInSlots(lives, enclosingBounds(function));
   DenseMap<Value, DimExpr> offsets;
   DimExpr sum(0);
   for (Lifetime &life : lives) {
@@ -173,8 +177,8 @@ void Plan::plan(func::FuncOp function) {
     launch.setOffsetsAttr(DimsAttr::get(context, places));
   }
   function->setAttr("kiln.arena", DimsAttr::get(context, total));
-  function.emitRemark() << "arena of '" << function.getName() << "': " << total.str() << " bytes for " << sum.str()
-                        << " bytes of values";
+  function.emitRemark() << "arena of '" << function.getName() << "': " << total.str()
+                        << " bytes for " << sum.str() << " bytes of values";
 }
 
 } // namespace

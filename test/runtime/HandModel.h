@@ -132,8 +132,8 @@ inline llvm::Error handWeights(size_t, llvm::function_ref<void(llvm::ArrayRef<ui
 
 /// Kernels for baseline x86-64 and one for AVX2.
 inline std::vector<link::TargetKernels> handKernels() {
-  std::vector<link::KernelCode> kernels = {{"scale", assemble(scaleKernel), ""},
-                                           {"count", assemble(countKernel), ""}};
+  std::vector<link::KernelCode> kernels = {{"scale", assemble(scaleKernel)},
+                                           {"count", assemble(countKernel)}};
   return {{{"x86-64", "x86-64", ""}, kernels}, {{"x86-64-v3", "x86-64-v3", ""}, kernels}};
 }
 

@@ -13,5 +13,6 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   registry.insert<kiln::ir::KilnDialect, mlir::func::FuncDialect>();
   return mlir::asMainReturnCode(mlir::MlirOptMain(
-      argc, argv, "Kiln's passes on the kiln dialect, e.g. kiln-opt model.mlir --kiln-simplify\n", registry));
+      argc, argv, "Kiln's passes on the kiln dialect, e.g. kiln-opt model.mlir --kiln-simplify\n",
+      registry));
 }

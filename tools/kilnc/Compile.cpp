@@ -3,7 +3,7 @@
 #include "tools/kilnc/Compile.h"
 
 #include "codegen/Generate.h"
-#include "codegen/halide/Loader.h"
+#include "codegen/loader/Loader.h"
 #include "frontend/Import.h"
 #include "frontend/Parser.h"
 #include "frontend/weights/Bind.h"
@@ -87,7 +87,10 @@ void Compilation::handle(mlir::Diagnostic &diagnostic) {
     return mlir::WalkResult::interrupt();
   });
   bool remark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
-  os << (remark ? "remark: " : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning ? "warning: " : "error: ") << diagnostic;
+  os << (remark                                                          ? "remark: "
+         : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning ? "warning: "
+                                                                         : "error: ")
+     << diagnostic;
   if (!remark)
     errs() << text << "\n";
   else if (options.remarks)
@@ -120,7 +123,8 @@ bool Compilation::bind() {
   // Without weights, stages that are only printed go on: they need names and shapes alone.
   if (options.weights.empty() && !wants("library"))
     return true;
-  Error error = bindWeights(*module, {options.weights, options.weightsPrefix, options.allowUnusedWeights});
+  Error error =
+      bindWeights(*module, {options.weights, options.weightsPrefix, options.allowUnusedWeights});
   if (!error)
     return true;
   report(toString(std::move(error)));
@@ -131,9 +135,11 @@ bool Compilation::runStages() {
   Options passOptions = options.options;
   std::string why;
   if (passOptions.backend != Backend::LLVM)
-    halide = installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
+    halide =
+        installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
   if (!halide && passOptions.backend == Backend::Halide) {
-    report("the Halide plug-in is not there" + (why.empty() ? "" : " (" + why + ")") + "; build Kiln with Halide or leave out --backend=halide");
+    report("the Halide plug-in is not there" + (why.empty() ? "" : " (" + why + ")") +
+           "; build Kiln with Halide or leave out --backend=halide");
     return false;
   }
   passOptions.halideAvailable = halide != nullptr;
@@ -195,7 +201,8 @@ static std::vector<host::Target> resolveTargets(ArrayRef<std::string> names) {
       report("unknown target '" + name + "', expected native, x86-64-v3, x86-64-v4 or zen4");
       return {};
     }
-    targets.push_back({std::string(facts->name), std::string(facts->llvmCpu), std::string(facts->llvmFeatures)});
+    targets.push_back(
+        {std::string(facts->name), std::string(facts->llvmCpu), std::string(facts->llvmFeatures)});
   }
   return targets;
 }
@@ -206,7 +213,8 @@ int Compilation::build() {
     return 2;
   if (wants("kernels")) {
     for (auto kernel : module->getOps<ir::KernelOp>())
-      outs() << "# " << kernel.getSymName() << "\n" << spec::print(kernels->find(kernel.getSymName())->second.spec) << "\n";
+      outs() << "# " << kernel.getSymName() << "\n"
+             << spec::print(kernels->find(kernel.getSymName())->second.spec) << "\n";
     return 0;
   }
   codegen::GenerateOptions generate;
@@ -222,10 +230,12 @@ int Compilation::build() {
       errs() << "\rkernels " << done << "/" << all << (done == all ? "\n" : "");
     };
   std::string generators;
-  Expected<std::vector<link::TargetKernels>> code = codegen::generateKernels(*module, *kernels, generate, generators);
+  Expected<std::vector<link::TargetKernels>> code =
+      codegen::generateKernels(*module, *kernels, generate, generators);
   if (!code)
     return report(toString(code.takeError())), 2;
-  FailureOr<host::Program> planned = host::fromModule(*module, *kernels, "kiln 0.1.0; " + generators);
+  FailureOr<host::Program> planned =
+      host::fromModule(*module, *kernels, "kiln 0.1.0; " + generators);
   if (failed(planned))
     return 2;
   const host::Program &program = *planned;
@@ -265,7 +275,7 @@ int Compilation::run() {
     return printAST();
   context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) { handle(d); });
-  if (!import() || !bind())
+  if (!import() || failed(applyDimensions(*module, options.options)) || !bind())
     return 1;
   if (wants("import"))
     return emitText();

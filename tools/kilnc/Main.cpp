@@ -16,25 +16,61 @@ using namespace kiln;
 
 static cl::OptionCategory category("Kiln's options");
 static cl::opt<std::string> input(cl::Positional, cl::desc("MODEL.kiln"), cl::cat(category));
-static cl::opt<std::string> output("o", cl::desc("the library (.so, .a, .o); its header stands beside it"), cl::value_desc("file"), cl::cat(category));
-static cl::list<std::string> weights("weights", cl::desc("file with trained tensors (.safetensors, .npz, .pt, .pth), also several; or zeros, or random:SEED"), cl::value_desc("file"), cl::cat(category));
-static cl::opt<std::string> prefix("weights-prefix", cl::desc("what stands before each name in the weight files"), cl::value_desc("text"), cl::cat(category));
-static cl::opt<bool> allowUnused("allow-unused-weights", cl::desc("accept tensors that the model does not read"), cl::cat(category));
-static cl::opt<std::string> model("model", cl::desc("which model of the file"), cl::value_desc("name"), cl::cat(category));
-static cl::list<std::string> sets("set", cl::desc("an argument of the model, e.g. --set classes=10"), cl::value_desc("name=value"), cl::cat(category));
-static cl::list<std::string> maxima("max", cl::desc("an upper bound of a dimension, e.g. --max N=64"), cl::value_desc("name=number"), cl::cat(category));
-static cl::list<std::string> fixed("fix", cl::desc("one size of a dimension, e.g. --fix N=1: the fastest code for it"), cl::value_desc("name=number"), cl::cat(category));
-static cl::list<std::string> targets("target", cl::desc("native, x86-64-v3, x86-64-v4, zen4; several by commas: the best one is taken at run time"), cl::CommaSeparated, cl::value_desc("name"), cl::cat(category));
-static cl::opt<std::string> emit("emit", cl::desc("stop behind a stage and print it"), cl::value_desc("stage"), cl::init("library"), cl::cat(category));
-static cl::opt<std::string> level("O", cl::Prefix, cl::desc("0: as written, 1: simplified, 2: fused (default), 3: wider search"), cl::value_desc("level"), cl::init("2"), cl::cat(category));
-static cl::opt<std::string> backend("backend", cl::desc("halide or llvm: who generates kernels (default: whoever is better)"), cl::value_desc("name"), cl::cat(category));
-static cl::opt<unsigned> jobs("j", cl::desc("kernels generated at once (default: all cores)"), cl::init(0), cl::cat(category));
+static cl::opt<std::string>
+    output("o", cl::desc("the library (.so, .a, .o); its header stands beside it"),
+           cl::value_desc("file"), cl::cat(category));
+static cl::list<std::string> weights("weights",
+                                     cl::desc("file with trained tensors (.safetensors, .npz, .pt, "
+                                              ".pth), also several; or zeros, or random:SEED"),
+                                     cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> prefix("weights-prefix",
+                                   cl::desc("what stands before each name in the weight files"),
+                                   cl::value_desc("text"), cl::cat(category));
+static cl::opt<bool> allowUnused("allow-unused-weights",
+                                 cl::desc("accept tensors that the model does not read"),
+                                 cl::cat(category));
+static cl::opt<std::string> model("model", cl::desc("which model of the file"),
+                                  cl::value_desc("name"), cl::cat(category));
+static cl::list<std::string> sets("set",
+                                  cl::desc("an argument of the model, e.g. --set classes=10"),
+                                  cl::value_desc("name=value"), cl::cat(category));
+static cl::list<std::string> maxima("max",
+                                    cl::desc("an upper bound of a dimension, e.g. --max N=64"),
+                                    cl::value_desc("name=number"), cl::cat(category));
+static cl::list<std::string>
+    fixed("fix", cl::desc("one size of a dimension, e.g. --fix N=1: the fastest code for it"),
+          cl::value_desc("name=number"), cl::cat(category));
+static cl::list<std::string> targets(
+    "target",
+    cl::desc(
+        "native, x86-64-v3, x86-64-v4, zen4; several by commas: the best one is taken at run time"),
+    cl::CommaSeparated, cl::value_desc("name"), cl::cat(category));
+static cl::opt<std::string> emit("emit", cl::desc("stop behind a stage and print it"),
+                                 cl::value_desc("stage"), cl::init("library"), cl::cat(category));
+static cl::opt<std::string>
+    level("O", cl::Prefix,
+          cl::desc("0: as written, 1: simplified, 2: fused (default), 3: wider search"),
+          cl::value_desc("level"), cl::init("2"), cl::cat(category));
+static cl::opt<std::string>
+    backend("backend",
+            cl::desc("halide or llvm: who generates kernels (default: whoever is better)"),
+            cl::value_desc("name"), cl::cat(category));
+static cl::opt<unsigned> jobs("j", cl::desc("kernels generated at once (default: all cores)"),
+                              cl::init(0), cl::cat(category));
 static cl::opt<bool> noCache("no-cache", cl::desc("generate every kernel anew"), cl::cat(category));
-static cl::opt<bool> remarks("remarks", cl::desc("print every decision of the compiler, with its reason"), cl::cat(category));
-static cl::opt<std::string> map("map", cl::desc("write a table of the library's sections and symbols"), cl::value_desc("file"), cl::cat(category));
-static cl::opt<bool> verifyDiagnostics("verify-diagnostics", cl::desc("check the errors against expected-error comments of the model (for tests)"), cl::Hidden, cl::cat(category));
-static cl::extrahelp example("\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
-                             "writes libresnet50.so and resnet50.h, which need nothing but libc.\n");
+static cl::opt<bool> remarks("remarks",
+                             cl::desc("print every decision of the compiler, with its reason"),
+                             cl::cat(category));
+static cl::opt<std::string> map("map",
+                                cl::desc("write a table of the library's sections and symbols"),
+                                cl::value_desc("file"), cl::cat(category));
+static cl::opt<bool> verifyDiagnostics(
+    "verify-diagnostics",
+    cl::desc("check the errors against expected-error comments of the model (for tests)"),
+    cl::Hidden, cl::cat(category));
+static cl::extrahelp
+    example("\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
+            "writes libresnet50.so and resnet50.h, which need nothing but libc.\n");
 
 static int userError(const Twine &message) {
   WithColor::error(errs(), "kilnc") << message << "\n";
@@ -42,7 +78,8 @@ static int userError(const Twine &message) {
 }
 
 /// "N=64" to a map.
-static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string, int64_t> &into, std::string &wrong) {
+static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string, int64_t> &into,
+                        std::string &wrong) {
   for (const std::string &text : texts) {
     auto [name, value] = StringRef(text).split('=');
     int64_t number;
@@ -69,9 +106,11 @@ static int fill(CompileOptions &options) {
     options.sets.push_back({name.str(), value.str()});
   }
   std::string wrong;
-  if (!readNumbers(maxima, options.options.max, wrong) || !readNumbers(fixed, options.options.fix, wrong))
+  if (!readNumbers(maxima, options.options.max, wrong) ||
+      !readNumbers(fixed, options.options.fix, wrong))
     return userError(wrong);
-  if (StringRef(level).getAsInteger(10, options.options.optLevel) || options.options.optLevel < 0 || options.options.optLevel > 3)
+  if (StringRef(level).getAsInteger(10, options.options.optLevel) || options.options.optLevel < 0 ||
+      options.options.optLevel > 3)
     return userError("expected -O0, -O1, -O2 or -O3, got '-O" + level + "'");
   if (backend == "halide")
     options.options.backend = Backend::Halide;
@@ -106,7 +145,9 @@ int main(int argc, char **argv) {
   InitializeAllAsmPrinters();
   InitializeAllAsmParsers();
   cl::HideUnrelatedOptions(category);
-  if (!cl::ParseCommandLineOptions(argc, argv, "kilnc: compiles a neural network to a native library and a C header\n", &errs()))
+  if (!cl::ParseCommandLineOptions(
+          argc, argv, "kilnc: compiles a neural network to a native library and a C header\n",
+          &errs()))
     return 1;
   CompileOptions options;
   if (int code = fill(options))

@@ -9,7 +9,8 @@ static const kiln_extent shape[] = {{0, rows, "N"}, {4, 0, "4"}};
 static const kiln_tensor x = {"x", KILN_F32, 2, shape}, y = {"y", KILN_F32, 2, shape};
 static const kiln_dimension dimension = {"N", 1, -1, 0, 0};
 static const kiln_launch launch = {"twice", "double.kiln:3", {0, flops, "4*N"}, {64, 0, "64"}};
-static const kiln_entry entry = {"f", 1, 1, 1, 0, 1, 0, &dimension, &x, &y, 0, &launch, {0, 0, "0"}, 0};
+static const kiln_entry entry = {"f",        1,  1,  1, 0,       1,           0,
+                                 &dimension, &x, &y, 0, &launch, {0, 0, "0"}, 0};
 static const char *const maxima[] = {"N"}, *const targets[] = {"x86-64"};
 static kiln_status create(const kiln_options *options, void **instance) {
   bound = ((const int64_t *)(options + 1))[0];
@@ -39,4 +40,25 @@ static const kiln_profile_row *profile(const void *instance, int32_t number) {
   row.nanoseconds = calls * 2000000 + 5000000; /* the first call is slow */
   return &row;
 }
-const kiln_model kiln_model_v1 = {sizeof(kiln_model), 1, "double", "by hand", 1, 1, 0, 1, &entry, maxima, 0, targets, 16, create, call, lastError, 0, 0, destroy, 0, 0, profile};
+const kiln_model kiln_model_v1 = {sizeof(kiln_model),
+                                  1,
+                                  "double",
+                                  "by hand",
+                                  1,
+                                  1,
+                                  0,
+                                  1,
+                                  &entry,
+                                  maxima,
+                                  0,
+                                  targets,
+                                  16,
+                                  create,
+                                  call,
+                                  lastError,
+                                  0,
+                                  0,
+                                  destroy,
+                                  0,
+                                  0,
+                                  profile};

@@ -1,7 +1,7 @@
 //===- Harness.cpp - kernels in memory, for tests and timings -------------===//
 
 #include "test/unit/kernels/Harness.h"
-#include "codegen/halide/Loader.h"
+#include "codegen/loader/Loader.h"
 #include "codegen/spec/Numbers.h"
 
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"

@@ -1,6 +1,6 @@
 //===- Loader.cpp - the Halide generator, seen from the compiler ----------===//
 
-#include "codegen/halide/Loader.h"
+#include "codegen/loader/Loader.h"
 #include "codegen/halide/Plugin.h"
 #include "ir/target/Target.h"
 

@@ -1,0 +1,94 @@
+//===- Dimensions.cpp - sizes and bounds that the user gives --------------===//
+//
+// Needs: functions of kiln ops with `kiln.dims`.
+// Guarantees: a dimension with a fixed size is that number in every type and attribute and no
+// longer declared; a dimension with a given bound has it as its upper bound, if it is the lower
+// one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ir/KilnOps.h"
+#include "passes/Pipeline.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace mlir;
+
+using Fixed = std::map<std::string, DimExpr, std::less<>>;
+
+static SmallVector<DimExpr> fix(ArrayRef<DimExpr> dims, const Fixed &fixed) {
+  return llvm::map_to_vector(dims, [&](const DimExpr &dim) { return dim.substitute(fixed); });
+}
+
+static Type fix(Type type, const Fixed &fixed) {
+  auto tensor = cast<RankedTensorType>(type);
+  return tensorType(tensor.getElementType(), fix(dimsOf(type), fixed));
+}
+
+static void fixFunction(func::FuncOp function, const Fixed &fixed) {
+  function.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      result.setType(fix(result.getType(), fixed));
+    for (NamedAttribute attr : llvm::to_vector(op->getAttrs()))
+      if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
+        op->setAttr(attr.getName(), DimsAttr::get(op->getContext(), fix(dims.getDims(), fixed)));
+  });
+  for (BlockArgument argument : function.getArguments())
+    argument.setType(fix(argument.getType(), fixed));
+  function.setFunctionType(FunctionType::get(function.getContext(),
+                                             function.front().getArgumentTypes(),
+                                             function.front().getTerminator()->getOperandTypes()));
+}
+
+/// The declared dimensions without the fixed ones, with the given bounds; reports contradictions.
+static FailureOr<DictionaryAttr> newBounds(func::FuncOp function, const Options &options,
+                                           std::map<std::string, bool> &used) {
+  Builder b(function.getContext());
+  NamedAttrList kept;
+  for (auto &[name, bounds] : declaredBounds(function)) {
+    if (auto it = options.fix.find(name); it != options.fix.end()) {
+      used[name] = true;
+      if (it->second < bounds.lower.value_or(0) || (bounds.upper && it->second > *bounds.upper))
+        return function.emitError("'--fix ")
+                   << name << "=" << it->second << "' is outside of the dimension's bounds",
+               failure();
+      continue;
+    }
+    std::optional<int64_t> upper = bounds.upper;
+    if (auto it = options.max.find(name); it != options.max.end()) {
+      used[name] = true;
+      upper = std::min(upper.value_or(it->second), it->second);
+    }
+    SmallVector<int64_t> range = {bounds.lower.value_or(0)};
+    if (upper)
+      range.push_back(*upper);
+    kept.append(name, b.getDenseI64ArrayAttr(range));
+  }
+  return kept.getDictionary(function.getContext());
+}
+
+LogicalResult kiln::applyDimensions(ModuleOp module, const Options &options) {
+  std::map<std::string, bool> used;
+  for (auto &[name, value] : options.fix)
+    used[name] = false;
+  for (auto &[name, value] : options.max)
+    used[name] = false;
+  Fixed fixed;
+  for (auto &[name, value] : options.fix)
+    fixed[name] = DimExpr(value);
+  for (auto function : module.getOps<func::FuncOp>()) {
+    FailureOr<DictionaryAttr> bounds = newBounds(function, options, used);
+    if (failed(bounds))
+      return failure();
+    function->setAttr("kiln.dims", *bounds);
+    if (!fixed.empty())
+      fixFunction(function, fixed);
+  }
+  for (auto &[name, isUsed] : used)
+    if (!isUsed)
+      return module.emitError("no entry point has a dimension '")
+             << name << "', which --fix or --max names";
+  return success();
+}
