@@ -149,6 +149,8 @@ private:
                       llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
                       llvm::SmallVectorImpl<int32_t> &segments);
   Value defaultValue(const Primitive::Slot &slot);
+  bool equalParts(Dims &dims, const int64_t *count, llvm::SMRange place, mlir::ValueRange operands,
+                  const mlir::NamedAttrList &others);
   mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, llvm::SMRange place,
                             mlir::ValueRange operands, const mlir::NamedAttrList &others);
   mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value,

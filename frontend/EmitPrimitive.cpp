@@ -233,6 +233,23 @@ mlir::Attribute Elaborator::axisAttribute(const Primitive::Slot &slot, const Val
                              : builder.getI64IntegerAttr(axes[0]);
 }
 
+/// The sizes of split(x, 3): that many equal parts of the axis, which must divide it.
+bool Elaborator::equalParts(Dims &dims, const int64_t *count, SMRange place,
+                            mlir::ValueRange operands, const mlir::NamedAttrList &others) {
+  auto axis = mlir::dyn_cast_or_null<mlir::IntegerAttr>(others.get("axis"));
+  Dims shape = ir::dimsOf(operands[0].getType());
+  if (!count || *count < 1 || *count > maxRounds || !axis || axis.getInt() < 0 ||
+      axis.getInt() >= static_cast<int64_t>(shape.size()))
+    return false;
+  dims.assign(*count, DimExpr::floorDiv(shape[axis.getInt()], *count));
+  if (dims[0] * DimExpr(*count) == shape[axis.getInt()])
+    return true;
+  fail(place, DiagCode::ShapeMismatch,
+       "'split' expected an extent that " + Twine(*count) + " divides, got " +
+           inQuotes(dimText(shape[axis.getInt()])));
+  return false;
+}
+
 mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &value,
                                       SMRange place, mlir::ValueRange operands,
                                       const mlir::NamedAttrList &others) {
@@ -285,20 +302,8 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   std::optional<Dims> dims = dimList(value);
   if (!dims || (kind == "extent" && dims->size() != 1))
     return nullptr;
-  if (kind == "parts" && value.asDim()) {
-    auto axis = mlir::dyn_cast_or_null<mlir::IntegerAttr>(others.get("axis"));
-    Dims shape = ir::dimsOf(operands[0].getType());
-    if (!integer || *integer < 1 || *integer > maxRounds || !axis || axis.getInt() < 0 ||
-        axis.getInt() >= static_cast<int64_t>(shape.size()))
-      return nullptr;
-    dims->assign(*integer, DimExpr::floorDiv(shape[axis.getInt()], *integer));
-    if ((*dims)[0] * DimExpr(*integer) != shape[axis.getInt()]) {
-      fail(place, DiagCode::ShapeMismatch,
-           "'split' expected an extent that " + Twine(*integer) + " divides, got " +
-               inQuotes(dimText(shape[axis.getInt()])));
-      return nullptr;
-    }
-  }
+  if (kind == "parts" && value.asDim() && !equalParts(*dims, integer, place, operands, others))
+    return nullptr;
   if (kind == "shape" && slot.name == "shape" && operands.size() == 1) { // -1: what is left
     auto *open = find(*dims, DimExpr(-1));
     if (open != dims->end()) {
