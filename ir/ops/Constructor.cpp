@@ -55,6 +55,26 @@ KILN_EVALUATE(FullOp) {
   return success();
 }
 
+// filled-c1 is checked with full-c2.
+#define KILN_FILLED(Op, text, number)                                                              \
+  KILN_INFER(Op) {                                                                                 \
+    Adaptor op(operands, attributes, properties, regions);                                         \
+    SmallVector<DimExpr> dims = op.getShape().getDims();                                           \
+    results.push_back(tensorType(op.getDtype(), dims));                                            \
+    return checkExtents(loc, text, dims);                                                          \
+  }                                                                                                \
+  KILN_EVALUATE(Op) {                                                                              \
+    std::fill(results[0].floats.begin(), results[0].floats.end(), number);                         \
+    std::fill(results[0].ints.begin(), results[0].ints.end(), number);                             \
+    return success();                                                                              \
+  }                                                                                                \
+  SmallVector<Value> Op::decompose(OpBuilder &b) {                                                 \
+    return {FullOp::create(b, getLoc(), getType(), getShape(), b.getI64IntegerAttr(number),        \
+                           getDtype())};                                                           \
+  }
+KILN_FILLED(ZerosOp, "zeros", 0)
+KILN_FILLED(OnesOp, "ones", 1)
+
 KILN_INFER(ArangeOp) {
   Adaptor op(operands, attributes, properties, regions);
   SmallVector<DimExpr> dims = op.getCount().getDims();
