@@ -28,6 +28,10 @@ def FoldWeights : Kiln_Pass<"kiln-fold-weights"> {
 
 def Simplify : Kiln_Pass<"kiln-simplify"> {
   let summary = "decomposes, folds, canonicalises and removes what is computed twice or for nothing";
+  let description = [{
+    kiln-decompose, canonicalisation, common subexpressions and kiln-fold-weights in one pass, until
+    nothing is left that could be computed at compile time.
+  }];
 }
 
 def Layout : Kiln_Pass<"kiln-layout"> {
@@ -48,10 +52,18 @@ def Fuse : Kiln_Pass<"kiln-fuse"> {
 
 def Outline : Kiln_Pass<"kiln-outline"> {
   let summary = "makes each op a kernel of its own and launches it";
+  let description = [{
+    What -O0 runs instead of kiln-fuse: each op that computes something is a kernel of its own; constants
+    and broadcasts are repeated in the kernels that read them.
+  }];
 }
 
 def Choose : Kiln_Pass<"kiln-choose"> {
   let summary = "picks each kernel's generator and template";
+  let description = [{
+    Writes `kiln.generator` and `kiln.template` on each kernel, by its anchor's role and the facts of its
+    operands. A kernel that no template fits goes to the LLVM generator.
+  }];
   let options = [Option<"generator", "generator", "std::string", "\"halide\"",
                         "halide where it has a template, or llvm">];
 }

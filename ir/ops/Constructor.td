@@ -20,23 +20,32 @@ def Kiln_FullOp : Kiln_PrimitiveOp<"full", "full(shape: shape, value: number, *,
   let hasVerifier = 1;
 }
 
-class Kiln_Filled<string mnemonic, string what>
+class Kiln_Filled<string mnemonic>
     : Kiln_PrimitiveOp<mnemonic, mnemonic # "(shape: shape, *, dtype: dtype = f32)", "Constant", perResult,
                        [DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
-  let summary = "a tensor of " # what;
+  let arguments = (ins Kiln_DimsAttr:$shape, TypeAttr:$dtype);
+}
+
+def Kiln_ZerosOp : Kiln_Filled<"zeros"> {
+  let summary = "a tensor of zeros";
   let description = [{
-    Short for `kiln.full` of that value.
+    Short for `kiln.full` of 0.
 
     Constraints:
     - filled-c1: extents are not negative
 
-    Example: `%y = kiln.}] # mnemonic # [{ {shape = #kiln.dims<[2, 3]>, dtype = f32} : () -> tensor<2x3xf32>`
+    Example: `%y = kiln.zeros {shape = #kiln.dims<[2, 3]>, dtype = f32} : () -> tensor<2x3xf32>`
   }];
-  let arguments = (ins Kiln_DimsAttr:$shape, TypeAttr:$dtype);
 }
 
-def Kiln_ZerosOp : Kiln_Filled<"zeros", "zeros">;
-def Kiln_OnesOp : Kiln_Filled<"ones", "ones">;
+def Kiln_OnesOp : Kiln_Filled<"ones"> {
+  let summary = "a tensor of ones";
+  let description = [{
+    Short for `kiln.full` of 1; filled-c1 as for `kiln.zeros`.
+
+    Example: `%y = kiln.ones {shape = #kiln.dims<[2, 3]>, dtype = f32} : () -> tensor<2x3xf32>`
+  }];
+}
 
 def Kiln_ArangeOp : Kiln_PrimitiveOp<"arange", "arange(count: extent, *, start: number = 0, step: number = 1, dtype: dtype = i64)",
     "Constant", perResult> {

@@ -8,7 +8,8 @@ function(kiln_target_defaults target)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wno-unused-parameter -Wno-restrict -fno-rtti>)
   target_compile_definitions(${target} PRIVATE ${LLVM_DEFINITIONS_LIST})
   if(KILN_SANITIZE)
-    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer)
+    target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer
+      -Wno-maybe-uninitialized) # GCC 12 takes the checks themselves for reads
     target_link_options(${target} PRIVATE -fsanitize=address,undefined)
   endif()
 endfunction()
