@@ -55,7 +55,8 @@ static cl::opt<std::string>
     backend("backend",
             cl::desc("halide or llvm: who generates kernels (default: whoever is better)"),
             cl::value_desc("name"), cl::cat(category));
-static cl::opt<unsigned> jobs("j", cl::desc("kernels generated at once (default: all cores)"),
+static cl::opt<unsigned> jobs("j", cl::Prefix,
+                              cl::desc("kernels generated at once (default: all cores)"),
                               cl::init(0), cl::cat(category));
 static cl::opt<bool> noCache("no-cache", cl::desc("generate every kernel anew"), cl::cat(category));
 static cl::opt<bool> remarks("remarks",
