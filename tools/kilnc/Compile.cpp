@@ -134,7 +134,7 @@ bool Compilation::bind() {
 bool Compilation::runStages() {
   Options passOptions = options.options;
   std::string why;
-  if (passOptions.backend != Backend::LLVM)
+  if (passOptions.backend == Backend::Halide)
     halide =
         installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
   if (!halide && passOptions.backend == Backend::Halide) {

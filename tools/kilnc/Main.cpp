@@ -52,8 +52,7 @@ static cl::opt<std::string>
           cl::desc("0: as written, 1: simplified, 2: fused (default), 3: wider search"),
           cl::value_desc("level"), cl::init("2"), cl::cat(category));
 static cl::opt<std::string>
-    backend("backend",
-            cl::desc("halide or llvm: who generates kernels (default: whoever is better)"),
+    backend("backend", cl::desc("halide or llvm: who generates kernels (default: llvm)"),
             cl::value_desc("name"), cl::cat(category));
 static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
