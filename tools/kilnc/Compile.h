@@ -24,7 +24,7 @@ struct CompileOptions {
   unsigned jobs = 0;       ///< 0: as many as the machine has
   std::string cacheFolder; ///< empty: no cache
   std::string mapPath;
-  bool remarks = false, verifyDiagnostics = false, progress = false;
+  bool remarks = false, progress = false;
 };
 
 /// Folders found from the place of the running program, so that an installed prefix can be moved.

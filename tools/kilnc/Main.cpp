@@ -64,10 +64,6 @@ static cl::opt<bool> remarks("remarks",
 static cl::opt<std::string> map("map",
                                 cl::desc("write a table of the library's sections and symbols"),
                                 cl::value_desc("file"), cl::cat(category));
-static cl::opt<bool> verifyDiagnostics(
-    "verify-diagnostics",
-    cl::desc("check the errors against expected-error comments of the model (for tests)"),
-    cl::Hidden, cl::cat(category));
 static cl::extrahelp
     example("\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
             "writes libresnet50.so and resnet50.h, which need nothing but libc.\n");
@@ -133,7 +129,6 @@ static int fill(CompileOptions &options) {
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
   options.remarks = remarks;
-  options.verifyDiagnostics = verifyDiagnostics;
   options.progress = sys::Process::StandardErrIsDisplayed();
   return 0;
 }
