@@ -7,6 +7,11 @@ function(kiln_target_defaults target)
   target_include_directories(${target} SYSTEM PRIVATE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Werror -Wno-unused-parameter -Wno-restrict -Wno-stringop-overflow -fno-rtti>)
   target_compile_definitions(${target} PRIVATE ${LLVM_DEFINITIONS_LIST})
+  get_target_property(type ${target} TYPE)
+  if(type STREQUAL "EXECUTABLE") # one kind of code for all, so that all can read the precompiled headers
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+    target_compile_options(${target} PRIVATE -fPIC)
+  endif()
   if(KILN_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=address,undefined -fno-sanitize=vptr -fno-omit-frame-pointer
       -Wno-maybe-uninitialized) # GCC 12 takes the checks themselves for reads
