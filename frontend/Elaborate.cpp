@@ -3,6 +3,7 @@
 
 #include "frontend/Parser.h"
 #include "ir/KilnOps.h"
+#include "ir/Requirements.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
@@ -278,13 +279,14 @@ bool Elaborator::declareDims(const FnDecl *fn) {
 void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
   loaded.clear();
   bounds.clear();
-  checks.clear();
+  requirementPlaces.clear();
   Frame own(model.module);
   own.self = &model;
   own.decl = fn;
   frame = &own;
   llvm::scope_exit leave([&] { frame = nullptr; });
   bool ok = declareDims(fn);
+  requirements = Requirements(bounds);
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
   std::set<std::string> used;
@@ -366,9 +368,14 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
     dims.push_back(builder.getNamedAttr(name, builder.getDenseI64ArrayAttr(values)));
   }
   func->setAttr("kiln.dims", builder.getDictionaryAttr(dims));
-  SmallVector<mlir::Attribute> rows;
-  for (auto &[left, right, text] : checks)
-    rows.push_back(builder.getStrArrayAttr({left, right, text}));
-  if (!rows.empty())
-    func->setAttr("kiln.checks", builder.getArrayAttr(rows));
+  // A dictionary is sorted; the C function takes dimensions as they are declared.
+  SmallVector<StringRef> order;
+  for (const Generic &generic : fn->generics)
+    order.push_back(generic.name.text);
+  if (order.size() > 1)
+    func->setAttr("kiln.dim_order", builder.getStrArrayAttr(order));
+  SmallVector<ir::RequirementAttr> required;
+  for (auto [requirement, place] : zip(requirements.list(), requirementPlaces))
+    required.push_back(ir::RequirementAttr::get(place, requirement));
+  ir::setRequirements(func, required);
 }

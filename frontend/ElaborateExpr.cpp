@@ -273,68 +273,87 @@ Value Elaborator::indexList(const IndexExpr *expr, const ListPtr &list) {
   return (*list)[*at];
 }
 
-/// The subscript of one axis; an index gives a size of 1 and the step 0.
-bool Elaborator::sliceAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start,
-                           DimExpr &size, int64_t &step) {
-  auto *slice = dyn_cast<SliceExpr>(subscript);
-  auto bound = [&](const Expr *expr, const DimExpr &fallback) -> std::optional<DimExpr> {
-    if (!expr)
-      return fallback;
-    Value value = eval(expr);
-    if (std::optional<DimExpr> dim = value.asDim()) {
-      std::optional<int64_t> upper = dim->bounds(bounds).upper;
-      return upper && *upper < 0 ? extent + *dim : *dim;
-    }
-    if (value.as<mlir::Value>() || value.as<ListPtr>())
-      unsupported(expr->range, "an index that is a tensor or a list");
-    else if (!value.isError())
-      fail(expr->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
+/// A position as a polynomial, as it is written.
+std::optional<DimExpr> Elaborator::position(const Expr *expr) {
+  Value value = eval(expr);
+  if (std::optional<DimExpr> dim = value.asDim())
+    return dim;
+  if (value.as<mlir::Value>() || value.as<ListPtr>())
+    unsupported(expr->range, "an index that is a tensor or a list");
+  else if (!value.isError())
+    fail(expr->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
+  return std::nullopt;
+}
+
+/// An index is inside of the extent; one that is always negative counts from the end.
+bool Elaborator::indexAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start) {
+  std::optional<DimExpr> at = position(subscript);
+  if (!at)
+    return false;
+  std::optional<int64_t> upper = at->bounds(bounds).upper;
+  start = upper && *upper < 0 ? extent + *at : *at;
+  std::string what =
+      "the index " + inQuotes(dimText(*at)) + " into " + inQuotes(dimText(extent)) + " elements";
+  return require({start, Relation::AtLeast, 0, what}, subscript->range, {},
+                 DiagCode::InvalidValue) &&
+         require({start, Relation::AtMost, extent - 1, what}, subscript->range, {},
+                 DiagCode::InvalidValue);
+}
+
+/// A bound of a slice. A number clips, as NumPy's; a position that is computed must lie within.
+std::optional<DimExpr> Elaborator::sliceBound(const Expr *expr, const DimExpr &extent, int64_t step,
+                                              const DimExpr &fallback, bool &isComputed) {
+  if (!expr)
+    return fallback;
+  std::optional<DimExpr> at = position(expr);
+  if (!at)
     return std::nullopt;
-  };
-  std::optional<int64_t> known = extent.constantValue();
-  if (!slice) {
-    std::optional<DimExpr> at = bound(subscript, 0);
-    if (!at)
-      return false;
-    if (known && at->isConstant() && (*at->constantValue() < 0 || *at->constantValue() >= *known)) {
-      fail(subscript->range, DiagCode::InvalidValue,
-           "the index is outside of the extent " + Twine(*known));
-      return false;
-    }
-    start = *at, size = 1, step = 0;
-    return requireAtMost(*at + 1, extent, subscript->range, SMRange(), "an index");
-  }
+  DimExpr low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
+  if (std::optional<int64_t> number = at->constantValue())
+    return *number < 0 ? DimExpr::max(extent + *at, low) : DimExpr::min(*at, high);
+  isComputed = true;
+  std::optional<int64_t> upper = at->bounds(bounds).upper;
+  DimExpr place = upper && *upper < 0 ? extent + *at : *at;
+  std::string what = "the bound " + inQuotes(dimText(*at)) + " of a slice";
+  if (!require({place, Relation::AtLeast, low, what}, expr->range) ||
+      !require({place, Relation::AtMost, high, what}, expr->range))
+    return std::nullopt;
+  return place;
+}
+
+bool Elaborator::sliceAxis(const SliceExpr *slice, const DimExpr &extent, DimExpr &start,
+                           DimExpr &size, int64_t &step) {
   std::optional<int64_t> by = constantIndex(slice->step, 1, 0);
   if (!by)
     return false;
-  if (*by == 0) {
+  if (*by == 0 || *by == INT64_MIN) {
     fail(slice->step->range, DiagCode::InvalidValue, "a step is not 0");
     return false;
   }
   step = *by;
-  std::optional<DimExpr> from = bound(slice->start, step > 0 ? DimExpr(0) : extent - 1);
-  std::optional<DimExpr> to = bound(slice->stop, step > 0 ? extent : DimExpr(-1));
+  bool isComputed = false;
+  std::optional<DimExpr> from = sliceBound(slice->start, extent, step, step > 0 ? 0 : extent - 1,
+                                           isComputed),
+                         to = sliceBound(slice->stop, extent, step, step > 0 ? extent : -1,
+                                         isComputed);
   if (!from || !to)
     return false;
-  auto clip = [&](DimExpr &value, int64_t low, int64_t high) {
-    if (known && value.isConstant())
-      value = std::clamp(*value.constantValue(), low, high);
-  };
-  clip(*from, step > 0 ? 0 : -1, step > 0 ? known.value_or(0) : known.value_or(0) - 1);
-  clip(*to, step > 0 ? 0 : -1, step > 0 ? known.value_or(0) : known.value_or(0) - 1);
   start = *from;
   DimExpr distance = step > 0 ? *to - *from : *from - *to;
-  size = DimExpr::floorDiv(distance + (std::abs(step) - 1), std::abs(step));
-  if (size.isConstant() && *size.constantValue() <= 0) {
-    size = 0;
-    return true;
+  // Numbers the wrong way round give nothing, as NumPy's; computed positions must not be.
+  DimBounds range = requirements.boundsOf(distance);
+  if (!range.lower || *range.lower < 0) {
+    if (!isComputed)
+      distance = range.upper && *range.upper <= 0 ? 0 : DimExpr::max(distance, 0);
+    else if (!require({step > 0 ? *from : *to, Relation::AtMost, step > 0 ? *to : *from,
+                       "the start of a slice"},
+                      slice->range))
+      return false;
   }
-  bool inside =
-      step > 0
-          ? requireAtMost(*to, extent, subscript->range, SMRange(), "the end of a slice")
-          : requireAtMost(*from + 1, extent, subscript->range, SMRange(), "the start of a slice");
-  return inside && requireAtMost(step > 0 ? *from : *to, step > 0 ? *to : *from, subscript->range,
-                                 SMRange(), "the start of a slice");
+  size = DimExpr::floorDiv(distance + (std::abs(step) - 1), std::abs(step));
+  if (size == DimExpr(0)) // anywhere; 0 is always inside
+    start = 0, step = 1;
+  return true;
 }
 
 Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
@@ -353,10 +372,13 @@ Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
       axis += dims.size() - given;
       continue;
     }
-    if (!sliceAxis(subscript, dims[axis], starts[axis], sizes[axis], stepList[axis]))
+    auto *slice = dyn_cast<SliceExpr>(subscript);
+    bool ok = slice ? sliceAxis(slice, dims[axis], starts[axis], sizes[axis], stepList[axis])
+                    : indexAxis(subscript, dims[axis], starts[axis]);
+    if (!ok)
       return Value();
-    dropped[axis] = stepList[axis] == 0;
-    stepList[axis] = dropped[axis] ? 1 : stepList[axis];
+    if (!slice)
+      sizes[axis] = 1, dropped[axis] = true;
     ++axis;
   }
   for (auto [drop, size] : zip(dropped, sizes))

@@ -201,6 +201,9 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
     auto it = solved.find("$" + generic.name.text.str());
     if (it != solved.end()) {
       frame->locals[generic.name.text] = Value::dim(it->second);
+      ok &= require(
+          {it->second, Relation::AtLeast, 0, "the dimension " + inQuotes(generic.name.text)}, place,
+          generic.name.range);
       continue;
     }
     bool used = any_of(equations, [&](const Equation &e) {
@@ -223,49 +226,37 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
       continue;
     std::optional<DimExpr> limit = evalDim(generic.bound),
                            value = frame->locals[generic.name.text].asDim();
-    ok &= limit && value &&
-          requireAtMost(*value, *limit, place, generic.name.range,
-                        "the dimension " + inQuotes(generic.name.text));
+    ok &=
+        limit && value &&
+        require({*value, Relation::AtMost, *limit, "the dimension " + inQuotes(generic.name.text)},
+                place, generic.name.range);
   }
   return ok;
 }
 
-void Elaborator::addCheck(const DimExpr &left, const DimExpr &right, const std::string &text) {
-  bool known = any_of(checks, [&](auto &check) {
-    return (check[0] == left.str() && check[1] == right.str()) ||
-           (check[0] == right.str() && check[1] == left.str());
-  });
-  if (!known)
-    checks.push_back({left.str(), right.str(), text});
+/// Reports what can never hold at `place`, with a note at `declared` if there is one; what a call's
+/// dimensions decide becomes a check at entry.
+bool Elaborator::require(const Requirement &requirement, SMRange place, SMRange declared,
+                         DiagCode code) {
+  Verdict verdict = requirements.add(requirement);
+  if (verdict == Verdict::Unknown)
+    requirementPlaces.push_back(location(place));
+  if (verdict != Verdict::Refuted)
+    return true;
+  std::string text = requirement.subject + ": expected " +
+                     std::string(words(requirement.relation)) + dimText(requirement.expected) +
+                     ", got " + dimText(requirement.got);
+  if (declared.isValid())
+    failAt(place, code, text, declared,
+           requirement.relation == Relation::Equal ? "the extent is declared here"
+                                                   : "the bound is declared here");
+  else
+    fail(place, code, text);
+  return false;
 }
 
 bool Elaborator::requireEqual(const Equation &e) {
-  DimExpr difference = e.expected - e.actual;
-  if (difference == DimExpr(0))
-    return true;
-  DimBounds range = difference.bounds(bounds);
-  std::string text = e.what + ": expected " + dimText(e.expected) + ", got " + dimText(e.actual);
-  if ((range.lower && *range.lower > 0) || (range.upper && *range.upper < 0)) {
-    failAt(e.place, DiagCode::ShapeMismatch, text, e.declared, "the extent is declared here");
-    return false;
-  }
-  addCheck(e.expected, e.actual, text);
-  return true;
-}
-
-/// value <= limit as an equality that the entry can check: value // (limit + 1) is 0 exactly then.
-bool Elaborator::requireAtMost(const DimExpr &value, const DimExpr &limit, SMRange place,
-                               SMRange declared, const std::string &what) {
-  DimBounds range = (limit - value).bounds(bounds);
-  if (range.lower && *range.lower >= 0)
-    return true;
-  std::string text = what + ": expected at most " + dimText(limit) + ", got " + dimText(value);
-  if (range.upper && *range.upper < 0) {
-    failAt(place, DiagCode::ShapeMismatch, text, declared, "the bound is declared here");
-    return false;
-  }
-  addCheck(DimExpr::floorDiv(value, limit + 1), 0, text);
-  return true;
+  return require({e.actual, Relation::Equal, e.expected, e.what}, e.place, e.declared);
 }
 
 /// Compares what a function returned with its declared results, in its frame.

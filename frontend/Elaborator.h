@@ -11,6 +11,7 @@
 #include "frontend/Frame.h"
 #include "frontend/Import.h"
 #include "frontend/Primitives.h"
+#include "ir/Requirement.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -47,7 +48,8 @@ private:
   // Of the entry point being emitted:
   llvm::DenseMap<const Weight *, mlir::Value> loaded;
   DimExpr::BoundsMap bounds;
-  std::vector<std::array<std::string, 3>> checks;
+  Requirements requirements;
+  std::vector<mlir::Location> requirementPlaces; ///< of those that are kept
 
   // Reporting (Elaborate.cpp)
   Value fail(llvm::SMRange place, DiagCode code, const llvm::Twine &message);
@@ -91,8 +93,12 @@ private:
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  bool sliceAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start, DimExpr &size,
+  bool indexAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start);
+  bool sliceAxis(const ast::SliceExpr *slice, const DimExpr &extent, DimExpr &start, DimExpr &size,
                  int64_t &step);
+  std::optional<DimExpr> sliceBound(const ast::Expr *expr, const DimExpr &extent, int64_t step,
+                                    const DimExpr &fallback, bool &isComputed);
+  std::optional<DimExpr> position(const ast::Expr *expr);
 
   // Calls (ElaborateCall.cpp)
   Value evalCall(const ast::CallExpr *expr);
@@ -123,10 +129,9 @@ private:
                   const std::string &what);
   bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations,
              llvm::SMRange place);
+  bool require(const Requirement &requirement, llvm::SMRange place, llvm::SMRange declared = {},
+               DiagCode code = DiagCode::ShapeMismatch);
   bool requireEqual(const Equation &equation);
-  bool requireAtMost(const DimExpr &value, const DimExpr &limit, llvm::SMRange place,
-                     llvm::SMRange declared, const std::string &what);
-  void addCheck(const DimExpr &left, const DimExpr &right, const std::string &text);
   Value checkResults(const ast::FnDecl *fn, const Value &value);
 
   // Operators on tensors (EmitOperator.cpp)
@@ -158,7 +163,9 @@ private:
   std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands,
                                 const mlir::NamedAttrList &others);
   std::optional<Dims> samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others);
-  mlir::Operation *create(mlir::RegisteredOperationName op, mlir::ValueRange operands,
+  bool align(mlir::RegisteredOperationName op, llvm::SmallVectorImpl<mlir::Value> &operands,
+             mlir::DictionaryAttr attributes, llvm::SMRange place);
+  mlir::Operation *create(mlir::RegisteredOperationName op, mlir::ValueRange given,
                           mlir::NamedAttrList attributes, llvm::SMRange place);
   mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands,
                           mlir::NamedAttrList attributes, llvm::SMRange place);

@@ -339,15 +339,11 @@ std::optional<Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange pl
   return result;
 }
 
-/// The value with extents that an entry check found equal to its own: the whole, as a slice.
+/// The value under extents that are required to equal its own.
 mlir::Value Elaborator::assumeShape(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
   if (ir::dimsOf(value.getType()) == Dims(dims))
     return value;
-  mlir::NamedAttrList attributes;
-  attributes.set("starts", dimsAttr(Dims(dims.size(), DimExpr(0))));
-  attributes.set("sizes", dimsAttr(dims));
-  attributes.set("steps", builder.getDenseI64ArrayAttr(SmallVector<int64_t>(dims.size(), 1)));
-  return createNamed("slice", value, attributes, place);
+  return reshape(value, dims, place);
 }
 
 mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {

@@ -1,7 +1,7 @@
 //===- EmitPrimitive.cpp - calls of primitive functions -------------------===//
 #include "frontend/Elaborator.h"
 
-#include "ir/KilnDialect.h"
+#include "ir/Requirements.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Verifier.h"
@@ -24,9 +24,33 @@ mlir::Value Elaborator::createNamed(StringRef op, mlir::ValueRange operands,
   return made ? made->getResult(0) : mlir::Value();
 }
 
+/// Views operands under the extents that the op wants to be equal; false after an error.
+bool Elaborator::align(mlir::RegisteredOperationName op, SmallVectorImpl<mlir::Value> &operands,
+                       mlir::DictionaryAttr attributes, SMRange place) {
+  auto *aligning = op.getInterface<ir::Aligning>();
+  if (!aligning)
+    return true;
+  SmallVector<Dims> shapes =
+      map_to_vector(operands, [](mlir::Value v) { return ir::dimsOf(v.getType()); });
+  bool ok = true;
+  aligning->alignShapes(
+      shapes, attributes, [&](const DimExpr &got, const DimExpr &expected, StringRef subject) {
+        std::string what = inQuotes(op.stripDialect()) + ": " + subject.str();
+        return ok = require({got, Relation::Equal, expected, what}, place, {}, DiagCode::OpError);
+      });
+  for (auto [operand, shape] : zip(operands, shapes))
+    if (ok && !(operand = assumeShape(operand, shape, place)))
+      return false;
+  return ok;
+}
+
 /// Infers the results' types, builds and verifies the op; its complaints become errors at `place`.
-mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::ValueRange operands,
+mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::ValueRange given,
                                     mlir::NamedAttrList attributes, SMRange place) {
+  SmallVector<mlir::Value> operands(given);
+  mlir::DictionaryAttr dictionary = attributes.getDictionary(&context);
+  if (!align(op, operands, dictionary, place))
+    return nullptr;
   mlir::Location loc = location(place);
   std::string message;
   mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
@@ -46,7 +70,6 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
                       : prefix + text.str());
     return nullptr;
   };
-  mlir::DictionaryAttr dictionary = attributes.getDictionary(&context);
   // Properties as shape inference wants them: the op's own struct, filled from the attributes.
   std::vector<std::max_align_t> storage(op.getOpPropertyByteSize() / sizeof(std::max_align_t) + 1);
   mlir::OpaqueProperties properties(op.getOpPropertyByteSize() ? storage.data() : nullptr);
@@ -71,10 +94,14 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
   if (properties)
     state.propertiesAttr = dictionary;
   mlir::Operation *made = builder.create(state);
-  if (succeeded(mlir::verify(made, /*verifyRecursively=*/false)))
-    return made;
-  made->erase();
-  return report();
+  if (failed(mlir::verify(made, /*verifyRecursively=*/false))) {
+    made->erase();
+    return report();
+  }
+  for (const Requirement &requirement : ir::requirementsOf(made))
+    if (!require(requirement, place, {}, DiagCode::OpError))
+      return nullptr;
+  return made;
 }
 
 Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place) {
@@ -244,10 +271,8 @@ bool Elaborator::equalParts(Dims &dims, const int64_t *count, SMRange place,
   dims.assign(*count, DimExpr::floorDiv(shape[axis.getInt()], *count));
   if (dims[0] * DimExpr(*count) == shape[axis.getInt()])
     return true;
-  fail(place, DiagCode::ShapeMismatch,
-       "'split' expected an extent that " + Twine(*count) + " divides, got " +
-           inQuotes(dimText(shape[axis.getInt()])));
-  return false;
+  std::string what = "'split': the extent, which " + std::to_string(*count) + " must divide";
+  return require({shape[axis.getInt()], Relation::Equal, dims[0] * DimExpr(*count), what}, place);
 }
 
 mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &value,
@@ -365,10 +390,7 @@ std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
     DimExpr extent = DimExpr::floorDiv(image[2 + i] + (s - 1), s);
     DimExpr total = (extent - 1) * DimExpr(s) + reach - image[2 + i];
     if (reach < s) {
-      std::optional<int64_t> known = total.constantValue();
-      if (!known && reach != 1)
-        return std::nullopt;
-      total = known ? std::max<int64_t>(*known, 0) : 0;
+      total = DimExpr::max(total, 0);
     }
     DimExpr before = DimExpr::floorDiv(total, 2);
     padding.append({before, total - before});

@@ -32,7 +32,8 @@ DimExpr::DimExpr(int64_t constant) {
 
 DimExpr DimExpr::symbol(std::string_view name) {
   DimExpr e;
-  e.terms[{DimAtom{std::string(name), nullptr, nullptr, std::string(name)}}] = 1;
+  e.terms[{
+      DimAtom{DimAtom::Kind::Symbol, std::string(name), nullptr, nullptr, std::string(name)}}] = 1;
   return e;
 }
 
@@ -115,17 +116,57 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   }
   if (rest == b)
     return whole + DimExpr(1);
+  return whole + single(DimAtom::Kind::Quotient, rest, b);
+}
+
+/// One atom of two operands, with its canonical text.
+DimExpr DimExpr::single(DimAtom::Kind kind, const DimExpr &left, const DimExpr &right) {
   DimAtom atom;
-  atom.numerator = std::make_shared<const DimExpr>(rest);
-  atom.denominator = std::make_shared<const DimExpr>(b);
+  atom.kind = kind;
+  atom.left = std::make_shared<const DimExpr>(left);
+  atom.right = std::make_shared<const DimExpr>(right);
   auto wrap = [](const DimExpr &e) {
     return e.asSymbol() || e.isConstant() ? e.str() : "(" + e.str() + ")";
   };
-  atom.key = wrap(rest) + "//" + wrap(b);
-  DimExpr quotient;
-  quotient.valid = whole.valid;
-  quotient.terms[{atom}] = 1;
-  return whole + quotient;
+  if (kind == DimAtom::Kind::Quotient)
+    atom.key = wrap(left) + "//" + wrap(right);
+  else
+    atom.key =
+        (kind == DimAtom::Kind::Min ? "min(" : "max(") + left.str() + ", " + right.str() + ")";
+  DimExpr result;
+  result.valid = left.valid && right.valid;
+  result.terms[{atom}] = 1;
+  return result;
+}
+
+DimExpr DimExpr::extreme(DimAtom::Kind kind, const DimExpr &a, const DimExpr &b) {
+  if (std::optional<int64_t> above = (a - b).constantValue())
+    return (*above > 0) == (kind == DimAtom::Kind::Max) ? a : b;
+  return a.str() < b.str() ? single(kind, a, b) : single(kind, b, a);
+}
+
+DimExpr DimExpr::min(const DimExpr &a, const DimExpr &b) {
+  return extreme(DimAtom::Kind::Min, a, b);
+}
+
+DimExpr DimExpr::max(const DimExpr &a, const DimExpr &b) {
+  return extreme(DimAtom::Kind::Max, a, b);
+}
+
+static DimExpr ofOperands(DimAtom::Kind kind, const DimExpr &left, const DimExpr &right) {
+  switch (kind) {
+  case DimAtom::Kind::Min:
+    return DimExpr::min(left, right);
+  case DimAtom::Kind::Max:
+    return DimExpr::max(left, right);
+  default:
+    return DimExpr::floorDiv(left, right);
+  }
+}
+
+DimExpr DimExpr::ofAtom(const DimAtom &atom) {
+  return atom.kind == DimAtom::Kind::Symbol ? symbol(atom.symbol)
+                                            : ofOperands(atom.kind, *atom.left, *atom.right);
 }
 
 DimExpr DimExpr::mod(const DimExpr &a, const DimExpr &b) { return a - b * floorDiv(a, b); }
@@ -176,8 +217,8 @@ std::string DimExpr::str() const {
       out += magnitude + (monomial->empty() ? "" : "*");
     for (size_t i = 0; i < monomial->size(); ++i) {
       const DimAtom &atom = (*monomial)[i];
-      bool bare =
-          !atom.symbol.empty() || (monomial->size() == 1 && magnitude == "1" && !leadingMinus);
+      bool bare = atom.kind != DimAtom::Kind::Quotient ||
+                  (monomial->size() == 1 && magnitude == "1" && !leadingMinus);
       out += (i ? "*" : "") + (bare ? atom.key : "(" + atom.key + ")");
     }
   }
@@ -192,13 +233,14 @@ std::optional<int64_t> DimExpr::evaluate(const Environment &env) const {
     std::optional<int64_t> product = coefficient;
     for (const DimAtom &atom : monomial) {
       std::optional<int64_t> factor;
-      if (!atom.symbol.empty()) {
+      if (atom.kind == DimAtom::Kind::Symbol) {
         factor = env(atom.symbol);
       } else {
-        std::optional<int64_t> a = atom.numerator->evaluate(env),
-                               b = atom.denominator->evaluate(env);
+        std::optional<int64_t> a = atom.left->evaluate(env), b = atom.right->evaluate(env);
         if (a && b)
-          factor = floorDivide(*a, *b);
+          factor = atom.kind == DimAtom::Kind::Quotient ? floorDivide(*a, *b)
+                   : atom.kind == DimAtom::Kind::Min    ? std::min(*a, *b)
+                                                        : std::max(*a, *b);
       }
       product = product && factor ? mulChecked(*product, *factor) : std::nullopt;
     }
@@ -210,23 +252,37 @@ std::optional<int64_t> DimExpr::evaluate(const Environment &env) const {
   return sum;
 }
 
-DimExpr DimExpr::substitute(const std::map<std::string, DimExpr, std::less<>> &map) const {
+/// Replaces the atoms that `change` gives something for, from the outside in.
+DimExpr
+DimExpr::rewrite(const std::function<std::optional<DimExpr>(const DimAtom &)> &change) const {
   DimExpr sum;
   sum.valid = valid;
   for (const auto &[monomial, coefficient] : terms) {
     DimExpr product(coefficient);
     for (const DimAtom &atom : monomial) {
-      if (atom.symbol.empty()) {
-        product =
-            product * floorDiv(atom.numerator->substitute(map), atom.denominator->substitute(map));
-        continue;
-      }
-      auto it = map.find(atom.symbol);
-      product = product * (it == map.end() ? symbol(atom.symbol) : it->second);
+      if (std::optional<DimExpr> changed = change(atom))
+        product = product * *changed;
+      else if (atom.kind == DimAtom::Kind::Symbol)
+        product = product * symbol(atom.symbol);
+      else
+        product = product *
+                  ofOperands(atom.kind, atom.left->rewrite(change), atom.right->rewrite(change));
     }
     sum = sum + product;
   }
   return sum;
+}
+
+DimExpr DimExpr::substitute(const std::map<std::string, DimExpr, std::less<>> &map) const {
+  return rewrite([&](const DimAtom &atom) {
+    auto it = atom.kind == DimAtom::Kind::Symbol ? map.find(atom.symbol) : map.end();
+    return it == map.end() ? std::nullopt : std::optional(it->second);
+  });
+}
+
+DimExpr DimExpr::replace(const DimAtom &atom, const DimExpr &by) const {
+  return rewrite(
+      [&](const DimAtom &other) { return other == atom ? std::optional(by) : std::nullopt; });
 }
 
 /// Interval product; an absent end is infinite.
@@ -264,15 +320,12 @@ static DimBounds scale(const DimBounds &a, int64_t c) {
   return r;
 }
 
-static DimBounds atomBounds(const DimAtom &atom, const DimExpr::BoundsMap &names) {
-  if (!atom.symbol.empty()) {
-    auto it = names.find(atom.symbol);
-    return it == names.end() ? DimBounds{0, std::nullopt} : it->second;
-  }
-  DimBounds n = atom.numerator->bounds(names), d = atom.denominator->bounds(names), r;
+/// Interval of floor(n / d). With a positive divisor the extremes lie at the ends of both
+/// intervals.
+static DimBounds quotientBounds(const DimBounds &n, const DimBounds &d) {
+  DimBounds r;
   if (!d.lower || *d.lower <= 0)
-    return {};
-  // A positive divisor: the extremes lie at the ends of both intervals.
+    return r;
   if (n.lower)
     r.lower = *n.lower >= 0
                   ? (d.upper ? floorDivide(*n.lower, *d.upper) : std::optional<int64_t>(0))
@@ -281,6 +334,33 @@ static DimBounds atomBounds(const DimAtom &atom, const DimExpr::BoundsMap &names
     r.upper = *n.upper >= 0
                   ? floorDivide(*n.upper, *d.lower)
                   : (d.upper ? floorDivide(*n.upper, *d.upper) : std::optional<int64_t>(-1));
+  return r;
+}
+
+static DimBounds atomBounds(const DimAtom &atom, const DimExpr::BoundsMap &names) {
+  if (atom.kind == DimAtom::Kind::Symbol) {
+    auto it = names.find(atom.symbol);
+    return it == names.end() ? DimBounds{0, std::nullopt} : it->second;
+  }
+  DimBounds a = atom.left->bounds(names), b = atom.right->bounds(names);
+  if (atom.kind == DimAtom::Kind::Quotient)
+    return quotientBounds(a, b);
+  // The nearer end of a minimum or maximum is known if one operand's is, the other if both are.
+  auto either = [](auto &x, auto &y, auto pick) { return x && y ? pick(*x, *y) : x ? *x : *y; };
+  auto smaller = [](int64_t x, int64_t y) { return std::min(x, y); };
+  auto larger = [](int64_t x, int64_t y) { return std::max(x, y); };
+  DimBounds r;
+  if (atom.kind == DimAtom::Kind::Min) {
+    if (a.lower && b.lower)
+      r.lower = std::min(*a.lower, *b.lower);
+    if (a.upper || b.upper)
+      r.upper = either(a.upper, b.upper, smaller);
+  } else {
+    if (a.lower || b.lower)
+      r.lower = either(a.lower, b.lower, larger);
+    if (a.upper && b.upper)
+      r.upper = std::max(*a.upper, *b.upper);
+  }
   return r;
 }
 
@@ -302,12 +382,12 @@ DimBounds DimExpr::bounds(const BoundsMap &names) const {
 void DimExpr::collectSymbols(std::set<std::string> &into) const {
   for (const auto &[monomial, coefficient] : terms)
     for (const DimAtom &atom : monomial) {
-      if (!atom.symbol.empty()) {
+      if (atom.kind == DimAtom::Kind::Symbol) {
         into.insert(atom.symbol);
         continue;
       }
-      atom.numerator->collectSymbols(into);
-      atom.denominator->collectSymbols(into);
+      atom.left->collectSymbols(into);
+      atom.right->collectSymbols(into);
     }
 }
 
@@ -329,7 +409,7 @@ std::optional<std::pair<int64_t, DimExpr>> DimExpr::splitLinear(std::string_view
 }
 
 namespace {
-/// Recursive descent over + - * // % ( ) names and integers. Depth is limited.
+/// Recursive descent over + - * // % ( ) min max names and integers. Depth is limited.
 struct Parser {
   std::string_view text;
   size_t at = 0;
@@ -399,11 +479,25 @@ struct Parser {
       while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) ||
                                   text[at] == '_' || text[at] == '.'))
         ++at;
-      if (at > start)
-        result = DimExpr::symbol(text.substr(start, at - start));
+      std::string_view name = text.substr(start, at - start);
+      if ((name == "min" || name == "max") && eat("("))
+        result = extreme(name == "min");
+      else if (at > start)
+        result = DimExpr::symbol(name);
     }
     --depth;
     return result;
+  }
+
+  /// Behind "min(" or "max(".
+  std::optional<DimExpr> extreme(bool isMin) {
+    std::optional<DimExpr> left = sum();
+    if (!left || !eat(","))
+      return std::nullopt;
+    std::optional<DimExpr> right = sum();
+    if (!right || !eat(")"))
+      return std::nullopt;
+    return isMin ? DimExpr::min(*left, *right) : DimExpr::max(*left, *right);
   }
 
   std::optional<DimExpr> integer() {

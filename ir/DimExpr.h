@@ -1,8 +1,9 @@
 //===- DimExpr.h - polynomials over dimension names ------------*- C++ -*-===//
 //
-// An extent of a tensor: an integer polynomial, in canonical form, over named dimensions and floor
-// quotients of such polynomials. Two extents are the same if their canonical forms are. No LLVM or
-// MLIR header, so that types, kernel specs and the host program share it.
+// An extent of a tensor: an integer polynomial, in canonical form, over named dimensions and over
+// floor quotients, minima and maxima of such polynomials. Two extents are the same if their
+// canonical forms are. No LLVM or MLIR header, so that types, kernel specs and the host program
+// share it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_IR_DIMEXPR_H
@@ -22,10 +23,12 @@ namespace kiln {
 
 class DimExpr;
 
-/// A factor of a monomial: a named dimension, or floor(numerator / denominator).
+/// A factor of a monomial: a named dimension, or floor(left / right), min or max of the two.
 struct DimAtom {
-  std::string symbol; ///< empty for a quotient
-  std::shared_ptr<const DimExpr> numerator, denominator;
+  enum class Kind : uint8_t { Symbol, Quotient, Min, Max };
+  Kind kind = Kind::Symbol;
+  std::string symbol; ///< of Kind::Symbol, else empty
+  std::shared_ptr<const DimExpr> left, right;
   std::string key; ///< canonical text, by which atoms are ordered and compared
   bool operator<(const DimAtom &other) const { return key < other.key; }
   bool operator==(const DimAtom &other) const { return key == other.key; }
@@ -48,9 +51,15 @@ public:
   static DimExpr symbol(std::string_view name);
   /// floor(a / b). Exact divisions cancel; constants fold.
   static DimExpr floorDiv(const DimExpr &a, const DimExpr &b);
+  /// The smaller and the larger. One of the two where their difference is a number.
+  static DimExpr min(const DimExpr &a, const DimExpr &b);
+  static DimExpr max(const DimExpr &a, const DimExpr &b);
+  /// The atom as an expression, made anew from its operands.
+  static DimExpr ofAtom(const DimAtom &atom);
   /// a - b * floor(a / b): the sign of the divisor.
   static DimExpr mod(const DimExpr &a, const DimExpr &b);
-  /// Reads the text that str() writes, and any mixture of + - * // % ( ) over names and integers.
+  /// Reads the text that str() writes, and any mixture of + - * // % ( ) min(,) max(,) over
+  /// names and integers.
   static std::optional<DimExpr> parse(std::string_view text);
 
   DimExpr operator+(const DimExpr &other) const;
@@ -73,9 +82,11 @@ public:
   std::optional<int64_t> evaluate(const Environment &env) const;
   /// Replaces names by expressions; names not in the map stay.
   DimExpr substitute(const std::map<std::string, DimExpr, std::less<>> &map) const;
+  /// Replaces an atom, wherever it stands, by an expression.
+  DimExpr replace(const DimAtom &atom, const DimExpr &by) const;
   /// Interval of values when names lie in their bounds (a name without an entry is >= 0).
   DimBounds bounds(const BoundsMap &names) const;
-  /// All names, also inside quotients.
+  /// All names, also inside of other atoms.
   void collectSymbols(std::set<std::string> &into) const;
   /// If the expression is a*name + rest with a constant a and rest free of the name: both.
   std::optional<std::pair<int64_t, DimExpr>> splitLinear(std::string_view name) const;
@@ -86,6 +97,9 @@ private:
   std::map<Monomial, int64_t> terms; ///< no zero coefficients; the empty monomial is the constant
   bool valid = true;
   void add(const Monomial &monomial, int64_t coefficient);
+  DimExpr rewrite(const std::function<std::optional<DimExpr>(const DimAtom &)> &change) const;
+  static DimExpr single(DimAtom::Kind kind, const DimExpr &left, const DimExpr &right);
+  static DimExpr extreme(DimAtom::Kind kind, const DimExpr &a, const DimExpr &b);
 };
 
 } // namespace kiln

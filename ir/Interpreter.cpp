@@ -3,6 +3,7 @@
 #include "ir/Interpreter.h"
 
 #include "ir/KilnOps.h"
+#include "ir/Requirements.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -10,6 +11,17 @@
 using namespace kiln;
 using namespace kiln::ir;
 using namespace mlir;
+
+/// "the index: expected at least 0, got N - 3 = -1"
+static std::string violation(const Requirement &requirement, std::optional<int64_t> got,
+                             std::optional<int64_t> expected) {
+  auto side = [](const DimExpr &expr, std::optional<int64_t> value) {
+    return expr.isConstant() ? expr.str()
+                             : expr.str() + " = " + (value ? std::to_string(*value) : "unknown");
+  };
+  return requirement.subject + ": expected " + std::string(words(requirement.relation)) +
+         side(requirement.expected, expected) + ", got " + side(requirement.got, got);
+}
 
 FailureOr<Tensor> ir::weightValue(Operation *user, StringRef symbol) {
   auto module = user->getParentOfType<ModuleOp>();
@@ -23,21 +35,40 @@ FailureOr<Tensor> ir::weightValue(Operation *user, StringRef symbol) {
   return Tensor::fromBytes(view->type, view->shape, view->bytes.data());
 }
 
+/// Makes sure that every extent and position of the op has a value, and that what the op requires
+/// of them holds: no method of an op then reads outside of its operands.
+static LogicalResult checkDims(Operation *op, const Evaluation &evaluation) {
+  auto known = [&](ArrayRef<DimExpr> dims) -> LogicalResult {
+    for (const DimExpr &dim : dims)
+      if (!evaluation.tryValue(dim))
+        return op->emitOpError("needs the value of '") << dim.str() << "', which is not known";
+    return success();
+  };
+  for (NamedAttribute attr : op->getAttrDictionary())
+    if (auto dims = dyn_cast<DimsAttr>(attr.getValue()); dims && failed(known(dims.getDims())))
+      return failure();
+  for (Type type : op->getResultTypes())
+    if (failed(known(dimsOf(type))))
+      return failure();
+  for (const Requirement &requirement : requirementsOf(op)) {
+    std::optional<int64_t> got = evaluation.tryValue(requirement.got),
+                           expected = evaluation.tryValue(requirement.expected);
+    if (!got || !expected || !holds(*got, requirement.relation, *expected))
+      return op->emitError(violation(requirement, got, expected));
+  }
+  return success();
+}
+
 FailureOr<SmallVector<Tensor>> ir::evaluateOp(Operation *op, ArrayRef<const Tensor *> operands,
                                               const Evaluation &evaluation, bool roundResults) {
   auto evaluable = dyn_cast<Evaluable>(op);
   if (!evaluable)
     return op->emitOpError("has no meaning to the interpreter"), failure();
+  if (failed(checkDims(op, evaluation)))
+    return failure();
   SmallVector<Tensor> results;
-  for (Value result : op->getResults()) {
-    SmallVector<int64_t, 6> shape = evaluation.values(dimsOf(result.getType()));
-    for (int64_t extent : shape)
-      if (extent < 0)
-        return op->emitOpError("has a result ")
-                   << typeText(result.getType()) << " of negative extent",
-               failure();
-    results.emplace_back(*dtypeOf(result.getType()), shape);
-  }
+  for (Value result : op->getResults())
+    results.emplace_back(*dtypeOf(result.getType()), evaluation.values(dimsOf(result.getType())));
   if (failed(evaluable.evaluate(operands, results, evaluation)))
     return failure();
   if (roundResults)
@@ -64,7 +95,7 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
         if (pass == 0 && symbol)
           evaluation.dims.try_emplace(*symbol, argument.shape[i]);
         else if (pass == 1)
-          fits = evaluation.value(dims[i]) == argument.shape[i];
+          fits = evaluation.tryValue(dims[i]) == argument.shape[i];
       }
       if (!fits)
         return function.emitError("argument ") << number << " does not fit " << typeText(type),
@@ -78,13 +109,13 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
                  << symbol << "' = " << it->second << " is outside of its bounds",
              failure();
   }
-  if (auto checks = function->getAttrOfType<ArrayAttr>("kiln.checks"))
-    for (auto check : checks.getAsRange<ArrayAttr>()) {
-      auto text = [&](unsigned i) { return cast<StringAttr>(check[i]).getValue(); };
-      std::optional<DimExpr> left = DimExpr::parse(text(0)), right = DimExpr::parse(text(1));
-      if (!left || !right || evaluation.value(*left) != evaluation.value(*right))
-        return function.emitError(text(2)), failure();
-    }
+  for (RequirementAttr attr : declaredRequirements(function)) {
+    Requirement requirement = attr.getRequirement();
+    std::optional<int64_t> got = evaluation.tryValue(requirement.got),
+                           expected = evaluation.tryValue(requirement.expected);
+    if (!got || !expected || !holds(*got, requirement.relation, *expected))
+      return emitError(attr.getLoc(), violation(requirement, got, expected)), failure();
+  }
   return evaluation;
 }
 

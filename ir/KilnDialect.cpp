@@ -116,10 +116,22 @@ Attribute DimsAttr::parse(AsmParser &parser, Type) {
   return get(parser.getContext(), dims);
 }
 
+/// Whether MLIR's lexer would split the text wrongly: "//" starts a comment, a minus wants a
+/// number.
+static bool needsQuotes(StringRef text) {
+  bool minus = false;
+  for (char c : text) {
+    if (c == '/' || c == ',' || (minus && c != ' ' && !llvm::isDigit(c)))
+      return true;
+    minus = c == '-' || (minus && c == ' ');
+  }
+  return false;
+}
+
 void DimsAttr::print(AsmPrinter &printer) const {
   printer << "<[";
   llvm::interleaveComma(getTexts(), printer, [&](StringAttr text) {
-    bool quote = text.getValue().contains('/');
+    bool quote = needsQuotes(text.getValue());
     printer << (quote ? "\"" : "") << text.getValue() << (quote ? "\"" : "");
   });
   printer << "]>";

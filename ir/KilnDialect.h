@@ -3,12 +3,14 @@
 #define KILN_IR_KILNDIALECT_H
 
 #include "ir/KilnTypes.h"
+#include "ir/Requirement.h"
 #include "ir/Tensor.h"
 #include "ir/WeightStore.h"
 
 #include "mlir/IR/Attributes.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Dialect.h"
+#include "mlir/IR/Location.h"
 #include "mlir/IR/OpDefinition.h"
 #include "mlir/IR/TensorEncoding.h"
 

@@ -48,4 +48,22 @@ def Kiln_DimsAttr : AttrDef<Kiln_Dialect, "Dims",
   }];
 }
 
+def Kiln_RequirementAttr : AttrDef<Kiln_Dialect, "Requirement"> {
+  let mnemonic = "require";
+  let summary = "what a call's dimensions must satisfy";
+  let description = [{
+    An element of a function's `kiln.requires`: the first extent is `==`, `>=` or `<=` the second. Checked
+    when a call begins, before anything runs; `subject` says what the first one is, in the user's terms.
+
+    Example: `#kiln.require<"the index" [N - 3, 0] ">=" loc("m.kiln":4:9)>`
+  }];
+  let parameters = (ins "::mlir::StringAttr":$subject, "::kiln::ir::DimsAttr":$sides,
+                        "::mlir::StringAttr":$relation, "::mlir::LocationAttr":$loc);
+  let assemblyFormat = "`<` $subject $sides $relation $loc `>`";
+  let extraClassDeclaration = [{
+    ::kiln::Requirement getRequirement() const;
+    static RequirementAttr get(::mlir::Location loc, const ::kiln::Requirement &requirement);
+  }];
+}
+
 #endif // KILN_IR_DIALECT_TD

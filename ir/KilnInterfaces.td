@@ -40,6 +40,31 @@ def Kiln_Costed : OpInterface<"Costed"> {
                                  "::kiln::DimExpr", "getFlops">];
 }
 
+def Kiln_Requiring : OpInterface<"Requiring"> {
+  let cppNamespace = "::kiln::ir";
+  let description = [{
+    An op that is defined only if its operands' extents and positions satisfy something that its types
+    do not say: a position lies within an extent, say.
+  }];
+  let methods = [InterfaceMethod<"What must hold; the subject says of what, without the op's name.",
+    "::llvm::SmallVector<::kiln::Requirement>", "getRequirements">];
+}
+
+def Kiln_Aligning : OpInterface<"Aligning"> {
+  let cppNamespace = "::kiln::ir";
+  let description = [{
+    An op that wants extents of its operands to be the same. Where they are not the same polynomial the
+    builder requires equality and views the operand under the wanted shape.
+  }];
+  let methods = [StaticInterfaceMethod<[{
+      Replaces extents by those they must equal. `require(got, expected, subject)` is called for each
+      replacement; false from it, or shapes and attributes that the op refuses anyway, end the work.
+    }], "void", "alignShapes",
+    (ins "::llvm::MutableArrayRef<::llvm::SmallVector<::kiln::DimExpr>>":$shapes,
+         "::mlir::DictionaryAttr":$attributes,
+         "::llvm::function_ref<bool(const ::kiln::DimExpr &, const ::kiln::DimExpr &, ::llvm::StringRef)>":$require)>];
+}
+
 /// An op that is short for others; `decompose` always runs before anything else.
 def Kiln_Decomposable : OpInterface<"Decomposable"> {
   let cppNamespace = "::kiln::ir";

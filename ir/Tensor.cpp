@@ -2,6 +2,9 @@
 
 #include "ir/Tensor.h"
 
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/ErrorHandling.h"
+
 #include "llvm/ADT/APFloat.h"
 
 #include <cmath>
@@ -175,12 +178,20 @@ void Tensor::toBytes(uint8_t *bytes) const {
   }
 }
 
-int64_t Evaluation::value(const DimExpr &expr) const {
+std::optional<int64_t> Evaluation::tryValue(const DimExpr &expr) const {
   auto lookup = [&](std::string_view name) -> std::optional<int64_t> {
     auto it = dims.find(name);
     return it == dims.end() ? std::nullopt : std::optional(it->second);
   };
-  return expr.evaluate(lookup).value_or(-1);
+  return expr.evaluate(lookup);
+}
+
+int64_t Evaluation::value(const DimExpr &expr) const {
+  std::optional<int64_t> known = tryValue(expr);
+  if (!known)
+    llvm::report_fatal_error(llvm::Twine("internal: the value of '") + expr.str() +
+                             "' is not known");
+  return *known;
 }
 
 llvm::SmallVector<int64_t, 6> Evaluation::values(llvm::ArrayRef<DimExpr> exprs) const {

@@ -49,7 +49,10 @@ int64_t truncateTo(DType type, double value);
 /// What evaluation knows besides operands: the values of the named dimensions.
 struct Evaluation {
   std::map<std::string, int64_t, std::less<>> dims;
-  /// Value of a polynomial, or -1 if it cannot be evaluated.
+  /// Value of a polynomial; nothing if a name is not known or the value does not fit.
+  std::optional<int64_t> tryValue(const DimExpr &expr) const;
+  /// The same where the caller has made sure that there is one (evaluateOp does, for all extents of
+  /// an op's types and attributes); anything else ends the program.
   int64_t value(const DimExpr &expr) const;
   llvm::SmallVector<int64_t, 6> values(llvm::ArrayRef<DimExpr> exprs) const;
 };

@@ -9,6 +9,15 @@ class Kiln_Pass<string name> : Pass<name, "::mlir::ModuleOp"> {
   let dependentDialects = ["::kiln::ir::KilnDialect"];
 }
 
+def Require : Kiln_Pass<"kiln-require"> {
+  let summary = "collects what the ops of a function require of its dimensions";
+  let description = [{
+    What neither the bounds of the dimensions nor `kiln.requires` prove is added there, to be checked when a
+    call begins; what can never hold is an error. The import has done so already: this is for IR that was
+    written by hand.
+  }];
+}
+
 def Decompose : Kiln_Pass<"kiln-decompose"> {
   let summary = "replaces ops that are short for others by their definitions";
   let description = [{

@@ -21,7 +21,8 @@ ArrayRef<Stage> kiln::stages() {
 static std::string passesOf(StringRef stage, const Options &options) {
   bool optimised = options.optLevel > 0, fused = options.optLevel > 1;
   if (stage == "simplify")
-    return optimised ? "kiln-simplify" : "kiln-decompose,kiln-fold-weights";
+    return optimised ? "kiln-require,kiln-simplify"
+                     : "kiln-require,kiln-decompose,kiln-fold-weights";
   // Layout moves transposes into weights: they are folded, and what became dead goes.
   if (stage == "layout")
     return optimised ? "kiln-layout,kiln-simplify" : "";

@@ -48,15 +48,34 @@ static kiln_status checkDimensions(Instance &instance, const kiln_entry &entry,
   return mustGrow ? growTo(instance, entry, dims) : kiln_status(KILN_OK);
 }
 
-static kiln_status checkEqualities(Instance &instance, const kiln_entry &entry,
-                                   const int64_t *dims) {
+/// "H - 1 = 4", or the number alone.
+static void describeExtent(TextWriter &text, const kiln_extent &extent, int64_t value) {
+  if (extent.formula)
+    text << extent.text << " = ";
+  if (value == INT64_MIN)
+    text << "more than 64 bits hold";
+  else
+    text << value;
+}
+
+static kiln_status checkRequirements(Instance &instance, const kiln_entry &entry,
+                                     const int64_t *dims) {
   for (int32_t i = 0; i < entry.num_checks; ++i) {
     const kiln_check &check = entry.checks[i];
-    int64_t left = evaluate(check.left, dims), right = evaluate(check.right, dims);
-    if (left == right)
+    int64_t got = evaluate(check.got, dims), expected = evaluate(check.expected, dims);
+    bool holds = check.relation == KILN_AT_LEAST  ? got >= expected
+                 : check.relation == KILN_AT_MOST ? got <= expected
+                                                  : got == expected;
+    if (holds && got != INT64_MIN && expected != INT64_MIN)
       continue;
-    instance.fail() << "'" << entry.name << "' needs " << check.text << ": got " << left << " and "
-                    << right;
+    TextWriter text = instance.fail();
+    text << "'" << entry.name << "': " << check.subject << ": expected "
+         << (check.relation == KILN_AT_LEAST  ? "at least "
+             : check.relation == KILN_AT_MOST ? "at most "
+                                              : "");
+    describeExtent(text, check.expected, expected);
+    text << ", got ";
+    describeExtent(text, check.got, got);
     return KILN_INVALID_ARGUMENT;
   }
   return KILN_OK;
@@ -111,7 +130,7 @@ static kiln_status check(Instance &instance, const kiln_entry &entry, const int6
                          void *const *bufs) {
   if (kiln_status status = checkDimensions(instance, entry, dims))
     return status;
-  if (kiln_status status = checkEqualities(instance, entry, dims))
+  if (kiln_status status = checkRequirements(instance, entry, dims))
     return status;
   for (int32_t i = 0; i < entry.num_arguments; ++i)
     if (kiln_status status =

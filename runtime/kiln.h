@@ -102,11 +102,15 @@ typedef struct kiln_launch {
   kiln_extent bytes;
 } kiln_launch;
 
-/* Two extents that a call must make equal. */
+/* What the dimensions of a call must satisfy: `got` is equal to `expected`, or at least or at most
+ * that. */
+enum { KILN_EQUAL, KILN_AT_LEAST, KILN_AT_MOST };
 typedef struct kiln_check {
-  kiln_extent left;
-  kiln_extent right;
-  const char *text;
+  kiln_extent got;
+  kiln_extent expected;
+  const char *subject; /* what `got` is: "the index 'N - 3' (model.kiln:4)" */
+  int32_t relation;
+  int32_t reserved;
 } kiln_check;
 
 typedef struct kiln_entry {
@@ -117,6 +121,7 @@ typedef struct kiln_entry {
   const kiln_tensor *results;
   const kiln_check *checks;
   const kiln_launch *launches;
+  /* These two take the largest dimensions of calls, not those of one call. */
   kiln_extent arena_bytes;
   const kiln_extent *limits; /* byte counts of tensors that must stay below 2^31 */
 } kiln_entry;

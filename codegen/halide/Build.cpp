@@ -52,12 +52,15 @@ HExpr Builder::extent(const DimExpr &value) {
   for (const auto &[monomial, coefficient] : value.monomials()) {
     HExpr product = extent(DimExpr(coefficient));
     for (const DimAtom &atom : monomial) {
-      if (!atom.symbol.empty()) {
+      if (atom.kind == DimAtom::Kind::Symbol) {
         product = product * symbols.at(atom.symbol);
         continue;
       }
+      HExpr left = extent(*atom.left), right = extent(*atom.right);
       // Verified specs divide by positive numbers only where the quotient is an extent.
-      product = product * (extent(*atom.numerator) / extent(*atom.denominator));
+      product = product * (atom.kind == DimAtom::Kind::Quotient ? left / right
+                           : atom.kind == DimAtom::Kind::Min    ? Halide::min(left, right)
+                                                                : Halide::max(left, right));
     }
     sum = sum + product;
   }

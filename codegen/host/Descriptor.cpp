@@ -44,8 +44,10 @@ Constant *Descriptor::array(ArrayRef<Constant *> elements, const Twine &name) {
                             ConstantArray::get(type, elements), name);
 }
 
-Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr) {
-  Function *&known = formulas[entry.name + ": " + expr.str()];
+/// A function of the dimensions' array: the value, or with `isBound` the largest value while each
+/// dimension lies between its declared lower bound and the array's element.
+Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr, bool isBound) {
+  Function *&known = formulas[entry.name + (isBound ? ": max " : ": ") + expr.str()];
   if (known)
     return known;
   LLVMContext &context = module.getContext();
@@ -53,12 +55,15 @@ Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr) {
   auto *type = FunctionType::get(builder.getInt64Ty(), {builder.getPtrTy()}, false);
   known = Function::Create(type, GlobalValue::InternalLinkage, "formula", module);
   builder.SetInsertPoint(BasicBlock::Create(context, "", known));
-  DimValues dims;
+  DimValues dims, lowest;
   for (size_t i = 0; i < entry.dimensions.size(); ++i) {
     Value *place = builder.CreateConstGEP1_64(builder.getInt64Ty(), known->getArg(0), i);
     dims[entry.dimensions[i].name] = builder.CreateLoad(builder.getInt64Ty(), place);
+    lowest[entry.dimensions[i].name] = i64(entry.dimensions[i].lower);
   }
-  Value *overflow = nullptr, *value = emitDimExpr(builder, expr, dims, &overflow);
+  Value *overflow = nullptr;
+  Value *value = isBound ? emitUpperBound(builder, expr, lowest, dims, overflow)
+                         : emitDimExpr(builder, expr, dims, &overflow);
   if (overflow)
     value = builder.CreateSelect(overflow, builder.getInt64(uint64_t(INT64_MIN)), value);
   builder.CreateRet(value);
@@ -68,7 +73,13 @@ Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr) {
 Constant *Descriptor::extent(const EntryPoint &entry, const DimExpr &expr) {
   if (std::optional<int64_t> value = expr.constantValue())
     return record({i64(*value), null(), text(expr.str())});
-  return record({i64(-1), formula(entry, expr), text(expr.str())});
+  return record({i64(-1), formula(entry, expr, /*isBound=*/false), text(expr.str())});
+}
+
+Constant *Descriptor::upperBound(const EntryPoint &entry, const DimExpr &expr) {
+  if (expr.isConstant())
+    return extent(entry, expr);
+  return record({i64(-1), formula(entry, expr, /*isBound=*/true), text(expr.str())});
 }
 
 Constant *Descriptor::tensors(const EntryPoint &entry, ArrayRef<TensorInfo> infos) {
@@ -96,20 +107,20 @@ Constant *Descriptor::dimensions(const EntryPoint &entry) {
 
 Constant *Descriptor::entry(const EntryPoint &entry) {
   std::vector<Constant *> checks, launches, limits;
-  for (const EntryCheck &check : entry.checks)
-    checks.push_back(
-        record({extent(entry, check.left), extent(entry, check.right), text(check.text)}));
+  for (const Requirement &check : entry.checks)
+    checks.push_back(record({extent(entry, check.got), extent(entry, check.expected),
+                             text(check.subject), i32(int64_t(check.relation)), i32(0)}));
   for (const Launch &launch : entry.launches)
     launches.push_back(record({text(launch.label), text(launch.location),
                                extent(entry, launch.flops), extent(entry, launch.bytes)}));
   for (const DimExpr &limit : entry.limits)
-    limits.push_back(extent(entry, limit));
+    limits.push_back(upperBound(entry, limit));
   return record({text(entry.name), i32(int64_t(entry.dimensions.size())),
                  i32(int64_t(entry.arguments.size())), i32(int64_t(entry.results.size())),
                  i32(int64_t(checks.size())), i32(int64_t(launches.size())),
                  i32(int64_t(limits.size())), dimensions(entry), tensors(entry, entry.arguments),
                  tensors(entry, entry.results), array(checks, "checks"),
-                 array(launches, "launches"), extent(entry, entry.arenaBytes),
+                 array(launches, "launches"), upperBound(entry, entry.arenaBytes),
                  array(limits, "limits")});
 }
 

@@ -30,7 +30,8 @@ private:
   llvm::Constant *text(llvm::StringRef value);
   llvm::Constant *record(llvm::ArrayRef<llvm::Constant *> fields);
   llvm::Constant *extent(const EntryPoint &entry, const DimExpr &expr);
-  llvm::Function *formula(const EntryPoint &entry, const DimExpr &expr);
+  llvm::Constant *upperBound(const EntryPoint &entry, const DimExpr &expr);
+  llvm::Function *formula(const EntryPoint &entry, const DimExpr &expr, bool isBound);
   llvm::Constant *tensors(const EntryPoint &entry, llvm::ArrayRef<TensorInfo> tensors);
   llvm::Constant *dimensions(const EntryPoint &entry);
   llvm::Constant *entry(const EntryPoint &entry);

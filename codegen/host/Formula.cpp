@@ -28,14 +28,64 @@ public:
     return sum ? sum : builder.getInt64(0);
   }
 
+  struct Interval {
+    Value *low, *high;
+  };
+
+  /// The interval of the expression's values while names lie between `lower` and `dims`.
+  Interval emitInterval(const DimExpr &expr, const DimValues &lower) {
+    Interval sum{builder.getInt64(0), builder.getInt64(0)};
+    for (const auto &[monomial, coefficient] : expr.monomials()) {
+      Interval product{builder.getInt64(coefficient), builder.getInt64(coefficient)};
+      for (const DimAtom &atom : monomial)
+        product = multiply(product, emitInterval(atom, lower));
+      sum = {add(sum.low, product.low), add(sum.high, product.high)};
+    }
+    return sum;
+  }
+
 private:
+  Value *smaller(Value *a, Value *b) {
+    return builder.CreateBinaryIntrinsic(Intrinsic::smin, a, b);
+  }
+  Value *larger(Value *a, Value *b) { return builder.CreateBinaryIntrinsic(Intrinsic::smax, a, b); }
+
+  /// The extremes of a function that is monotone in each operand lie at the corners.
+  Interval corners(Interval a, Interval b, function_ref<Value *(Value *, Value *)> apply) {
+    Value *values[] = {apply(a.low, b.low), apply(a.low, b.high), apply(a.high, b.low),
+                       apply(a.high, b.high)};
+    return {smaller(smaller(values[0], values[1]), smaller(values[2], values[3])),
+            larger(larger(values[0], values[1]), larger(values[2], values[3]))};
+  }
+
+  Interval multiply(Interval a, Interval b) {
+    return corners(a, b, [&](Value *x, Value *y) { return multiply(x, y); });
+  }
+
+  Interval emitInterval(const DimAtom &atom, const DimValues &lower) {
+    if (atom.kind == DimAtom::Kind::Symbol)
+      return {lower.lookup(atom.symbol), dims.lookup(atom.symbol)};
+    Interval a = emitInterval(*atom.left, lower), b = emitInterval(*atom.right, lower);
+    if (atom.kind == DimAtom::Kind::Min)
+      return {smaller(a.low, b.low), smaller(a.high, b.high)};
+    if (atom.kind == DimAtom::Kind::Max)
+      return {larger(a.low, b.low), larger(a.high, b.high)};
+    b.low = larger(b.low, builder.getInt64(1)); // a call with another divisor is refused
+    b.high = larger(b.high, builder.getInt64(1));
+    return corners(a, b, [&](Value *x, Value *y) { return floorDivide(x, y); });
+  }
+
   Value *emit(const DimAtom &atom) {
-    if (!atom.symbol.empty()) {
+    if (atom.kind == DimAtom::Kind::Symbol) {
       Value *value = dims.lookup(atom.symbol);
       assert(value && "a dimension without a value");
       return value;
     }
-    return floorDivide(emit(*atom.numerator), emit(*atom.denominator));
+    Value *left = emit(*atom.left), *right = emit(*atom.right);
+    if (atom.kind == DimAtom::Kind::Quotient)
+      return floorDivide(left, right);
+    return builder.CreateBinaryIntrinsic(
+        atom.kind == DimAtom::Kind::Min ? Intrinsic::smin : Intrinsic::smax, left, right);
   }
 
   Value *add(Value *a, Value *b) {
@@ -76,6 +126,11 @@ private:
   Value **overflow;
 };
 } // namespace
+
+Value *emitUpperBound(IRBuilder<> &builder, const DimExpr &expr, const DimValues &lower,
+                      const DimValues &upper, Value *&overflow) {
+  return FormulaEmitter(builder, upper, &overflow).emitInterval(expr, lower).high;
+}
 
 Value *emitDimExpr(IRBuilder<> &builder, const DimExpr &expr, const DimValues &dims,
                    Value **overflow) {

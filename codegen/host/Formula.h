@@ -17,6 +17,11 @@ using DimValues = llvm::StringMap<llvm::Value *>;
 llvm::Value *emitDimExpr(llvm::IRBuilder<> &builder, const DimExpr &expr, const DimValues &dims,
                          llvm::Value **overflow = nullptr);
 
+/// Emits a number that the expression does not exceed while each name lies in [lower, upper], by
+/// interval arithmetic. `overflow` as above.
+llvm::Value *emitUpperBound(llvm::IRBuilder<> &builder, const DimExpr &expr, const DimValues &lower,
+                            const DimValues &upper, llvm::Value *&overflow);
+
 } // namespace kiln::host
 
 #endif // KILN_CODEGEN_HOST_FORMULA_H

@@ -3,6 +3,7 @@
 #include "codegen/host/FromModule.h"
 
 #include "ir/KilnOps.h"
+#include "ir/Requirements.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
@@ -83,6 +84,17 @@ void Translator::signature(func::FuncOp function) {
   entry.name = function.getName().str();
   for (auto &[name, bounds] : declaredBounds(function))
     entry.dimensions.push_back({name, bounds.lower.value_or(0), bounds.upper});
+  if (auto order = function->getAttrOfType<ArrayAttr>("kiln.dim_order")) {
+    auto rank = [&](const Dimension &dimension) {
+      return llvm::find_if(order,
+                           [&](Attribute name) {
+                             return cast<StringAttr>(name).getValue() == dimension.name;
+                           }) -
+             order.begin();
+    };
+    llvm::stable_sort(entry.dimensions,
+                      [&](const Dimension &a, const Dimension &b) { return rank(a) < rank(b); });
+  }
   auto info = [](std::string name, Type type) {
     SmallVector<DimExpr> dims = dimsOf(type);
     return TensorInfo{std::move(name), *dtypeOf(type), {dims.begin(), dims.end()}};
@@ -95,12 +107,12 @@ void Translator::signature(func::FuncOp function) {
   for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
     entry.results.push_back(info(
         nameOf(function.getResultAttrDict(i), i ? ("result" + Twine(i)).str() : entry.name), type));
-  if (auto checks = function->getAttrOfType<ArrayAttr>("kiln.checks"))
-    for (auto check : checks.getAsRange<ArrayAttr>()) {
-      auto text = [&](unsigned i) { return cast<StringAttr>(check[i]).getValue(); };
-      entry.checks.push_back({DimExpr::parse(text(0)).value_or(0),
-                              DimExpr::parse(text(1)).value_or(0), text(2).str()});
-    }
+  for (RequirementAttr attr : declaredRequirements(function)) {
+    Requirement check = attr.getRequirement();
+    if (std::string place = locationText(attr.getLoc()); !place.empty())
+      check.subject += " (" + place + ")";
+    entry.checks.push_back(std::move(check));
+  }
 }
 
 /// Scratch is used within one launch only: the largest need counts; needs that cannot be compared

@@ -97,9 +97,9 @@ static Error checkEntry(const Program &program, const EntryPoint &entry) {
   for (const DimExpr &limit : entry.limits)
     if (Error error = over(limit, "limit"))
       return error;
-  for (const EntryCheck &check : entry.checks)
-    for (const DimExpr *side : {&check.left, &check.right})
-      if (Error error = over(*side, "check '" + check.text + "'"))
+  for (const Requirement &check : entry.checks)
+    for (const DimExpr *side : {&check.got, &check.expected})
+      if (Error error = over(*side, "check '" + check.subject + "'"))
         return error;
   for (const Launch &launch : entry.launches) {
     for (const DimExpr &dim : launch.dims)

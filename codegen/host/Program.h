@@ -10,6 +10,7 @@
 
 #include "ir/DType.h"
 #include "ir/DimExpr.h"
+#include "ir/Requirement.h"
 
 #include <optional>
 #include <string>
@@ -52,19 +53,13 @@ struct Launch {
   DimExpr flops, bytes;           ///< cost formulas for the profile
 };
 
-/// A check that a call must pass before anything runs: `left` equals `right`.
-struct EntryCheck {
-  DimExpr left, right;
-  std::string text; ///< "2*H + 1 == W (model.kiln:7)", shown with the values when it fails
-};
-
 struct EntryPoint {
   std::string name; ///< "predict"
   std::vector<Dimension> dimensions;
   std::vector<TensorInfo> arguments, results;
-  std::vector<EntryCheck> checks;
+  std::vector<Requirement> checks; ///< before anything runs; subjects name the place
   std::vector<Launch> launches;
-  DimExpr arenaBytes; ///< over the entry's dimensions; monotone in each
+  DimExpr arenaBytes; ///< over the entry's dimensions, in any way
   /// Byte counts of tensors that kernels address with 32 bits although a dimension has no declared
   /// bound; creation refuses bounds at which one reaches 2^31.
   std::vector<DimExpr> limits;

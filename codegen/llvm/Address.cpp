@@ -37,11 +37,14 @@ bool Emitter::isVarying(const DimExpr &expr) {
 }
 
 Value *Emitter::emitAtom(const DimAtom &atom) {
-  if (!atom.symbol.empty())
+  if (atom.kind == DimAtom::Kind::Symbol)
     return env.find(atom.symbol)->second.first;
-  Value *args[] = {emit(*atom.numerator), emit(*atom.denominator)};
-  std::optional<int64_t> divisor = atom.denominator->constantValue();
+  Value *args[] = {emit(*atom.left), emit(*atom.right)};
+  std::optional<int64_t> divisor = atom.right->constantValue();
   values.unify(args);
+  if (atom.kind != DimAtom::Kind::Quotient)
+    return b.CreateBinaryIntrinsic(
+        atom.kind == DimAtom::Kind::Min ? Intrinsic::smin : Intrinsic::smax, args[0], args[1]);
   if (divisor && *divisor > 0 && isPowerOf2_64(*divisor))
     return b.CreateAShr(args[0], Log2_64(*divisor));
   return values.floorDiv(args[0], args[1], true);
@@ -64,9 +67,9 @@ Value *Emitter::emit(const DimExpr &expr) {
     }
     int depth = -1;
     for (const DimAtom &atom : monomial)
-      depth = std::max(depth, atom.symbol.empty()
-                                  ? std::max(depthOf(*atom.numerator), depthOf(*atom.denominator))
-                                  : env.find(atom.symbol)->second.second);
+      depth = std::max(depth, atom.kind == DimAtom::Kind::Symbol
+                                  ? env.find(atom.symbol)->second.second
+                                  : std::max(depthOf(*atom.left), depthOf(*atom.right)));
     terms.push_back({depth, &monomial, coefficient});
   }
   std::stable_sort(terms.begin(), terms.end(),

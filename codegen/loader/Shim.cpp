@@ -87,11 +87,15 @@ llvm::Value *ShimBuilder::value(const DimExpr &expr) {
     llvm::Value *product = ir.getInt64(coefficient);
     for (const DimAtom &atom : monomial) {
       llvm::Value *factor;
-      if (!atom.symbol.empty()) {
+      if (atom.kind == DimAtom::Kind::Symbol) {
         factor = symbols[atom.symbol];
+      } else if (atom.kind != DimAtom::Kind::Quotient) {
+        bool isMin = atom.kind == DimAtom::Kind::Min;
+        factor = ir.CreateBinaryIntrinsic(isMin ? llvm::Intrinsic::smin : llvm::Intrinsic::smax,
+                                          value(*atom.left), value(*atom.right));
       } else {
         // Floor of a quotient; divisors are positive.
-        llvm::Value *n = value(*atom.numerator), *d = value(*atom.denominator);
+        llvm::Value *n = value(*atom.left), *d = value(*atom.right);
         llvm::Value *rest = ir.CreateSRem(n, d);
         llvm::Value *isBelow = ir.CreateICmpSLT(rest, ir.getInt64(0));
         factor = ir.CreateSub(ir.CreateSDiv(n, d), ir.CreateZExt(isBelow, ir.getInt64Ty()));

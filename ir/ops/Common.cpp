@@ -46,6 +46,36 @@ LogicalResult ir::requireDomain(MaybeLoc loc, StringRef op, Type type, Domain do
                            typeText(type));
 }
 
+bool ir::align(DimExpr &extent, const DimExpr &wanted, StringRef subject, AlignExtent require) {
+  if (extent == wanted)
+    return true;
+  bool ok = require(extent, wanted, subject);
+  extent = wanted;
+  return ok;
+}
+
+/// Numbers before names before formulas.
+static int simplicity(const DimExpr &extent) {
+  return extent.isConstant() ? 2 : extent.asSymbol() ? 1 : 0;
+}
+
+void ir::alignToFirst(MutableArrayRef<SmallVector<DimExpr>> shapes, int64_t except,
+                      AlignExtent require) {
+  if (llvm::any_of(shapes, [&](auto &shape) { return shape.size() != shapes[0].size(); }))
+    return;
+  for (size_t i = 0; !shapes.empty() && i < shapes[0].size(); ++i) {
+    if (static_cast<int64_t>(i) == except)
+      continue;
+    DimExpr wanted = shapes[0][i];
+    for (SmallVector<DimExpr> &shape : shapes)
+      if (simplicity(shape[i]) > simplicity(wanted))
+        wanted = shape[i];
+    for (SmallVector<DimExpr> &shape : shapes)
+      if (!align(shape[i], wanted, "extent " + std::to_string(i) + " of an operand", require))
+        return;
+  }
+}
+
 void ir::forEachIndex(ArrayRef<int64_t> shape, function_ref<void(ArrayRef<int64_t>)> body) {
   for (int64_t extent : shape)
     if (extent <= 0)

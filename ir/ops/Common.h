@@ -34,6 +34,18 @@ llvm::StringRef domainText(Domain domain);
 /// Reports unless the type is of the domain: "'exp' expected a float tensor, got i64[3]".
 llvm::LogicalResult requireDomain(MaybeLoc loc, llvm::StringRef op, mlir::Type type, Domain domain);
 
+/// How a builder is told that an extent must be another: false ends the work.
+using AlignExtent =
+    llvm::function_ref<bool(const DimExpr &got, const DimExpr &expected, llvm::StringRef subject)>;
+
+/// Replaces `extent` by `wanted`, which it must equal.
+bool align(DimExpr &extent, const DimExpr &wanted, llvm::StringRef subject, AlignExtent require);
+
+/// Replaces the extents of all shapes but along `except` (-1: none) by those of the first one, or
+/// by a number or a name where one of them is.
+void alignToFirst(llvm::MutableArrayRef<llvm::SmallVector<DimExpr>> shapes, int64_t except,
+                  AlignExtent require);
+
 /// Calls `body` with each index of the shape in row-major order.
 void forEachIndex(llvm::ArrayRef<int64_t> shape,
                   llvm::function_ref<void(llvm::ArrayRef<int64_t>)> body);

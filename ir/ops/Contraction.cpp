@@ -174,6 +174,34 @@ KILN_INFER(Conv2dOp) {
   return success();
 }
 
+SmallVector<Requirement> Conv2dOp::getRequirements() {
+  SmallVector<Requirement> all;
+  SmallVector<DimExpr> x = dimsOf(getX().getType()), w = dimsOf(getWeight().getType()),
+                       padding = getPadding().getDims();
+  ImageAxes axes = imageAxes(getChannelsLast());
+  for (int i = 0; i < 2; ++i) {
+    int axis = i ? axes.w : axes.h;
+    for (const DimExpr &border : {padding[2 * i], padding[2 * i + 1]})
+      all.push_back({border, Relation::AtLeast, 0, "a padding"}); // conv2d-c3
+    DimExpr reach = (w[axis] - DimExpr(1)) * DimExpr(getDilation()[i]) + DimExpr(1);
+    all.push_back(
+        {x[axis] + padding[2 * i] + padding[2 * i + 1], Relation::AtLeast, reach,
+         i ? "the width of the padded image" : "the height of the padded image"}); // conv2d-c4
+  }
+  return all;
+}
+
+void Conv2dOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                           AlignExtent require) {
+  auto groups = attributes.getAs<IntegerAttr>("groups");
+  if (!groups || shapes[0].size() != 4 || shapes[1].size() != 4)
+    return;
+  bool ok = align(shapes[0][1], shapes[1][1] * DimExpr(groups.getInt()), "the number of channels",
+                  require);
+  if (ok && shapes.size() > 2 && shapes[2].size() == 1)
+    align(shapes[2][0], shapes[1][0], "the number of biases", require);
+}
+
 KILN_EVALUATE(Conv2dOp) {
   const Tensor &x = *operands[0], &w = *operands[1];
   const Tensor *bias = operands.size() > 2 ? operands[2] : nullptr;

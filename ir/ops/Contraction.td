@@ -26,7 +26,7 @@ def Kiln_MatmulOp : Kiln_PrimitiveOp<"matmul", "matmul(a, b)", "Contraction", "f
 
 def Kiln_Conv2dOp : Kiln_PrimitiveOp<"conv2d",
     "conv2d(x, weight, bias?, *, stride: pair = 1, padding: padding = 0, dilation: pair = 1, groups: int = 1)",
-    "Convolution", "flops()"> {
+    "Convolution", "flops()", [DeclareOpInterfaceMethods<Kiln_Requiring>, DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "the 2-D convolution (cross-correlation) of images";
   let description = [{
     As PyTorch's `conv2d`. x is [N, C, H, W], or [N, H, W, C] with `channels_last`; weight is

@@ -26,6 +26,14 @@ KILN_INFER(BatchNormOp) {
   return success();
 }
 
+void BatchNormOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr,
+                              AlignExtent require) {
+  for (SmallVector<DimExpr> &shape : shapes.drop_front())
+    if (shape.size() == 1 && shapes[0].size() >= 2 &&
+        !align(shapes[0][1], shape[0], "the number of channels", require))
+      return;
+}
+
 KILN_EVALUATE(BatchNormOp) {
   const Tensor &x = *operands[0];
   unsigned next = 3;

@@ -6,7 +6,7 @@ include "ir/ops/Base.td"
 
 def Kiln_BatchNormOp : Kiln_PrimitiveOp<"batch_norm",
     "batch_norm(x, running_mean, running_var, weight?, bias?, *, eps: float = 1e-5)", "Pointwise",
-    perResult # " * ::kiln::DimExpr(2)", [AttrSizedOperandSegments]> {
+    perResult # " * ::kiln::DimExpr(2)", [AttrSizedOperandSegments, DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "normalises each channel by stored statistics";
   let description = [{
     (x - mean[c]) / sqrt(var[c] + eps) * weight[c] + bias[c], where c is the second dimension, as

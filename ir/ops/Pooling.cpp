@@ -48,11 +48,12 @@ static LogicalResult inferPool(MaybeLoc loc, StringRef name, Type type, const Wi
                                "' expected a window within the padded image, got window ", k,
                                " on ", typeText(type));
     DimExpr steps = DimExpr::floorDiv(room + DimExpr(window.ceilMode ? s - 1 : 0), DimExpr(s));
-    // With ceil_mode a last window that begins in the bottom padding is dropped. The comparison
-    // needs numbers; for named extents it can only arise with padding.
-    std::optional<int64_t> last = (steps * DimExpr(s) - extent - low).constantValue();
-    if (window.ceilMode && last && *last >= 0)
-      steps = steps - DimExpr(1);
+    // With ceil_mode a last window that begins in the bottom padding is dropped: one less where
+    // `beyond` is not negative. It is less than high + s - reach.
+    DimExpr beyond = steps * DimExpr(s) - extent - low;
+    std::optional<int64_t> most = (high + DimExpr(s - 1 - (k - 1) * d - 1)).constantValue();
+    if (window.ceilMode && !(most && *most < 0))
+      steps = steps - DimExpr::min(DimExpr::max(beyond + DimExpr(1), 0), 1);
     extent = steps + DimExpr(1);
   }
   results.push_back(tensorType(cast<RankedTensorType>(type).getElementType(), dims));
@@ -81,6 +82,35 @@ static void slide(const Tensor &x, Tensor &y, const Window &window, ArrayRef<int
       }
     finish(position++);
   });
+}
+
+/// What a call must satisfy for pool2d-c2 and pool2d-c3.
+static SmallVector<Requirement> requirementsOfPool(Type type, const Window &window) {
+  SmallVector<Requirement> all;
+  SmallVector<DimExpr> dims = dimsOf(type);
+  for (int i = 0; i < 2; ++i) {
+    DimExpr low = window.padding[2 * i], high = window.padding[2 * i + 1];
+    int64_t reach = (window.kernel[i] - 1) * window.dilation[i] + 1;
+    for (const DimExpr &border : {low, high}) {
+      all.push_back({border, Relation::AtLeast, 0, "a padding"});
+      all.push_back({border, Relation::AtMost, reach / 2, "a padding"});
+    }
+    all.push_back({dims[window.channelsLast ? 1 + i : 2 + i] + low + high, Relation::AtLeast, reach,
+                   i ? "the width of the padded image" : "the height of the padded image"});
+  }
+  return all;
+}
+
+SmallVector<Requirement> MaxPool2dOp::getRequirements() {
+  return requirementsOfPool(getX().getType(),
+                            {getKernelSize(), getStride(), getDilation(), getPadding().getDims(),
+                             getCeilMode(), getChannelsLast()});
+}
+
+SmallVector<Requirement> AvgPool2dOp::getRequirements() {
+  return requirementsOfPool(getX().getType(),
+                            {getKernelSize(), getStride(), ones, getPadding().getDims(),
+                             getCeilMode(), getChannelsLast()});
 }
 
 KILN_INFER(MaxPool2dOp) {

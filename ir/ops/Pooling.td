@@ -7,7 +7,8 @@ include "ir/ops/Base.td"
 class Kiln_Pool<string mnemonic, string extra, string what>
     : Kiln_PrimitiveOp<mnemonic,
         mnemonic # "(x, kernel_size: pair, stride: pair = kernel_size, padding: padding = 0, *, " # extra # "ceil_mode: bool = false)",
-        "Window", perResult # " * ::kiln::DimExpr(getKernelSize()[0] * getKernelSize()[1])"> {
+        "Window", perResult # " * ::kiln::DimExpr(getKernelSize()[0] * getKernelSize()[1])",
+        [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = what;
   let description = what # [{ of each window of [N, C, H, W] (with `channels_last`, [N, H, W, C]), as
     PyTorch's function of that name. `padding` is [top, bottom, left, right]. Extent of the result:

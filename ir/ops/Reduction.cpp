@@ -107,15 +107,44 @@ KILN_REDUCTION(ProdOp, Number, 1, 1, a *b, wrapProduct(a, b))
 KILN_REDUCTION(AnyOp, Bool, 0, 0, a, a | b)
 KILN_REDUCTION(AllOp, Bool, 0, 1, a, a &b)
 
-/// The extreme of nothing does not exist: checked where the extent is known.
+/// The extreme of nothing does not exist (reduction-c3, argreduction-c1).
+static SmallVector<Requirement> atLeastOne(Type type, ArrayRef<int64_t> axes) {
+  SmallVector<DimExpr> dims = dimsOf(type);
+  SmallVector<Requirement> all;
+  for (int64_t axis : axes)
+    all.push_back({dims[axis], Relation::AtLeast, 1,
+                   "the number of elements along axis " + std::to_string(axis)});
+  return all;
+}
+
+static LogicalResult checkNotEmpty(MaybeLoc loc, StringRef name, Type type,
+                                   ArrayRef<int64_t> axes) {
+  for (int64_t axis : axes)
+    if (dimsOf(type)[axis] == DimExpr(0))
+      return emitOptionalError(loc, "'", name, "' expected at least one element along axis ", axis,
+                               ", got ", typeText(type));
+  return success();
+}
+
 #define KILN_EXTREME(Op, start, intStart, combine, compare)                                        \
-  KILN_REDUCTION_TYPES(Op, Number)                                                                 \
+  KILN_INFER(Op) {                                                                                 \
+    Adaptor op(operands, attributes, properties, regions);                                         \
+    StringRef name = getOperationName().drop_front(5);                                             \
+    Type type = operands[0].getType();                                                             \
+    if (failed(requireDomain(loc, name, type, Domain::Number)) ||                                  \
+        failed(inferReduction(loc, name, type, op.getAxis(), op.getKeepdims(), std::nullopt,       \
+                              results)))                                                           \
+      return failure();                                                                            \
+    return checkNotEmpty(loc, name, type, op.getAxis());                                           \
+  }                                                                                                \
+  SmallVector<Requirement> Op::getRequirements() {                                                 \
+    return atLeastOne(getX().getType(), getAxis());                                                \
+  }                                                                                                \
   KILN_EVALUATE(Op) {                                                                              \
-    if (groupSize(*operands[0], getAxis()) == 0 && results[0].numElements() != 0)                  \
-      return emitOpError("expected at least one element along the axis");                          \
     return reduce(*operands[0], results[0], getAxis(), start, intStart, combine,                   \
                   [](int64_t a, int64_t b) -> int64_t { return a compare b ? a : b; });            \
   }
+
 KILN_EXTREME(MaxOp, -inf, intMin, larger, >)
 KILN_EXTREME(MinOp, inf, intMax, smaller, <)
 
@@ -171,10 +200,7 @@ static LogicalResult inferArg(MaybeLoc loc, StringRef name, Type type, int64_t a
   if (failed(requireDomain(loc, name, type, Domain::Number)) ||
       failed(inferReduction(loc, name, type, axis, keepdims, DType::I64, results)))
     return failure();
-  if (dimsOf(type)[axis].constantValue() == 0) // argreduction-c1
-    return emitOptionalError(loc, "'", name, "' expected at least one element along the axis, got ",
-                             typeText(type));
-  return success();
+  return checkNotEmpty(loc, name, type, axis);
 }
 
 static LogicalResult evaluateArg(const Tensor &x, Tensor &y, int64_t axis, bool largestWanted) {
@@ -197,6 +223,12 @@ static LogicalResult evaluateArg(const Tensor &x, Tensor &y, int64_t axis, bool 
   return success();
 }
 
+SmallVector<Requirement> ArgmaxOp::getRequirements() {
+  return atLeastOne(getX().getType(), getAxis());
+}
+SmallVector<Requirement> ArgminOp::getRequirements() {
+  return atLeastOne(getX().getType(), getAxis());
+}
 KILN_INFER(ArgmaxOp) {
   Adaptor op(operands, attributes, properties, regions);
   return inferArg(loc, "argmax", operands[0].getType(), op.getAxis(), op.getKeepdims(), results);

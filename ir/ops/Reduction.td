@@ -4,8 +4,9 @@
 
 include "ir/ops/Base.td"
 
-class Kiln_Reduction<string mnemonic, string what>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axes = all, *, keepdims: bool = false)", "RowWise", perOperand> {
+class Kiln_Reduction<string mnemonic, string what, list<Trait> traits = []>
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axes = all, *, keepdims: bool = false)", "RowWise", perOperand,
+                       traits> {
   let summary = what;
   let description = what # [{ along `axis` (all axes if not given), which leaves the shape or stays as 1
     with `keepdims`, as NumPy's. The element type stays; f16 and bf16 accumulate in f32.
@@ -13,6 +14,7 @@ class Kiln_Reduction<string mnemonic, string what>
     Constraints:
     - reduction-c1: axes are different and in the range of the rank
     - reduction-c2: the element type is one the reduction is defined on
+    - reduction-c3: `max` and `min` have at least one element along each axis
 
     Example: `%y = kiln.}] # mnemonic # [{ %x {axis = array<i64: 1>, keepdims = false} : (tensor<4x8xf32>) -> tensor<4xf32>`
   }];
@@ -22,15 +24,18 @@ class Kiln_Reduction<string mnemonic, string what>
 def Kiln_SumOp : Kiln_Reduction<"sum", "the sum (0 if empty)">;
 def Kiln_MeanOp : Kiln_Reduction<"mean", "the mean, of floats (NaN if empty)">;
 def Kiln_ProdOp : Kiln_Reduction<"prod", "the product (1 if empty)">;
-def Kiln_MaxOp : Kiln_Reduction<"max", "the largest element; NaN if there is one">;
-def Kiln_MinOp : Kiln_Reduction<"min", "the least element; NaN if there is one">;
+def Kiln_MaxOp : Kiln_Reduction<"max", "the largest element; NaN if there is one",
+                                [DeclareOpInterfaceMethods<Kiln_Requiring>]>;
+def Kiln_MinOp : Kiln_Reduction<"min", "the least element; NaN if there is one",
+                                [DeclareOpInterfaceMethods<Kiln_Requiring>]>;
 def Kiln_AnyOp : Kiln_Reduction<"any", "whether an element is true (false if empty)">;
 def Kiln_AllOp : Kiln_Reduction<"all", "whether all elements are true (true if empty)">;
 def Kiln_VarOp : Kiln_Reduction<"var", "the variance, divided by the count">;
 def Kiln_LogSumExpOp : Kiln_Reduction<"logsumexp", "log of the sum of exponentials">;
 
 class Kiln_ArgReduction<string mnemonic, string what>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis, *, keepdims: bool = false)", "RowWise", perOperand> {
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis, *, keepdims: bool = false)", "RowWise", perOperand,
+                       [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = what;
   let description = what # [{ along `axis` as i64, the lowest on ties; the first NaN is found if there is one.
 

@@ -22,11 +22,17 @@ KILN_INFER(ReshapeOp) {
     if (std::optional<int64_t> v = dim.constantValue(); v && *v < 0) // reshape-c2
       return emitOptionalError(loc, "'reshape' expected extents of at least 0, got ", *v);
   DimExpr from = numElements(dimsOf(type)), to = numElements(dims);
-  if (from != to) // reshape-c1
+  DimBounds more = (from - to).bounds({});
+  if ((more.lower && *more.lower > 0) || (more.upper && *more.upper < 0)) // reshape-c1
     return emitOptionalError(loc, "'reshape' expected ", from.str(), " elements as in ",
                              typeText(type), ", got ", to.str());
   results.push_back(tensorType(elementOf(type), dims));
   return success();
+}
+
+SmallVector<Requirement> ReshapeOp::getRequirements() {
+  return {{numElements(getShape().getDims()), Relation::Equal,
+           numElements(dimsOf(getX().getType())), "the number of elements"}};
 }
 
 KILN_EVALUATE(ReshapeOp) {
@@ -151,6 +157,28 @@ static SmallVector<int64_t, 6> broadcastStrides(const Tensor &x, size_t rank) {
   return result;
 }
 
+/// Extents that are not repeated become those of the wanted shape, which stands in `shape`.
+static void alignToShape(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                         AlignExtent require) {
+  auto target = attributes.getAs<DimsAttr>("shape");
+  if (!target || target.size() < shapes[0].size())
+    return;
+  SmallVector<DimExpr> dims = target.getDims();
+  for (auto [mine, wanted] : llvm::zip(shapes[0], ArrayRef(dims).take_back(shapes[0].size())))
+    if (mine != DimExpr(1) && !align(mine, wanted, "an extent", require))
+      return;
+}
+
+void BroadcastToOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes,
+                                DictionaryAttr attributes, AlignExtent require) {
+  alignToShape(shapes, attributes, require);
+}
+
+void ExpandOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                           AlignExtent require) {
+  alignToShape(shapes, attributes, require);
+}
+
 KILN_INFER(BroadcastToOp) {
   Adaptor op(operands, attributes, properties, regions);
   return inferBroadcast(loc, "broadcast_to", operands[0].getType(), op.getShape().getDims(),
@@ -207,6 +235,12 @@ KILN_INFER(ConcatOp) {
   return success();
 }
 
+void ConcatOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                           AlignExtent require) {
+  auto axis = attributes.getAs<IntegerAttr>("axis");
+  alignToFirst(shapes, axis ? axis.getInt() : -1, require);
+}
+
 KILN_EVALUATE(ConcatOp) {
   Tensor &y = results[0];
   auto strides = y.strides();
@@ -253,6 +287,21 @@ KILN_INFER(SliceOp) {
   return success();
 }
 
+SmallVector<Requirement> SliceOp::getRequirements() {
+  SmallVector<Requirement> all;
+  SmallVector<DimExpr> dims = dimsOf(getX().getType()), starts = getStarts().getDims(),
+                       sizes = getSizes().getDims();
+  for (auto [i, step] : llvm::enumerate(getSteps())) {
+    DimExpr last = starts[i] + (sizes[i] - DimExpr(1)) * DimExpr(step);
+    auto [low, high] = step > 0 ? std::pair(starts[i], last) : std::pair(last, starts[i]);
+    std::string where = " position in dimension " + std::to_string(i);
+    // An empty slice may stand at either end: then `low` is at most one step above `high`.
+    all.push_back({low, Relation::AtLeast, 0, "the lowest" + where});
+    all.push_back({high, Relation::AtMost, dims[i] - DimExpr(1), "the highest" + where});
+  }
+  return all;
+}
+
 KILN_EVALUATE(SliceOp) {
   auto strides = operands[0]->strides();
   int64_t base = linear(evaluation.values(getStarts().getDims()), strides);
@@ -286,6 +335,15 @@ KILN_INFER(PadOp) {
     dims[i] = dims[i] + padding[2 * i] + padding[2 * i + 1];
   results.push_back(tensorType(elementOf(type), dims));
   return success();
+}
+
+SmallVector<Requirement> PadOp::getRequirements() {
+  SmallVector<Requirement> all;
+  for (auto [i, border] : llvm::enumerate(getPadding().getDims()))
+    all.push_back({border, Relation::AtLeast, 0,
+                   "the border " + std::string(i % 2 ? "behind" : "before") + " dimension " +
+                       std::to_string(i / 2)});
+  return all;
 }
 
 KILN_EVALUATE(PadOp) {

@@ -9,13 +9,14 @@ class Kiln_ShapeOp<string mnemonic, string signature, string role, list<Trait> t
 class Kiln_CompositeShapeOp<string mnemonic, string signature, list<Trait> traits = []>
     : Kiln_ShapeOp<mnemonic, signature, "Movement", traits # [DeclareOpInterfaceMethods<Kiln_Decomposable>]>;
 
-def Kiln_ReshapeOp : Kiln_ShapeOp<"reshape", "reshape(x, shape: shape)", "View"> {
+def Kiln_ReshapeOp : Kiln_ShapeOp<"reshape", "reshape(x, shape: shape)", "View", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = "the same elements in another shape";
   let description = [{
     Elements in row-major order, as NumPy's `reshape`. One extent may be written -1 in the language.
 
     Constraints:
-    - reshape-c1: the number of elements stays
+    - reshape-c1: the number of elements stays; where the polynomials do not say so, it is required when a
+      call begins
     - reshape-c2: extents are not negative, and at most one is -1
 
     Example: `%y = kiln.reshape %x {shape = #kiln.dims<[6]>} : (tensor<2x3xf32>) -> tensor<6xf32>`
@@ -37,7 +38,7 @@ def Kiln_FlattenOp : Kiln_CompositeShapeOp<"flatten", "flatten(x, start_axis: ax
   let arguments = (ins Kiln_Tensor:$x, I64Attr:$start_axis, I64Attr:$end_axis);
 }
 
-def Kiln_SqueezeOp : Kiln_CompositeShapeOp<"squeeze", "squeeze(x, axis: axes)"> {
+def Kiln_SqueezeOp : Kiln_CompositeShapeOp<"squeeze", "squeeze(x, axis: axes)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "removes dimensions of extent 1";
   let description = [{
     As NumPy's `squeeze` with given axes.
@@ -89,7 +90,7 @@ def Kiln_PermuteOp : Kiln_ShapeOp<"permute", "permute(x, axes: ints)", "Movement
   let hasCanonicalizer = 1;
 }
 
-def Kiln_BroadcastToOp : Kiln_ShapeOp<"broadcast_to", "broadcast_to(x, shape: shape)", "Movement"> {
+def Kiln_BroadcastToOp : Kiln_ShapeOp<"broadcast_to", "broadcast_to(x, shape: shape)", "Movement", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "repeats along dimensions of extent 1";
   let description = [{
     NumPy's broadcasting made explicit: shapes are aligned at the end; a missing dimension or one of
@@ -104,7 +105,7 @@ def Kiln_BroadcastToOp : Kiln_ShapeOp<"broadcast_to", "broadcast_to(x, shape: sh
   let hasFolder = 1;
 }
 
-def Kiln_ExpandOp : Kiln_CompositeShapeOp<"expand", "expand(x, shape: shape)"> {
+def Kiln_ExpandOp : Kiln_CompositeShapeOp<"expand", "expand(x, shape: shape)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "repeats along dimensions of extent 1";
   let description = [{
     PyTorch's name of `kiln.broadcast_to`.
@@ -117,7 +118,7 @@ def Kiln_ExpandOp : Kiln_CompositeShapeOp<"expand", "expand(x, shape: shape)"> {
   let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$shape);
 }
 
-def Kiln_ConcatOp : Kiln_ShapeOp<"concat", "concat(xs..., axis: axis = 0)", "Movement"> {
+def Kiln_ConcatOp : Kiln_ShapeOp<"concat", "concat(xs..., axis: axis = 0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "joins tensors along a dimension";
   let description = [{
     As NumPy's `concatenate`.
@@ -131,7 +132,7 @@ def Kiln_ConcatOp : Kiln_ShapeOp<"concat", "concat(xs..., axis: axis = 0)", "Mov
   let arguments = (ins Variadic<Kiln_Tensor>:$xs, I64Attr:$axis);
 }
 
-def Kiln_StackOp : Kiln_CompositeShapeOp<"stack", "stack(xs..., axis: new_axis = 0)"> {
+def Kiln_StackOp : Kiln_CompositeShapeOp<"stack", "stack(xs..., axis: new_axis = 0)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "joins tensors along a new dimension";
   let description = [{
     As NumPy's `stack`.
@@ -144,7 +145,7 @@ def Kiln_StackOp : Kiln_CompositeShapeOp<"stack", "stack(xs..., axis: new_axis =
   let arguments = (ins Variadic<Kiln_Tensor>:$xs, I64Attr:$axis);
 }
 
-def Kiln_SplitOp : Kiln_CompositeShapeOp<"split", "split(x, sizes: parts, *, axis: axis = 0)"> {
+def Kiln_SplitOp : Kiln_CompositeShapeOp<"split", "split(x, sizes: parts, *, axis: axis = 0)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "cuts a tensor into parts along a dimension";
   let description = [{
     `split(x, 3)` gives three equal parts, `split(x, [2, 5])` parts of those sizes.
@@ -158,7 +159,7 @@ def Kiln_SplitOp : Kiln_CompositeShapeOp<"split", "split(x, sizes: parts, *, axi
   let results = (outs Variadic<Kiln_Tensor>:$results);
 }
 
-def Kiln_SliceOp : Kiln_ShapeOp<"slice", "slice(x, starts: shape, sizes: shape, *, steps: ints = 1)", "Movement"> {
+def Kiln_SliceOp : Kiln_ShapeOp<"slice", "slice(x, starts: shape, sizes: shape, *, steps: ints = 1)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = "a box of elements with steps";
   let description = [{
     Element i of a dimension is x's element start + i * step; the step may be negative.
@@ -173,7 +174,7 @@ def Kiln_SliceOp : Kiln_ShapeOp<"slice", "slice(x, starts: shape, sizes: shape, 
   let hasFolder = 1;
 }
 
-def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, *, value: float = 0.0)", "Movement"> {
+def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, *, value: float = 0.0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = "adds a border of one value";
   let description = [{
     `low` and `high` elements a dimension, all of `value`. In the language `padding` is a list of

@@ -80,6 +80,14 @@ KILN_INFER(SqueezeOp) {
   results.push_back(tensorType(elementOf(type), kept));
   return success();
 }
+void SqueezeOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                            AlignExtent require) {
+  auto axes = attributes.getAs<DenseI64ArrayAttr>("axis");
+  for (int64_t axis : axes ? axes.asArrayRef() : ArrayRef<int64_t>())
+    if (axis >= 0 && axis < static_cast<int64_t>(shapes[0].size()) &&
+        !align(shapes[0][axis], 1, "the extent of axis " + std::to_string(axis), require))
+      return;
+}
 KILN_EVALUATE(SqueezeOp) { return copyAll(*operands[0], results[0]); }
 SmallVector<Value> SqueezeOp::decompose(OpBuilder &b) { return reshapeTo(b, *this); }
 
@@ -148,6 +156,10 @@ KILN_INFER(StackOp) {
   results.push_back(tensorType(elementOf(operands[0].getType()), dims));
   return success();
 }
+void StackOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr,
+                          AlignExtent require) {
+  alignToFirst(shapes, -1, require);
+}
 KILN_EVALUATE(StackOp) {
   auto strides = results[0].strides();
   int64_t step = strides[getAxis()];
@@ -199,6 +211,18 @@ KILN_INFER(SplitOp) {
     return emitOptionalError(loc, "'split' expected parts that add up to '", extent.str(),
                              "' along axis ", axis, ", got '", sum.str(), "'");
   return success();
+}
+void SplitOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr attributes,
+                          AlignExtent require) {
+  auto axis = attributes.getAs<IntegerAttr>("axis");
+  auto sizes = attributes.getAs<DimsAttr>("sizes");
+  if (!axis || !sizes || axis.getInt() < 0 ||
+      axis.getInt() >= static_cast<int64_t>(shapes[0].size()))
+    return;
+  DimExpr &extent = shapes[0][axis.getInt()], sum(0);
+  for (const DimExpr &part : partSizes(sizes, extent))
+    sum = sum + part;
+  align(extent, sum, "the extent along axis " + std::to_string(axis.getInt()), require);
 }
 KILN_EVALUATE(SplitOp) {
   auto strides = operands[0]->strides();

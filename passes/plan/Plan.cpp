@@ -57,8 +57,7 @@ std::optional<DimExpr> commonFactor(ArrayRef<Lifetime> lives) {
   }
   DimExpr result(1);
   for (const DimAtom &atom : factor.value_or(DimExpr::Monomial()))
-    result = result * (atom.symbol.empty() ? DimExpr::floorDiv(*atom.numerator, *atom.denominator)
-                                           : DimExpr::symbol(atom.symbol));
+    result = result * DimExpr::ofAtom(atom);
   return result;
 }
 

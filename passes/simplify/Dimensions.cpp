@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/KilnOps.h"
+#include "ir/Requirements.h"
 #include "passes/Pipeline.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -40,6 +41,24 @@ static void fixFunction(func::FuncOp function, const Fixed &fixed) {
   function.setFunctionType(FunctionType::get(function.getContext(),
                                              function.front().getArgumentTypes(),
                                              function.front().getTerminator()->getOperandTypes()));
+}
+
+/// The requirements with the numbers in them. Fails if one can no longer hold.
+static LogicalResult fixRequirements(func::FuncOp function, const Fixed &fixed) {
+  Requirements known(declaredBounds(function));
+  SmallVector<RequirementAttr> kept;
+  for (RequirementAttr attr : declaredRequirements(function)) {
+    Requirement requirement = attr.getRequirement();
+    requirement.got = requirement.got.substitute(fixed);
+    requirement.expected = requirement.expected.substitute(fixed);
+    Verdict verdict = known.add(requirement);
+    if (verdict == Verdict::Refuted)
+      return emitError(attr.getLoc(), requirement.text());
+    if (verdict == Verdict::Unknown)
+      kept.push_back(RequirementAttr::get(attr.getLoc(), requirement));
+  }
+  setRequirements(function, kept);
+  return success();
 }
 
 /// The declared dimensions without the fixed ones, with the given bounds; reports contradictions.
@@ -83,6 +102,8 @@ LogicalResult kiln::applyDimensions(ModuleOp module, const Options &options) {
     if (failed(bounds))
       return failure();
     function->setAttr("kiln.dims", *bounds);
+    if (failed(fixRequirements(function, fixed)))
+      return failure();
     if (!fixed.empty())
       fixFunction(function, fixed);
   }

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/Interpreter.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 
@@ -35,6 +36,14 @@ std::optional<SmallVector<int64_t, 6>> staticShape(Type type) {
     shape.push_back(*value);
   }
   return shape;
+}
+
+/// Whether an attribute names a dimension, whose value only a call gives.
+bool dependsOnCall(Operation *op) {
+  return llvm::any_of(op->getAttrDictionary(), [](NamedAttribute attr) {
+    auto dims = dyn_cast<DimsAttr>(attr.getValue());
+    return dims && llvm::any_of(dims.getDims(), [](const DimExpr &d) { return !d.isConstant(); });
+  });
 }
 
 int64_t bytesOf(Value value) {
@@ -81,7 +90,7 @@ private:
       auto weight = symbols.lookup<WeightOp>(get.getWeight());
       return weight && weight.getHash() && store.find(*weight.getHash());
     }
-    if (!isa<Evaluable>(op) || !staticShape(op->getResult(0).getType()))
+    if (!isa<Evaluable>(op) || !staticShape(op->getResult(0).getType()) || dependsOnCall(op))
       return false;
     return llvm::all_of(op->getOperands(), [&](Value v) {
       return v.getDefiningOp() && known.contains(v.getDefiningOp());
@@ -143,10 +152,10 @@ private:
         if (!operands.back())
           return nullptr;
       }
-      Type type = op->getResult(0).getType();
-      *result = Tensor(*dtypeOf(type), *staticShape(type));
-      if (failed(cast<Evaluable>(op).evaluate(operands, *result, Evaluation())))
+      FailureOr<SmallVector<Tensor>> results = evaluateOp(op, operands, {}, /*roundResults=*/false);
+      if (failed(results))
         return nullptr;
+      *result = std::move(results->front());
     }
     return (values[op] = std::move(result)).get();
   }

@@ -65,9 +65,18 @@ func.func @f(%x: tensor<2x3xi64>) {
 // -----
 
 // argreduction-c1
-// CHECK: error: {{.*}}'argmax' expected at least one element along the axis, got f32[2, 0]
+// CHECK: error: {{.*}}'argmax' expected at least one element along axis 1, got f32[2, 0]
 func.func @f(%x: tensor<2x0xf32>) {
   %0 = kiln.argmax %x {axis = 1 : i64, keepdims = false} : (tensor<2x0xf32>) -> tensor<2xi64>
+  return
+}
+
+// -----
+
+// reduction-c3
+// CHECK: error: {{.*}}'max' expected at least one element along axis 1, got f32[2, 0]
+func.func @f(%x: tensor<2x0xf32>) {
+  %0 = kiln.max %x {axis = array<i64: 1>, keepdims = false} : (tensor<2x0xf32>) -> tensor<2xf32>
   return
 }
 

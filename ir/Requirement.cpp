@@ -1,0 +1,204 @@
+//===- Requirement.cpp - what must hold of dimensions ---------------------===//
+
+#include "ir/Requirement.h"
+
+#include <algorithm>
+
+using namespace kiln;
+
+bool kiln::holds(int64_t got, Relation relation, int64_t expected) {
+  switch (relation) {
+  case Relation::Equal:
+    return got == expected;
+  case Relation::AtLeast:
+    return got >= expected;
+  case Relation::AtMost:
+    return got <= expected;
+  }
+  return false;
+}
+
+std::string_view kiln::words(Relation relation) {
+  switch (relation) {
+  case Relation::Equal:
+    return "";
+  case Relation::AtLeast:
+    return "at least ";
+  case Relation::AtMost:
+    return "at most ";
+  }
+  return "";
+}
+
+std::string Requirement::text() const {
+  return subject + ": expected " + std::string(words(relation)) + expected.str() + ", got " +
+         got.str();
+}
+
+/// What must not be negative (or, for an equality, must be 0).
+static DimExpr excess(const Requirement &requirement) {
+  return requirement.relation == Relation::AtMost ? requirement.expected - requirement.got
+                                                  : requirement.got - requirement.expected;
+}
+
+/// Narrows the bounds by expr >= 0, if that is a statement about one dimension alone.
+static void narrow(DimExpr::BoundsMap &bounds, const DimExpr &expr) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  if (names.size() != 1)
+    return;
+  auto linear = expr.splitLinear(*names.begin());
+  std::optional<int64_t> rest = linear ? linear->second.constantValue() : std::nullopt;
+  if (!rest || linear->first == 0)
+    return;
+  auto [place, isNew] = bounds.try_emplace(*names.begin());
+  DimBounds &range = place->second;
+  if (isNew)
+    range.lower = 0;
+  // slope * name + rest >= 0
+  DimExpr limit = linear->first > 0 ? -DimExpr::floorDiv(DimExpr(*rest), DimExpr(linear->first))
+                                    : DimExpr::floorDiv(DimExpr(*rest), -DimExpr(linear->first));
+  std::optional<int64_t> value = limit.constantValue();
+  if (!value)
+    return;
+  if (linear->first > 0)
+    range.lower = std::max(range.lower.value_or(*value), *value);
+  else
+    range.upper = std::min(range.upper.value_or(*value), *value);
+}
+
+/// A minimum or maximum somewhere in the expression.
+static const DimAtom *findExtreme(const DimExpr &expr) {
+  for (const auto &[monomial, coefficient] : expr.monomials())
+    for (const DimAtom &atom : monomial) {
+      if (atom.kind == DimAtom::Kind::Symbol)
+        continue;
+      if (atom.kind != DimAtom::Kind::Quotient)
+        return &atom;
+      for (const DimExpr *side : {atom.left.get(), atom.right.get()})
+        if (const DimAtom *found = findExtreme(*side))
+          return found;
+    }
+  return nullptr;
+}
+
+static bool isEmpty(const DimExpr::BoundsMap &bounds) {
+  return std::any_of(bounds.begin(), bounds.end(), [](const auto &entry) {
+    return entry.second.lower && entry.second.upper && *entry.second.lower > *entry.second.upper;
+  });
+}
+
+/// Multiples of a divisor d times a quotient n//d say more together: d * (n//d) = n - r with r from
+/// 0 to d - 1.
+static DimExpr takeRemainders(const DimExpr &expr, DimExpr::BoundsMap &bounds) {
+  DimExpr result;
+  for (const auto &[monomial, coefficient] : expr.monomials()) {
+    DimExpr term(coefficient);
+    for (const DimAtom &atom : monomial)
+      term = term * DimExpr::ofAtom(atom);
+    const DimAtom *quotient = monomial.size() == 1 ? &monomial[0] : nullptr;
+    std::optional<int64_t> divisor;
+    if (quotient && quotient->kind == DimAtom::Kind::Quotient)
+      divisor = quotient->right->constantValue();
+    if (divisor && *divisor > 0 && coefficient % *divisor == 0) {
+      std::string rest = "%" + quotient->key;
+      bounds[rest] = {0, *divisor - 1};
+      term = DimExpr(coefficient / *divisor) * (*quotient->left - DimExpr::symbol(rest));
+    }
+    result = result + term;
+  }
+  return result;
+}
+
+/// Both are true: the narrower ends.
+static DimBounds intersect(DimBounds a, const DimBounds &b) {
+  if (b.lower)
+    a.lower = std::max(a.lower.value_or(*b.lower), *b.lower);
+  if (b.upper)
+    a.upper = std::min(a.upper.value_or(*b.upper), *b.upper);
+  return a;
+}
+
+/// The interval, with each minimum and maximum taken apart into the case that its first operand is
+/// the smaller one and the case that it is not.
+static DimBounds boundsByCases(const DimExpr &expr, const DimExpr::BoundsMap &bounds, int depth) {
+  DimExpr::BoundsMap withRests = bounds;
+  DimExpr rewritten = takeRemainders(expr, withRests);
+  DimBounds whole = intersect(expr.bounds(bounds), rewritten.bounds(withRests));
+  const DimAtom *atom = depth ? findExtreme(expr) : nullptr;
+  if (!atom)
+    return whole;
+  std::optional<DimBounds> joined;
+  for (bool leftIsSmaller : {true, false}) {
+    DimExpr::BoundsMap inner = bounds;
+    narrow(inner, leftIsSmaller ? *atom->right - *atom->left : *atom->left - *atom->right);
+    if (isEmpty(inner))
+      continue; // this case does not occur
+    bool takeLeft = leftIsSmaller == (atom->kind == DimAtom::Kind::Min);
+    DimBounds part =
+        boundsByCases(expr.replace(*atom, takeLeft ? *atom->left : *atom->right), inner, depth - 1);
+    if (!joined) {
+      joined = part;
+      continue;
+    }
+    joined->lower = joined->lower && part.lower
+                        ? std::optional(std::min(*joined->lower, *part.lower))
+                        : std::nullopt;
+    joined->upper = joined->upper && part.upper
+                        ? std::optional(std::max(*joined->upper, *part.upper))
+                        : std::nullopt;
+  }
+  return joined ? intersect(*joined, whole) : whole;
+}
+
+DimBounds Requirements::boundsOf(const DimExpr &expr) const {
+  return boundsByCases(expr, bounds, /*depth=*/4);
+}
+
+/// The expression after what is known to be equal has been put in: an equality with an atom that
+/// stands alone, once, gives that atom.
+DimExpr Requirements::reduce(DimExpr expr) const {
+  for (const Requirement &known : kept) {
+    if (known.relation != Relation::Equal)
+      continue;
+    DimExpr zero = excess(known);
+    for (const auto &[monomial, coefficient] : zero.monomials())
+      if (monomial.size() == 1 && (coefficient == 1 || coefficient == -1)) {
+        DimExpr atom = DimExpr::ofAtom(monomial[0]);
+        expr = expr.replace(monomial[0], coefficient == 1 ? atom - zero : atom + zero);
+        break;
+      }
+  }
+  return expr;
+}
+
+Verdict Requirements::judge(const Requirement &requirement) const {
+  DimExpr value = reduce(excess(requirement));
+  DimBounds range = boundsOf(value);
+  bool isEquality = requirement.relation == Relation::Equal;
+  if (isEquality ? value == DimExpr(0) || (range.lower == 0 && range.upper == 0)
+                 : range.lower && *range.lower >= 0)
+    return Verdict::Proved;
+  if ((range.upper && *range.upper < 0) || (isEquality && range.lower && *range.lower > 0))
+    return Verdict::Refuted;
+  auto notNegative = [&](const DimExpr &expr) {
+    std::optional<int64_t> lower = expr.bounds(bounds).lower;
+    return lower && *lower >= 0;
+  };
+  for (const Requirement &known : kept)
+    if (!isEquality && known.relation != Relation::Equal && notNegative(value - excess(known)))
+      return Verdict::Proved;
+  return Verdict::Unknown;
+}
+
+Verdict Requirements::add(Requirement requirement) {
+  Verdict verdict = judge(requirement);
+  if (verdict != Verdict::Unknown)
+    return verdict;
+  DimExpr value = excess(requirement);
+  narrow(bounds, value);
+  if (requirement.relation == Relation::Equal)
+    narrow(bounds, -value);
+  kept.push_back(std::move(requirement));
+  return verdict;
+}

@@ -1,0 +1,56 @@
+//===- Requirement.h - what must hold of dimensions ------------*- C++ -*-===//
+//
+// Shapes and positions are polynomials over dimensions whose values only a call gives. What must
+// hold of them is collected as requirements: what is proved vanishes, what is refuted is an error
+// at its place, and the rest is checked once when a call begins. No LLVM or MLIR header.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_IR_REQUIREMENT_H
+#define KILN_IR_REQUIREMENT_H
+
+#include "ir/DimExpr.h"
+
+namespace kiln {
+
+enum class Relation : uint8_t { Equal, AtLeast, AtMost };
+
+/// Whether `got` RELATION `expected`.
+bool holds(int64_t got, Relation relation, int64_t expected);
+/// "", "at least ", "at most ": what stands before the expected value in a message.
+std::string_view words(Relation relation);
+
+struct Requirement {
+  DimExpr got;
+  Relation relation = Relation::Equal;
+  DimExpr expected;
+  std::string subject; ///< what `got` is, in the user's terms: "the index 'N - 3'"
+
+  /// "the index 'N - 3': expected at least 0, got N - 3"
+  std::string text() const;
+};
+
+enum class Verdict : uint8_t { Proved, Refuted, Unknown };
+
+/// The requirements of one function, over dimensions within bounds.
+class Requirements {
+public:
+  explicit Requirements(DimExpr::BoundsMap bounds = {}) : bounds(std::move(bounds)) {}
+
+  /// Whether it follows from the bounds and from what is already required.
+  Verdict judge(const Requirement &requirement) const;
+  /// Judges, and keeps it if that is unknown.
+  Verdict add(Requirement requirement);
+  const std::vector<Requirement> &list() const { return kept; }
+  /// A number that the value never exceeds from below or above, if one is known.
+  DimBounds boundsOf(const DimExpr &expr) const;
+
+private:
+  DimExpr reduce(DimExpr expr) const;
+
+  std::vector<Requirement> kept;
+  DimExpr::BoundsMap bounds; ///< the declared ones, narrowed by what is kept
+};
+
+} // namespace kiln
+
+#endif // KILN_IR_REQUIREMENT_H

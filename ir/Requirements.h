@@ -1,0 +1,26 @@
+//===- Requirements.h - requirements of ops and functions ------*- C++ -*-===//
+#ifndef KILN_IR_REQUIREMENTS_H
+#define KILN_IR_REQUIREMENTS_H
+
+#include "ir/KilnDialect.h"
+
+#include "mlir/IR/Operation.h"
+
+namespace kiln::ir {
+
+/// What must hold for the op to be defined: its own requirements (interface Requiring), and that no
+/// extent of a result is negative. Subjects begin with the op's name.
+llvm::SmallVector<Requirement> requirementsOf(mlir::Operation *op);
+
+/// The elements of the function's `kiln.requires`.
+llvm::SmallVector<RequirementAttr> declaredRequirements(mlir::Operation *function);
+/// Replaces them; no attribute for none.
+void setRequirements(mlir::Operation *function, llvm::ArrayRef<RequirementAttr> requirements);
+
+/// Adds what the ops in the function require and neither the bounds nor what is there proves. Fails
+/// with an error at the op whose requirement can never hold.
+llvm::LogicalResult collectRequirements(mlir::Operation *function);
+
+} // namespace kiln::ir
+
+#endif // KILN_IR_REQUIREMENTS_H
