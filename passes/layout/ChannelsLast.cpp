@@ -53,14 +53,16 @@ template <typename Op> struct ToChannelsLast : OpRewritePattern<Op> {
 
 struct LayoutPass : passes::impl::LayoutBase<LayoutPass> {
   void runOnOperation() override {
-    RewritePatternSet patterns(&getContext());
-    addChannelsLastPatterns(patterns);
-    addMovePatterns(patterns);
+    RewritePatternSet sink(&getContext()), cancel(&getContext());
+    addChannelsLastPatterns(sink);
+    addSinkPatterns(sink);
+    addCancelPatterns(cancel);
     OpPassManager after(ModuleOp::getOperationName());
     after.addPass(mlir::createCanonicalizerPass());
     after.addPass(mlir::createCSEPass());
     after.addPass(createFoldWeights());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))) ||
+    if (failed(applyPatternsGreedily(getOperation(), std::move(sink))) ||
+        failed(applyPatternsGreedily(getOperation(), std::move(cancel))) ||
         failed(runPipeline(after, getOperation())))
       return signalPassFailure();
     getOperation().walk([](PermuteOp op) {

@@ -1,8 +1,14 @@
 //===- MovePermutes.cpp - patterns that move permutes ---------------------===//
 //
 // Permutes move behind the ops that use them, except broadcasts: in front of those they are
-// smaller. They move in front of an elementwise op only to cancel with one there, so that the two
-// directions never take turns.
+// smaller. They move in front of an elementwise op only to cancel with one there. The two
+// directions are two sets of patterns, applied one after the other, since together they can undo
+// each other: permute(permute(x) + x) turns into x + permute(x) and back.
+//
+// Each set ends. Behind: take each use of a permute by an op that it can pass, with the longest
+// path from that op to a result; a step replaces such uses by uses on shorter paths, and what it
+// puts in front of leaves and broadcasts is never moved back. In front: the same with paths from
+// the arguments. Folding permutes of permutes only shortens both.
 //
 //===----------------------------------------------------------------------===//
 
@@ -160,7 +166,11 @@ struct PermuteIntoWeight : OpRewritePattern<MatmulOp> {
 };
 } // namespace
 
-void passes::addMovePatterns(RewritePatternSet &patterns) {
-  patterns.add<SinkPermute, HoistToCancel, HoistOverBroadcast, SinkReshape, PermuteIntoWeight>(
+void passes::addSinkPatterns(RewritePatternSet &patterns) {
+  patterns.add<SinkPermute, HoistOverBroadcast, SinkReshape, PermuteIntoWeight>(
       patterns.getContext());
+}
+
+void passes::addCancelPatterns(RewritePatternSet &patterns) {
+  patterns.add<HoistToCancel, HoistOverBroadcast>(patterns.getContext());
 }

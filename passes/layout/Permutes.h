@@ -25,8 +25,10 @@ std::optional<Axes> reorderDimensions(mlir::Operation *op, llvm::ArrayRef<int64_
 
 /// Convolutions and pools between permutes, with channels last.
 void addChannelsLastPatterns(mlir::RewritePatternSet &patterns);
-/// Permutes behind the ops that follow, in front of those before, or cancelled.
-void addMovePatterns(mlir::RewritePatternSet &patterns);
+/// Permutes behind the ops that follow.
+void addSinkPatterns(mlir::RewritePatternSet &patterns);
+/// Permutes in front of the ops before, where two cancel. Never together with the ones above.
+void addCancelPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace kiln::passes
 
