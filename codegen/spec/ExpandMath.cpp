@@ -145,10 +145,13 @@ struct Math {
 
   E erf(const E &x) const {
     if (single()) {
-      E low = select(x < -3.84, x.literal(-3.84), x);
-      E inside = select(low.literal(3.84) < low, low.literal(3.84), low);
-      E z = inside * inside;
-      return inside * horner(polyErfTopF32, z) / horner(polyErfBottomF32, z);
+      // Exactly 1 where the function rounds to it: gelu multiplies what is left by x. The quotient,
+      // which may round past 1 a little before, counts between only.
+      E z = x * x;
+      E value = x * horner(polyErfTopF32, z) / horner(polyErfBottomF32, z);
+      E isHigh = (x.literal(3.92) < x) | (value.literal(1.0) < value);
+      E isLow = (x < -3.92) | (value < -1.0);
+      return select(isHigh, x.literal(1.0), select(isLow, x.literal(-1.0), value));
     }
     E a = absolute(x);
     E capped = select(a.literal(6.0) < a, a.literal(6.0), a);
