@@ -188,6 +188,29 @@ TEST(SpecMath, SpecialValues) {
   }
 }
 
+/// Far outside, erf is 1 and not nearly so: what gelu leaves is multiplied by the argument.
+TEST(SpecMath, BoundedFunctionsStayInTheirRange) {
+  auto sweep = [](auto zero, DType type) {
+    using T = decltype(zero);
+    std::vector<T> x{std::numeric_limits<T>::max(), std::numeric_limits<T>::infinity()};
+    for (T value = T(1e-3); value < T(1e30); value *= T(1.001))
+      x.push_back(value);
+    for (size_t i = 0, n = x.size(); i < n; ++i)
+      x.push_back(-x[i]);
+    for (Op op : {Op::Erf, Op::Tanh}) {
+      std::vector<T> got = run(op, x, type);
+      for (size_t i = 0; i < x.size(); ++i) {
+        ASSERT_LE(std::fabs(got[i]), T(1)) << text(op) << "(" << x[i] << ")";
+        if (std::fabs(x[i]) >= T(20)) {
+          ASSERT_EQ(got[i], x[i] < 0 ? T(-1) : T(1)) << text(op) << "(" << x[i] << ")";
+        }
+      }
+    }
+  };
+  sweep(0.0f, DType::F32);
+  sweep(0.0, DType::F64);
+}
+
 TEST(SpecMath, Powers) {
   const float inf = std::numeric_limits<float>::infinity();
   std::vector<float> bases{0.0f,  -0.0f, 1.0f, -1.0f, 2.0f,   -2.0f, 0.5f,
@@ -217,8 +240,30 @@ TEST(SpecNumbers, SmallFloatsRoundToNearestEven) {
   EXPECT_EQ(convertNumber({2049, 0}, DType::F32, DType::F16).f, 2048);
   EXPECT_EQ(convertNumber({2051, 0}, DType::F32, DType::F16).f, 2052);
   EXPECT_EQ(convertNumber({65520, 0}, DType::F32, DType::F16).f, INFINITY);
-  EXPECT_TRUE(std::isnan(convertNumber({480, 0}, DType::F32, DType::F8E4M3).f));
   EXPECT_EQ(convertNumber({448, 0}, DType::F32, DType::F8E4M3).f, 448);
+}
+
+/// Beyond the largest number f8e4m3 saturates and f8e5m2 has infinity; ties go to even, and f64
+/// rounds once: by way of f32 1.0625 + 2^-40 would become a tie.
+TEST(SpecNumbers, EightBitFloatsFollowTheLanguage) {
+  for (double value : {464.0, 480.0, 1e30, static_cast<double>(INFINITY)}) {
+    EXPECT_EQ(convertNumber({value, 0}, DType::F64, DType::F8E4M3).f, 448) << value;
+    EXPECT_EQ(convertNumber({-value, 0}, DType::F64, DType::F8E4M3).f, -448) << value;
+  }
+  EXPECT_TRUE(std::isnan(convertNumber({NAN, 0}, DType::F64, DType::F8E4M3).f));
+  EXPECT_EQ(convertNumber({61439, 0}, DType::F64, DType::F8E5M2).f, 57344);
+  EXPECT_EQ(convertNumber({61440, 0}, DType::F64, DType::F8E5M2).f, INFINITY);
+  EXPECT_EQ(convertNumber({1.0625 + 0x1p-40, 0}, DType::F64, DType::F8E4M3).f, 1.125);
+  for (DType type : {DType::F8E4M3, DType::F8E5M2})
+    for (int code = 0; code < 256; ++code) {
+      uint8_t byte = static_cast<uint8_t>(code), again;
+      Number value = loadNumber(&byte, type);
+      storeNumber(&again, type, value);
+      if (std::isnan(value.f))
+        EXPECT_TRUE(std::isnan(loadNumber(&again, type).f)) << name(type) << " " << code;
+      else
+        EXPECT_EQ(again, byte) << name(type) << " " << code;
+    }
 }
 
 TEST(SpecNumbers, IntegersFollowTheLanguage) {
