@@ -1,0 +1,305 @@
+//===- Batch.cpp - cases compiled into one library ------------------------===//
+
+#include "test/conformance/Batch.h"
+
+#include "codegen/Generate.h"
+#include "frontend/Import.h"
+#include "frontend/weights/Bind.h"
+#include "ir/Interpreter.h"
+#include "ir/KilnOps.h"
+#include "ir/target/Target.h"
+#include "passes/Pipeline.h"
+#include "test/conformance/Library.h"
+#include "test/conformance/Values.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <dlfcn.h>
+
+using namespace kiln;
+using namespace kiln::conformance;
+
+std::string Config::str() const {
+  return "-O" + std::to_string(optLevel) + " " + (halide ? "halide" : "llvm") + " " + target;
+}
+
+namespace {
+/// A call of a case: inputs and what the interpreter makes of them as imported.
+struct Call {
+  Dims dims;
+  std::vector<ir::Tensor> arguments;
+  std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
+};
+
+struct Running {
+  const Case *what;
+  ir::FusionRole role = ir::FusionRole::Movement;
+  std::vector<Call> calls;
+  bool done = false; ///< has its outcome
+  std::string entry() const { return "c" + std::to_string(what->id); }
+};
+
+class Batch {
+public:
+  Batch(const BatchOptions &options, llvm::function_ref<void(const Outcome &)> give)
+      : options(options), give(give) {}
+  void run(llvm::ArrayRef<Case> cases);
+
+private:
+  mlir::OwningOpRef<mlir::ModuleOp> import(const std::string &text, std::string &why);
+  void keepLegal(llvm::ArrayRef<Case> cases);
+  void prepare(Running &running);
+  std::optional<std::vector<ir::Tensor>> interpret(const Running &running, const Call &call);
+  bool runStages();
+  void checkStage(llvm::StringRef stage);
+  bool build();
+  void callLibrary();
+  void callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances);
+  void fail(Running &running, const llvm::Twine &stage, const Call *call, const llvm::Twine &text);
+  void whole(const llvm::Twine &stage, const llvm::Twine &text);
+  llvm::SmallString<64> path(llvm::StringRef name) const;
+
+  const BatchOptions &options;
+  llvm::function_ref<void(const Outcome &)> give;
+  llvm::SmallString<64> folder;
+  mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  std::string said; ///< errors since it was last emptied
+  std::vector<Running> cases;
+};
+} // namespace
+
+llvm::SmallString<64> Batch::path(llvm::StringRef name) const {
+  return llvm::SmallString<64>(folder.str().str() + "/" + name.str());
+}
+
+void Batch::fail(Running &running, const llvm::Twine &stage, const Call *call,
+                 const llvm::Twine &text) {
+  running.done = true;
+  std::string at;
+  if (call)
+    for (auto &[dim, size] : call->dims)
+      at += " " + dim + "=" + std::to_string(size);
+  give({Outcome::Failed, running.what->id,
+        (name(running.role) + ", after " + stage + (at.empty() ? "" : "," + at) + ": " + text)
+            .str()});
+}
+
+void Batch::whole(const llvm::Twine &stage, const llvm::Twine &text) {
+  give({Outcome::Whole, 0, (stage + ": " + text).str()});
+}
+
+mlir::OwningOpRef<mlir::ModuleOp> Batch::import(const std::string &text, std::string &why) {
+  llvm::SmallString<64> file = path("model.kiln");
+  std::error_code error;
+  llvm::raw_fd_ostream(file, error) << text;
+  llvm::SourceMgr sources;
+  Diagnostics diagnostics(sources);
+  auto imported = importModel(context, diagnostics, file, {"", {}, options.stdDir});
+  llvm::raw_string_ostream os(why);
+  for (const Diagnostics::Error &one : diagnostics.sorted())
+    os << one.message << " [" << kiln::name(one.code) << "] ";
+  return imported;
+}
+
+/// Imports each case by itself; those that the front end refuses are given and left out.
+void Batch::keepLegal(llvm::ArrayRef<Case> all) {
+  for (const Case &one : all) {
+    std::string why;
+    Running running{&one, {}, {}, false};
+    auto alone = import(one.model(), why);
+    if (!alone) {
+      give({Outcome::Refused, one.id, why});
+      continue;
+    }
+    running.role = ir::FusionRole::Movement; // ops that decompose into movement have no role
+    alone->walk([&](ir::Fusable op) {
+      if (op->getName().stripDialect() == one.op)
+        running.role = op.getFusionRole();
+    });
+    cases.push_back(std::move(running));
+  }
+}
+
+std::optional<std::vector<ir::Tensor>> Batch::interpret(const Running &running, const Call &call) {
+  auto function = module->lookupSymbol<mlir::FunctionOpInterface>(running.entry());
+  if (!function)
+    return std::nullopt;
+  auto results = ir::interpret(function, call.arguments);
+  if (failed(results))
+    return std::nullopt;
+  return std::vector<ir::Tensor>(results->begin(), results->end());
+}
+
+void Batch::prepare(Running &running) {
+  auto function = module->lookupSymbol<mlir::func::FuncOp>(running.entry());
+  bool isFixed = !llvm::StringRef(running.what->function).contains("<=");
+  for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
+    Call call{dims, {}, std::nullopt};
+    ir::Evaluation evaluation{dims};
+    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
+      auto extents = ir::dimsOf(type);
+      DType element = *ir::dtypeOf(mlir::cast<mlir::RankedTensorType>(type).getElementType());
+      call.arguments.push_back(
+          makeTensor(element, evaluation.values(extents),
+                     options.seed * 1000003 + running.what->id * 64 + number * 8 + i,
+                     (running.what->id + number) % 2));
+    }
+    call.expected = interpret(running, call);
+    running.calls.push_back(std::move(call));
+    if (isFixed && number == 1) // two calls: plain and special values
+      break;
+  }
+}
+
+void Batch::checkStage(llvm::StringRef stage) {
+  for (Running &running : cases)
+    for (const Call &call : running.calls) {
+      if (running.done || !call.expected)
+        continue;
+      said.clear();
+      auto got = interpret(running, call);
+      if (!got) {
+        fail(running, stage, &call, "the interpreter stops: " + said);
+        continue;
+      }
+      for (auto [expected, result] : llvm::zip(*call.expected, *got))
+        if (std::string text = difference(expected, result, running.role);
+            !text.empty() && !running.done)
+          fail(running, stage, &call, text);
+    }
+}
+
+bool Batch::runStages() {
+  Options pass;
+  pass.optLevel = options.config.optLevel;
+  pass.backend = options.config.halide ? Backend::Halide : Backend::LLVM;
+  pass.halideAvailable = options.config.halide;
+  for (const Stage &stage : stages().slice(2)) {
+    mlir::PassManager manager(&context);
+    addStage(manager, stage.name, pass);
+    if (manager.empty())
+      continue;
+    said.clear();
+    if (failed(manager.run(*module))) {
+      whole(stage.name, "the pass fails: " + said);
+      return false;
+    }
+    checkStage(stage.name);
+  }
+  return true;
+}
+
+bool Batch::build() {
+  said.clear();
+  auto kernels = codegen::lowerKernels(*module);
+  if (failed(kernels))
+    return whole("lower", said), false;
+  const target::Target *facts = target::find(options.config.target);
+  codegen::GenerateOptions generate;
+  generate.targets = {
+      {std::string(facts->name), std::string(facts->llvmCpu), std::string(facts->llvmFeatures)}};
+  generate.optLevel = options.config.optLevel;
+  generate.halide = options.config.halide ? options.halide : nullptr;
+  std::string generators;
+  auto code = codegen::generateKernels(*module, *kernels, generate, generators);
+  if (!code)
+    return whole("generate", toString(code.takeError())), false;
+  auto program = host::fromModule(*module, *kernels, "conformance");
+  if (failed(program))
+    return whole("host", said), false;
+  if (llvm::Error error = host::check(*program))
+    return whole("host", toString(std::move(error))), false;
+  WeightStore &store = context.getLoadedDialect<ir::KilnDialect>()->getWeights();
+  auto weights = [&](size_t index,
+                     llvm::function_ref<void(llvm::ArrayRef<uint8_t>)> sink) -> llvm::Error {
+    const WeightView *view = store.find(program->weights[index].contentHash);
+    if (!view)
+      return llvm::createStringError("a weight has no value");
+    sink(view->bytes);
+    return llvm::Error::success();
+  };
+  link::LibraryInputs inputs;
+  inputs.program = &*program;
+  inputs.targets = std::move(*code);
+  inputs.weights = weights;
+  inputs.outputPath = path("model.so").str().str();
+  if (llvm::Error error = link::buildLibrary(inputs))
+    return whole("link", toString(std::move(error))), false;
+  return true;
+}
+
+void Batch::callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances) {
+  for (auto [number, call] : llvm::enumerate(running.calls)) {
+    if (running.done || !call.expected)
+      continue;
+    std::vector<ir::Tensor> one = *call.expected, two = *call.expected;
+    for (auto [instance, results] : llvm::zip(instances, llvm::ArrayRef{&one, &two}))
+      if (std::string text =
+              instance->call(running.entry(), call.dims, call.arguments, *results, number % 2);
+          !text.empty())
+        return fail(running, "build", &call, text);
+    for (size_t i = 0; i < one.size(); ++i) {
+      if (std::string text = difference((*call.expected)[i], one[i], running.role); !text.empty())
+        return fail(running, "build", &call, text);
+      if (std::string text = difference(one[i], two[i], ir::FusionRole::Movement); !text.empty())
+        return fail(running, "build", &call, "two threads give other bits: " + text);
+    }
+  }
+}
+
+void Batch::callLibrary() {
+  llvm::SmallString<64> file = path("model.so");
+  void *handle = dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle)
+    return whole("load", dlerror());
+  auto *model = static_cast<const kiln_model *>(dlsym(handle, "kiln_model_v1"));
+  if (!model)
+    return whole("load", "the library has no description");
+  std::string why;
+  std::unique_ptr<Instance> instances[2];
+  for (int threads : {1, 2})
+    if (instances[threads - 1] = Instance::create(*model, threads, why); !instances[threads - 1])
+      return whole("create", why);
+  for (Running &running : cases) {
+    if (!running.done)
+      callCase(running, instances);
+    if (!running.done)
+      give({Outcome::Passed, running.what->id, name(running.role).str()});
+  }
+}
+
+void Batch::run(llvm::ArrayRef<Case> all) {
+  if (llvm::sys::fs::createUniqueDirectory("conformance", folder))
+    return whole("files", "no temporary folder");
+  context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
+  context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) {
+    if (d.getSeverity() == mlir::DiagnosticSeverity::Error)
+      said += d.str() + "; ";
+  });
+  keepLegal(all);
+  std::string text = "model C() {\n", why;
+  for (const Running &running : cases)
+    text += "  " + running.what->function + "\n";
+  if (!cases.empty()) {
+    module = import(text + "}\n", why);
+    if (!module)
+      whole("import", why);
+    else if (llvm::Error error = bindWeights(*module, {{"zeros"}, "", true}))
+      whole("weights", toString(std::move(error)));
+    else {
+      for (Running &running : cases)
+        prepare(running);
+      if (runStages() && build())
+        callLibrary();
+    }
+  }
+  llvm::sys::fs::remove_directories(folder);
+}
+
+void conformance::runBatch(llvm::ArrayRef<Case> cases, const BatchOptions &options,
+                           llvm::function_ref<void(const Outcome &)> give) {
+  Batch(options, give).run(cases);
+}

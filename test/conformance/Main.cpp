@@ -1,0 +1,180 @@
+//===- Main.cpp - conformance: every op against its definition ------------===//
+
+#include "ir/KilnDialect.h"
+#include "passes/Pipeline.h"
+#include "test/conformance/Workers.h"
+
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/ADT/Hashing.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <set>
+
+using namespace kiln;
+using namespace kiln::conformance;
+namespace cl = llvm::cl;
+
+static cl::opt<unsigned> seed("seed", cl::desc("of the values"), cl::init(0));
+static cl::opt<int> tenth("tenth", cl::desc("only every tenth case, from this one"), cl::init(-1));
+static cl::opt<std::string> onlyOp("op", cl::desc("only the cases of this op"));
+static cl::opt<int> onlyCase("case", cl::desc("only this case"), cl::init(-1));
+static cl::opt<bool> full("full", cl::desc("each case at every cell of the matrix"));
+static cl::opt<bool> noHalide("llvm-only", cl::desc("leave the Halide generator out"));
+static cl::opt<std::string> coverage("coverage",
+                                     cl::desc("file for lines of op, type, generator, level"));
+static cl::opt<unsigned> workers("j", cl::desc("processes at once"), cl::init(2));
+static cl::opt<bool> listOnly("list", cl::desc("print the cases and end"));
+static cl::opt<bool> showRefused("show-refused", cl::desc("print what the front end refuses"));
+
+static constexpr size_t casesOfBatch = 32;
+
+static std::vector<Config> matrix(bool halide) {
+  std::vector<Config> cells;
+  std::vector<std::string> targets = {"x86-64-v3", "native"};
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
+    targets.push_back("x86-64-v4");
+  for (int level : {2, 0, 1})
+    for (bool useHalide : {false, true})
+      for (const std::string &target : targets)
+        if (!useHalide || halide)
+          cells.push_back({level, useHalide, target});
+  return cells;
+}
+
+namespace {
+/// What came of all.
+class Report {
+public:
+  explicit Report(const std::vector<Case> &cases) {
+    for (const Case &one : cases)
+      if (onlyCase < 0 && tenth < 0)
+        asked.insert(one.op);
+  }
+  void add(const Case &one, const Config &config, const Outcome &outcome);
+  int finish();
+
+private:
+  struct Refusal {
+    Case what;
+    std::string text;
+  };
+  unsigned passed = 0, failed = 0, skipped = 0;
+  std::set<std::string> asked, ran, lines;
+  std::set<std::pair<std::string, DType>> accepted;
+  std::vector<Refusal> refusals;
+};
+} // namespace
+
+static void print(const Case &one, const std::string &config, llvm::StringRef text) {
+  llvm::outs() << "FAIL: case " << one.id << ", " << one.op << " " << name(one.type) << ", "
+               << config << ": " << text << "\n    " << one.function << "\n";
+  llvm::outs().flush();
+}
+
+void Report::add(const Case &one, const Config &config, const Outcome &outcome) {
+  if (outcome.kind == Outcome::Refused) {
+    refusals.push_back({one, outcome.text});
+    return;
+  }
+  ran.insert(one.op);
+  accepted.insert({one.op, one.type});
+  if (outcome.kind == Outcome::Failed) {
+    ++failed;
+    print(one, config.str(), outcome.text);
+    return;
+  }
+  ++passed;
+  lines.insert(one.op + " " + std::string(name(one.type)) +
+               (config.halide ? " halide " : " llvm ") + std::to_string(config.optLevel));
+  if (passed % 500 == 0)
+    llvm::errs() << passed << " passed, " << failed << " failed\n";
+}
+
+/// A refusal of a whole element type is the op's domain; one of a single case is a failure.
+int Report::finish() {
+  for (const Refusal &refusal : refusals) {
+    if (showRefused)
+      llvm::outs() << "refused: " << refusal.what.function << "\n    " << refusal.text << "\n";
+    if (!accepted.count({refusal.what.op, refusal.what.type}) || tenth >= 0)
+      continue;
+    ++failed;
+    print(refusal.what, "import", refusal.text);
+  }
+  for (const std::string &op : asked)
+    if (!ran.count(op)) {
+      ++failed;
+      llvm::outs() << "FAIL: no case could be made for " << op << "\n";
+    }
+  if (!coverage.empty()) {
+    std::error_code error;
+    llvm::raw_fd_ostream os(coverage, error);
+    for (const std::string &line : lines)
+      os << line << "\n";
+  }
+  llvm::outs() << passed << " passed, " << failed << " failed, " << skipped << " skipped\n";
+  return failed || !passed ? 1 : 0;
+}
+
+static std::vector<Case> chosenCases() {
+  mlir::MLIRContext context(mlir::MLIRContext::Threading::DISABLED);
+  context.loadDialect<ir::KilnDialect>();
+  std::vector<Case> cases = makeCases(PrimitiveTable(context));
+  llvm::erase_if(cases, [](const Case &one) {
+    // A multiple of ten would always meet the same shapes, so tenths go by a hash.
+    bool other = tenth >= 0 && (one.id * 2654435761u >> 8) % 10 != unsigned(tenth) % 10;
+    return other || (onlyCase >= 0 && one.id != unsigned(onlyCase)) ||
+           (!onlyOp.empty() && one.op != onlyOp);
+  });
+  return cases;
+}
+
+static std::deque<Job> makeJobs(const std::vector<Case> &cases, const std::vector<Config> &cells) {
+  std::deque<Job> jobs;
+  for (size_t cell = 0; cell < cells.size(); ++cell) {
+    Job job{{}, cells[cell]};
+    for (const Case &one : cases) {
+      // A rotation that no list of shapes or types falls into step with.
+      if (!full && (one.id * 2246822519u >> 7) % cells.size() != cell)
+        continue;
+      job.cases.push_back(one);
+      if (job.cases.size() == casesOfBatch)
+        jobs.push_back(std::exchange(job, Job{{}, cells[cell]}));
+    }
+    if (!job.cases.empty())
+      jobs.push_back(std::move(job));
+  }
+  return jobs;
+}
+
+int main(int argc, char **argv) {
+  cl::ParseCommandLineOptions(
+      argc, argv, "conformance: runs every op of the language against the interpreter\n");
+  std::vector<Case> cases = chosenCases();
+  if (listOnly) {
+    for (const Case &one : cases)
+      llvm::outs() << one.id << " " << one.function << "\n";
+    return 0;
+  }
+  registerPasses();
+  static int anchor;
+  std::string self = llvm::sys::fs::getMainExecutable(argv[0], &anchor);
+  llvm::StringRef build = llvm::sys::path::parent_path(
+      llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
+  BatchOptions common;
+  common.seed = seed;
+  common.stdDir = (build + "/share/kiln/std").str();
+  std::string why;
+  std::unique_ptr<halide::Generator> halide;
+  if (!noHalide)
+    halide = halide::Generator::load((build + "/lib/kiln/libkiln-halide.so").str(), why);
+  common.halide = halide.get();
+  Report report(cases);
+  runJobs(makeJobs(cases, matrix(halide != nullptr)), workers, common,
+          [&](const Case &one, const Config &config, const Outcome &outcome) {
+            report.add(one, config, outcome);
+          });
+  return report.finish();
+}

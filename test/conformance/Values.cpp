@@ -1,0 +1,165 @@
+//===- Values.cpp - inputs and comparison ---------------------------------===//
+
+#include "test/conformance/Values.h"
+
+#include "llvm/Support/Format.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::conformance;
+
+namespace {
+/// Precision, least and largest positive value of a floating type.
+struct Format {
+  double precision, least, largest;
+};
+struct Tolerance {
+  ir::FusionRole role;
+  const char *name;
+  bool sums;
+  double wide, narrow;
+};
+} // namespace
+
+static const Tolerance tolerances[] = {
+#define KILN_TOLERANCE(role, sums, wide, narrow) {ir::FusionRole::role, #role, sums, wide, narrow},
+#include "test/conformance/Tolerances.def"
+};
+
+static const Tolerance &toleranceOf(ir::FusionRole role) {
+  for (const Tolerance &tolerance : tolerances)
+    if (tolerance.role == role)
+      return tolerance;
+  llvm_unreachable("Tolerances.def lists all roles");
+}
+
+llvm::StringRef conformance::name(ir::FusionRole role) { return toleranceOf(role).name; }
+
+static Format formatOf(DType type) {
+  auto format = [](int precision, int least, double largest) {
+    return Format{std::ldexp(1, -precision), std::ldexp(1, least), largest};
+  };
+  switch (type) {
+  case DType::F64:
+    return format(52, -1074, std::numeric_limits<double>::max());
+  case DType::F32:
+    return format(23, -149, std::numeric_limits<float>::max());
+  case DType::F16:
+    return format(10, -24, 65504);
+  case DType::BF16:
+    return format(7, -133, std::ldexp(255.0 / 128, 127));
+  case DType::F8E4M3:
+    return format(3, -9, 448);
+  case DType::F8E5M2:
+    return format(2, -16, 57344);
+  default:
+    return {0, 0, 0};
+  }
+}
+
+static double specialFloat(DType type, unsigned which) {
+  Format format = formatOf(type);
+  double infinity = std::numeric_limits<double>::infinity();
+  const double values[] = {0.0,
+                           -0.0,
+                           infinity,
+                           -infinity,
+                           std::nan(""),
+                           format.least,
+                           -3 * format.least,
+                           format.largest,
+                           -format.largest,
+                           1.0,
+                           -1.0,
+                           0.5};
+  return values[which % std::size(values)];
+}
+
+static int64_t specialInt(DType type, unsigned which) {
+  int64_t most = std::numeric_limits<int64_t>::max();
+  const int64_t values[] = {0,   1,    -1,    most,   most - 1,   -most - 1,
+                            127, -128, 32767, -32768, 2147483647, -2147483648LL};
+  // Limits of narrow types come of wrapping those of wide ones.
+  return ir::wrapTo(type, values[which % std::size(values)]);
+}
+
+ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed,
+                                   bool special) {
+  std::mt19937_64 random(seed);
+  ir::Tensor tensor(type, shape);
+  for (int64_t i = 0, n = tensor.numElements(); i < n; ++i) {
+    uint64_t bits = random();
+    bool useSpecial = special && (bits & 1);
+    unsigned which = (bits >> 1) % 4096;
+    if (tensor.isFloat())
+      tensor.floats[i] = useSpecial
+                             ? specialFloat(type, which)
+                             : ir::roundTo(type, double(int64_t(bits >> 16) % 8001 - 4000) / 1000);
+    else
+      tensor.ints[i] = useSpecial ? specialInt(type, which)
+                                  : ir::wrapTo(type, type == DType::U8 || type == DType::Bool
+                                                         ? int64_t((bits >> 16) % 7)
+                                                         : int64_t((bits >> 16) % 13) - 6);
+  }
+  return tensor;
+}
+
+/// Infinity as the number that it stands for when a sum just leaves the range.
+static double clipped(double value, const Format &format) {
+  return std::isinf(value) ? std::copysign(format.largest * (1 + format.precision), value) : value;
+}
+
+static bool agree(double expected, double got, const Format &format, double units, double scale) {
+  if (std::isnan(expected) || std::isnan(got))
+    return std::isnan(expected) && std::isnan(got);
+  if (expected == got)
+    return units != 0 || std::signbit(expected) == std::signbit(got);
+  if (units == 0 || (std::isinf(expected) && std::isinf(got)))
+    return false;
+  double a = clipped(expected, format), b = clipped(got, format);
+  double size = std::max(std::fabs(a), scale);
+  return std::fabs(a - b) <= units * std::max(format.precision * size, format.least);
+}
+
+static std::string place(const ir::Tensor &tensor, int64_t at) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << "[";
+  for (auto [i, stride] : llvm::enumerate(tensor.strides()))
+    os << (i ? ", " : "") << at / stride % tensor.shape[i];
+  os << "]";
+  return text;
+}
+
+std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
+                                    ir::FusionRole role) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  if (expected.type != got.type || expected.shape != got.shape)
+    return "type or shape differ";
+  const Tolerance &tolerance = toleranceOf(role);
+  Format format = formatOf(expected.type);
+  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow, scale = 0;
+  if (tolerance.sums)
+    for (double value : expected.floats)
+      scale = std::isfinite(value) ? std::max(scale, std::fabs(value)) : scale;
+  int64_t wrong = 0, first = 0, n = expected.numElements();
+  for (int64_t i = n; i-- > 0;) {
+    bool same = expected.isFloat() ? agree(expected.floats[i], got.floats[i], format, units, scale)
+                                   : expected.ints[i] == got.ints[i];
+    if (!same)
+      ++wrong, first = i;
+  }
+  if (!wrong)
+    return "";
+  os << wrong << " of " << n << " elements differ, the first at " << place(expected, first)
+     << ": expected ";
+  expected.isFloat() ? os << llvm::format("%.9g", expected.floats[first]) << ", got "
+                          << llvm::format("%.9g", got.floats[first])
+                     : os << expected.ints[first] << ", got " << got.ints[first];
+  return text;
+}

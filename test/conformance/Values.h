@@ -1,0 +1,23 @@
+//===- Values.h - inputs and comparison -------------------------*- C++ -*-===//
+#ifndef KILN_TEST_CONFORMANCE_VALUES_H
+#define KILN_TEST_CONFORMANCE_VALUES_H
+
+#include "ir/KilnTypes.h"
+#include "ir/Tensor.h"
+
+#include <string>
+
+namespace kiln::conformance {
+
+/// A tensor of values that follow from the seed: plain ones, or with `special` every second one a
+/// zero of either sign, an infinity, a NaN, a denormal or a limit of the type.
+ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, bool special);
+
+/// Empty if the tensors are the same within the table of the class; else the first difference.
+std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role);
+
+llvm::StringRef name(ir::FusionRole role);
+
+} // namespace kiln::conformance
+
+#endif // KILN_TEST_CONFORMANCE_VALUES_H
