@@ -236,9 +236,10 @@ void Batch::callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>>
     if (running.done || !call.expected)
       continue;
     std::vector<ir::Tensor> one = *call.expected, two = *call.expected;
-    for (auto [instance, results] : llvm::zip(instances, llvm::ArrayRef{&one, &two}))
-      if (std::string text =
-              instance->call(running.entry(), call.dims, call.arguments, *results, number % 2);
+    std::vector<ir::Tensor> *both[] = {&one, &two};
+    for (size_t i = 0; i < 2; ++i)
+      if (std::string text = instances[i]->call(running.entry(), call.dims, call.arguments,
+                                                *both[i], number % 2);
           !text.empty())
         return fail(running, "build", &call, text);
     for (size_t i = 0; i < one.size(); ++i) {
