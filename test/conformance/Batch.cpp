@@ -238,8 +238,8 @@ void Batch::callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>>
     std::vector<ir::Tensor> one = *call.expected, two = *call.expected;
     std::vector<ir::Tensor> *both[] = {&one, &two};
     for (size_t i = 0; i < 2; ++i)
-      if (std::string text = instances[i]->call(running.entry(), call.dims, call.arguments,
-                                                *both[i], number % 2);
+      if (std::string text =
+              instances[i]->call(running.entry(), call.dims, call.arguments, *both[i], number % 2);
           !text.empty())
         return fail(running, "build", &call, text);
     for (size_t i = 0; i < one.size(); ++i) {

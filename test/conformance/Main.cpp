@@ -101,7 +101,7 @@ int Report::finish() {
     if (!accepted.count({refusal.what.op, refusal.what.type}) || tenth >= 0)
       continue;
     ++failed;
-    print(refusal.what, "import", refusal.text);
+    print(refusal.what, "import", refusal.text); // part of the type's cases is accepted
   }
   for (const std::string &op : asked)
     if (!ran.count(op)) {

@@ -105,7 +105,10 @@ ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, ui
                                                          ? int64_t((bits >> 16) % 7)
                                                          : int64_t((bits >> 16) % 13) - 6);
   }
-  return tensor;
+  // What the type cannot hold (an infinity in f8e4m3) becomes what a call would see of it.
+  std::vector<uint8_t> bytes(tensor.numElements() * byteSize(type));
+  tensor.toBytes(bytes.data());
+  return ir::Tensor::fromBytes(type, shape, bytes.data());
 }
 
 /// Infinity as the number that it stands for when a sum just leaves the range.
