@@ -139,13 +139,15 @@ void Batch::prepare(Running &running) {
   for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
     Call call{dims, {}, std::nullopt};
     ir::Evaluation evaluation{dims};
+    Special special = (running.what->id + number) % 2 == 0 ? Special::None
+                      : addsUp(running.role)               ? Special::NoLimits
+                                                           : Special::All;
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
       auto extents = ir::dimsOf(type);
       DType element = *ir::dtypeOf(mlir::cast<mlir::RankedTensorType>(type).getElementType());
       call.arguments.push_back(
           makeTensor(element, evaluation.values(extents),
-                     options.seed * 1000003 + running.what->id * 64 + number * 8 + i,
-                     (running.what->id + number) % 2));
+                     options.seed * 1000003 + running.what->id * 64 + number * 8 + i, special));
     }
     call.expected = interpret(running, call);
     running.calls.push_back(std::move(call));

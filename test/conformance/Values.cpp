@@ -37,6 +37,8 @@ static const Tolerance &toleranceOf(ir::FusionRole role) {
   llvm_unreachable("Tolerances.def lists all roles");
 }
 
+bool conformance::addsUp(ir::FusionRole role) { return toleranceOf(role).sums; }
+
 llvm::StringRef conformance::name(ir::FusionRole role) { return toleranceOf(role).name; }
 
 static Format formatOf(DType type) {
@@ -61,21 +63,13 @@ static Format formatOf(DType type) {
   }
 }
 
-static double specialFloat(DType type, unsigned which) {
+static double specialFloat(DType type, unsigned which, bool limits) {
   Format format = formatOf(type);
   double infinity = std::numeric_limits<double>::infinity();
-  const double values[] = {0.0,
-                           -0.0,
-                           infinity,
-                           -infinity,
-                           std::nan(""),
-                           format.least,
-                           -3 * format.least,
-                           format.largest,
-                           -format.largest,
-                           1.0,
-                           -1.0,
-                           0.5};
+  double largest = limits ? format.largest : 2; // the order of a sum decides whether it overflows
+  const double values[] = {
+      0.0,     -0.0,     infinity, -infinity, std::nan(""), format.least, -3 * format.least,
+      largest, -largest, 1.0,      -1.0,      0.5};
   return values[which % std::size(values)];
 }
 
@@ -88,12 +82,12 @@ static int64_t specialInt(DType type, unsigned which) {
 }
 
 ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed,
-                                   bool special) {
+                                   Special special) {
   std::mt19937_64 random(seed);
   ir::Tensor tensor(type, shape);
   for (int64_t i = 0, n = tensor.numElements(); i < n; ++i) {
     uint64_t bits = random();
-    bool useSpecial = special && (bits & 1);
+    bool useSpecial = special != Special::None && (bits & 1);
     unsigned which = (bits >> 1) % 4096;
     if (tensor.isFloat())
       tensor.floats[i] = useSpecial

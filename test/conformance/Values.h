@@ -9,13 +9,17 @@
 
 namespace kiln::conformance {
 
-/// A tensor of values that follow from the seed: plain ones, or with `special` every second one a
-/// zero of either sign, an infinity, a NaN, a denormal or a limit of the type.
-ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, bool special);
+enum class Special : uint8_t { None, NoLimits, All };
+
+/// A tensor of values that follow from the seed: plain ones, or where `special` asks for it every
+/// second one a zero of either sign, an infinity, a NaN, a denormal or a limit of the type.
+ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, Special special);
 
 /// Empty if the tensors are the same within the table of the class; else the first difference.
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role);
 
+/// Whether ops of the role add up many elements.
+bool addsUp(ir::FusionRole role);
 llvm::StringRef name(ir::FusionRole role);
 
 } // namespace kiln::conformance
