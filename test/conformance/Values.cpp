@@ -91,7 +91,7 @@ ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, ui
     unsigned which = (bits >> 1) % 4096;
     if (tensor.isFloat())
       tensor.floats[i] = useSpecial
-                             ? specialFloat(type, which)
+                             ? specialFloat(type, which, special == Special::All)
                              : ir::roundTo(type, double(int64_t(bits >> 16) % 8001 - 4000) / 1000);
     else
       tensor.ints[i] = useSpecial ? specialInt(type, which)
