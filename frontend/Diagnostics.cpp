@@ -167,20 +167,30 @@ std::optional<unsigned> openSource(StringRef path, Diagnostics &diags, SMRange f
     diags.error(from, code, "cannot read " + inQuotes(path) + ": " + reason);
     return std::nullopt;
   };
+  auto tooLarge = [&](uint64_t size) {
+    return fail(DiagCode::FileTooLarge, "expected at most 4 MiB, got " + Twine(size) +
+                                            " bytes; weights are given by '--weights'");
+  };
   sys::fs::file_status status;
-  if (std::error_code error = sys::fs::status(path, status))
+  if (path == "-")
+    status = sys::fs::file_status(sys::fs::file_type::fifo_file);
+  else if (std::error_code error = sys::fs::status(path, status))
     return fail(DiagCode::FileUnreadable, error.message());
   if (sys::fs::is_directory(status))
     return fail(DiagCode::FileUnreadable, "it is a directory");
   if (status.type() == sys::fs::file_type::regular_file && status.getSize() > maxSourceSize)
-    return fail(DiagCode::FileTooLarge, "expected at most 4 MiB, got " + Twine(status.getSize()) +
-                                            " bytes; weights are given by '--weights'");
-  if (status.type() != sys::fs::file_type::regular_file)
-    return fail(DiagCode::FileUnreadable, "it is no regular file");
-  auto buffer = MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/true,
-                                      /*IsVolatile=*/true);
+    return tooLarge(status.getSize());
+  bool isPipe = status.type() == sys::fs::file_type::fifo_file;
+  if (status.type() != sys::fs::file_type::regular_file && !isPipe)
+    return fail(DiagCode::FileUnreadable, "it is neither a file nor a pipe");
+  auto buffer = path == "-" ? MemoryBuffer::getSTDIN()
+                            : MemoryBuffer::getFile(path, /*IsText=*/false,
+                                                    /*RequiresNullTerminator=*/true,
+                                                    /*IsVolatile=*/true);
   if (!buffer)
     return fail(DiagCode::FileUnreadable, buffer.getError().message());
+  if ((*buffer)->getBufferSize() > maxSourceSize)
+    return tooLarge((*buffer)->getBufferSize());
   return diags.sourceManager().AddNewSourceBuffer(std::move(*buffer), from.Start);
 }
 

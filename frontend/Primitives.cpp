@@ -27,8 +27,9 @@ static SmallVector<StringRef> splitSlots(StringRef text) {
   return parts;
 }
 
-static Primitive parseSignature(mlir::RegisteredOperationName op, StringRef signature) {
-  Primitive primitive{op, signature.str(), {}};
+static Primitive parseSignature(mlir::RegisteredOperationName op, StringRef signature,
+                                StringRef summary) {
+  Primitive primitive{op, signature.str(), summary.str(), {}};
   StringRef inner = signature.substr(signature.find('(') + 1);
   bool byName = false;
   for (StringRef text : splitSlots(inner.take_front(inner.rfind(')')))) {
@@ -58,7 +59,7 @@ PrimitiveTable::PrimitiveTable(mlir::MLIRContext &context) {
       continue;
     StringRef signature = concept_->getSignature();
     table.try_emplace(signature.take_until([](char c) { return c == '('; }),
-                      parseSignature(op, signature));
+                      parseSignature(op, signature, concept_->getSummary()));
   }
 }
 

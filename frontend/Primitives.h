@@ -25,7 +25,7 @@ struct Primitive {
     bool isOperand() const { return kind.empty(); }
   };
   mlir::RegisteredOperationName op;
-  std::string signature;
+  std::string signature, summary;
   std::vector<Slot> slots; ///< operands first
 };
 

@@ -164,10 +164,18 @@ LogicalResult Frame::place(LaunchOp op, MutableArrayRef<Tensor> results) {
     return success();
   SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
   for (auto [i, tensor] : llvm::enumerate(results)) {
-    int64_t begin = evaluation.value(offsets[i]),
-            size = tensor.numElements() * byteSize(tensor.type);
+    std::optional<int64_t> place = evaluation.tryValue(offsets[i]);
+    if (!place)
+      return op.emitOpError("has an offset of unknown value");
+    int64_t begin = *place, size = tensor.numElements() * byteSize(tensor.type);
     if (begin < 0)
       continue; // a result of the entry point: not in the arena
+    // Kernels write while they read.
+    for (Value operand : op.getOperands())
+      if (auto it = ranges.find(operand);
+          it != ranges.end() && it->second.begin < begin + size && begin < it->second.end)
+        return op.emitOpError("writes byte ")
+               << std::max(begin, it->second.begin) << " of the arena, where an operand lies";
     if (owner.size() < static_cast<size_t>(begin + size))
       owner.resize(begin + size, 0);
     std::fill(owner.begin() + begin, owner.begin() + begin + size, launches);

@@ -11,7 +11,9 @@ def Kiln_Primitive : OpInterface<"Primitive"> {
     frontend/README.md): operands, then positional attributes, `*`, attributes by name.
   }];
   let methods = [StaticInterfaceMethod<"`conv2d(x, weight, bias?, *, stride: pair = 1)`",
-                                       "::llvm::StringRef", "getSignature">];
+                                       "::llvm::StringRef", "getSignature">,
+                 StaticInterfaceMethod<"What it computes, in a line.", "::llvm::StringRef",
+                                       "getSummary">];
 }
 
 def Kiln_Evaluable : OpInterface<"Evaluable"> {

@@ -17,7 +17,7 @@ namespace kiln {
 enum class Backend : uint8_t { Automatic, Halide, LLVM };
 
 struct Options {
-  int optLevel = 2;                     ///< -O0 … -O3
+  int optLevel = 2;                     ///< -O0 … -O2
   Backend backend = Backend::Automatic; ///< --backend
   bool halideAvailable = true;          ///< whether the plug-in was found
   std::map<std::string, int64_t> fix;   ///< --fix N=1: dimensions that become numbers

@@ -235,10 +235,6 @@ kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, voi
   return status;
 }
 
-const char *kiln_rt_last_error(const void *instance) {
-  return instance ? static_cast<const Instance *>(instance)->error : "the model is null";
-}
-
 void kiln_rt_cancel(void *instance) {
   if (!instance)
     return;

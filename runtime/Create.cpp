@@ -100,6 +100,31 @@ static int64_t maximum(const kiln_options &options, int32_t index) {
   return *reinterpret_cast<const int64_t *>(reinterpret_cast<const char *>(&options) + offset);
 }
 
+/// A bound above what every entry with that dimension declares is refused: no call could reach it.
+static kiln_status checkMaxima(const kiln_model &model, const kiln_options &options,
+                               TextWriter &text) {
+  for (int32_t i = 0; i < model.num_maxima; ++i) {
+    int64_t wanted = maximum(options, i), largest = 0;
+    for (int32_t e = 0; e < model.num_entries; ++e)
+      for (int32_t d = 0; d < model.entries[e].num_dimensions; ++d) {
+        const kiln_dimension &dimension = model.entries[e].dimensions[d];
+        if (dimension.max_index != i)
+          continue;
+        int64_t upper = dimension.upper < 0 ? INT64_MAX : dimension.upper;
+        largest = largest < upper ? upper : largest;
+      }
+    if (wanted < 0 || wanted > largest) {
+      text << "'max_" << model.maxima[i] << "' of the options: expected "
+           << (wanted < 0 ? "at least 0" : "at most ");
+      if (wanted > 0)
+        text << largest << ", which the model declares";
+      text << ", got " << wanted;
+      return KILN_INVALID_ARGUMENT;
+    }
+  }
+  return KILN_OK;
+}
+
 static kiln_status checkOptions(const kiln_model &model, const kiln_options &options,
                                 TextWriter &text) {
   size_t full = sizeof(kiln_options) + size_t(model.num_maxima) * sizeof(int64_t);
@@ -117,13 +142,7 @@ static kiln_status checkOptions(const kiln_model &model, const kiln_options &opt
     text << "'allocate' and 'deallocate' of the options: expected both or none";
     return KILN_INVALID_ARGUMENT;
   }
-  for (int32_t i = 0; i < model.num_maxima; ++i)
-    if (maximum(options, i) < 0) {
-      text << "'max_" << model.maxima[i] << "' of the options: expected at least 0, got "
-           << maximum(options, i);
-      return KILN_INVALID_ARGUMENT;
-    }
-  return KILN_OK;
+  return checkMaxima(model, options, text);
 }
 
 /// Fixes the bound of each dimension: the user's, capped by the declared one.
@@ -229,9 +248,25 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
   return KILN_OK;
 }
 
+/// Why the last creation in this process failed, for callers that gave no place for the text. One
+/// writer at a time; who finds the place taken leaves it to the other.
+static char lastReason[Instance::errorBytes];
+static int32_t writingReason = 0;
+
+static void rememberFailure(const char *reason) {
+  if (__atomic_exchange_n(&writingReason, 1, __ATOMIC_ACQUIRE))
+    return;
+  TextWriter(lastReason, sizeof lastReason) << reason;
+  __atomic_store_n(&writingReason, 0, __ATOMIC_RELEASE);
+}
+
 } // namespace kiln::rt
 
 using namespace kiln::rt;
+
+const char *kiln_rt_last_error(const void *instance) {
+  return instance ? static_cast<const Instance *>(instance)->error : lastReason;
+}
 
 kiln_status kiln_rt_create(const kiln_model_code *code, const kiln_options *options,
                            void **instance) {
@@ -242,13 +277,19 @@ kiln_status kiln_rt_create(const kiln_model_code *code, const kiln_options *opti
     options = &defaults;
   // With a wrong struct_size the error buffer is used only if it lies within what is there.
   bool hasError = options->struct_size >= offsetof(kiln_options, grow);
-  TextWriter text(hasError ? options->error : nullptr, hasError ? options->error_size : 0);
-  if (!instance) {
+  char reason[Instance::errorBytes];
+  TextWriter text(reason, sizeof reason);
+  kiln_status status = KILN_INVALID_ARGUMENT;
+  if (instance) {
+    *instance = nullptr;
+    status = create(*code, *options, instance, text);
+  } else {
     text << "the place for the new instance is null";
-    return KILN_INVALID_ARGUMENT;
   }
-  *instance = nullptr;
-  return create(*code, *options, instance, text);
+  if (hasError)
+    TextWriter(options->error, options->error_size) << reason;
+  rememberFailure(reason);
+  return status;
 }
 
 void kiln_rt_destroy(void *instance) {

@@ -15,6 +15,7 @@ kiln_status kiln_rt_reset(void *instance) {
   auto *self = static_cast<Instance *>(instance);
   if (!self)
     return KILN_INVALID_ARGUMENT;
+  self->error[0] = 0;
   const kiln_model_code &code = *self->code;
   for (int32_t i = 0; i < code.model->num_states; ++i) {
     const kiln_state_init &init = code.states[i];
@@ -30,11 +31,16 @@ kiln_status kiln_rt_reset(void *instance) {
 
 kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size) {
   auto *self = static_cast<Instance *>(instance);
-  if (!self || !size)
+  if (!self)
     return KILN_INVALID_ARGUMENT;
+  if (!size) {
+    self->fail() << "the place for the state's size is null";
+    return KILN_INVALID_ARGUMENT;
+  }
   const kiln_model_code &code = *self->code;
   size_t needed = packedBytes(*code.model), given = *size;
   *size = needed;
+  self->error[0] = 0;
   if (!data)
     return KILN_OK;
   if (given < needed) {
@@ -55,6 +61,7 @@ kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size) {
     return KILN_INVALID_ARGUMENT;
   const kiln_model_code &code = *self->code;
   size_t needed = packedBytes(*code.model);
+  self->error[0] = 0;
   if (size != needed || (!data && needed)) {
     self->fail() << "'size' of the state: expected " << int64_t(needed) << ", got "
                  << int64_t(data ? size : 0);

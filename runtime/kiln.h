@@ -15,8 +15,8 @@
 extern "C" {
 #endif
 
-/* What a call came to. A text with names is in last_error() of the model, or in
- * options->error where creation failed. */
+/* What a call came to. A text with names is in last_error() of the model; where creation failed, in
+ * options->error and in last_error(NULL), which tells of the last creation by any thread. */
 enum {
   KILN_OK = 0,
   KILN_INVALID_ARGUMENT = 1, /* null, misaligned, overlapping, wrong extent */
@@ -54,16 +54,17 @@ typedef int32_t (*kiln_executor)(void *executor_context,
                                  int32_t count);
 
 /* Options of creation; zero means the default. The options of a model have these fields, followed
- * by one int64_t max_NAME for each of its dimensions (0: the bound declared in the model). */
+ * by one int64_t max_NAME for each of its dimensions (0: the bound declared in the model, which a
+ * max_NAME may lower). */
 typedef struct kiln_options {
-  uint32_t struct_size;   /* sizeof the model's options type */
-  int32_t threads;        /* 0: all that affinity and cgroup allow; 1: the caller's alone */
-  char *error;            /* receives the reason of a failed creation, always terminated */
-  size_t error_size;      /* bytes at error */
-  int32_t grow;           /* let a call above a max_NAME reallocate, and keep that */
-  int32_t prefault;       /* read the weights' pages at creation */
-  int32_t pin;            /* bind each worker thread to one processor */
-  int32_t profile;        /* count time per launch */
+  uint32_t struct_size; /* sizeof the model's options type */
+  int32_t threads;   /* 0: all that affinity and cgroup allow, never more; 1: the caller's alone */
+  char *error;       /* receives the reason of a failed creation, always terminated */
+  size_t error_size; /* bytes at error */
+  int32_t grow;      /* let a call above a max_NAME reallocate, and keep that */
+  int32_t prefault;  /* read the weights' pages at creation */
+  int32_t pin;       /* bind each worker thread to one processor */
+  int32_t profile;   /* count time per launch */
   kiln_executor executor; /* replaces the threads of the model; threads is then how many it has */
   void *executor_context;
   void *(*allocate)(void *context, size_t bytes, size_t alignment); /* replaces mmap; null: none */

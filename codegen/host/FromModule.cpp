@@ -1,6 +1,7 @@
 //===- FromModule.cpp - planned IR to a Program ---------------------------===//
 
 #include "codegen/host/FromModule.h"
+#include "codegen/host/Reserved.h"
 
 #include "ir/KilnOps.h"
 #include "ir/Requirements.h"
@@ -194,6 +195,29 @@ FailureOr<EntryPoint> Translator::translate(func::FuncOp function) {
   copies(function.front().getTerminator());
   entry.arenaBytes = arena + scratchBytes;
   return std::move(entry);
+}
+
+LogicalResult host::checkNames(ModuleOp module) {
+  auto model = module->getAttrOfType<StringAttr>("kiln.model");
+  std::string name = snakeCase(model ? model.getValue() : "model");
+  if (isReservedType(name))
+    return module.emitError("the C type of the model would be called '")
+           << name << "', which C or C++ has taken; give the model another name";
+  llvm::StringMap<Location> names;
+  for (StringRef common :
+       {"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set", "options"})
+    names.try_emplace(common, module.getLoc());
+  for (auto function : module.getOps<func::FuncOp>()) {
+    StringRef entry = function.getName();
+    if (isReservedType((name + "_" + entry).str()))
+      return function.emitError("the C function of the entry point would be called '")
+             << name << "_" << entry << "', which C or C++ has taken; give it another name";
+    auto [place, isNew] = names.try_emplace(entry, function.getLoc());
+    if (!isNew || entry.starts_with("kiln_"))
+      return function.emitError("an entry point cannot be called '")
+             << entry << "': every model has a function '" << name << "_" << entry << "'";
+  }
+  return success();
 }
 
 FailureOr<Program> host::fromModule(ModuleOp module, const llvm::StringMap<KernelEntry> &kernels,

@@ -24,6 +24,10 @@ mlir::FailureOr<Program> fromModule(mlir::ModuleOp module,
                                     const llvm::StringMap<KernelEntry> &kernels,
                                     llvm::StringRef version);
 
+/// Whether the names of the model, its entry points and their dimensions can stand in a C header;
+/// an error at the place of one that cannot.
+llvm::LogicalResult checkNames(mlir::ModuleOp module);
+
 /// "Resnet50" to "resnet50", "BertBase" to "bert_base".
 std::string snakeCase(llvm::StringRef name);
 

@@ -1,5 +1,6 @@
 //===- Header.cpp - the C header of a library -----------------------------===//
 #include "codegen/host/Host.h"
+#include "codegen/host/Reserved.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
@@ -29,24 +30,13 @@ static StringRef cType(DType type) {
 namespace {
 class ParameterNames {
 public:
-  ParameterNames()
-      : taken({"auto",      "break",   "case",      "char",     "const",    "continue", "default",
-               "do",        "double",  "else",      "enum",     "extern",   "float",    "for",
-               "goto",      "if",      "inline",    "int",      "long",     "register", "restrict",
-               "return",    "short",   "signed",    "sizeof",   "static",   "struct",   "switch",
-               "typedef",   "union",   "unsigned",  "void",     "volatile", "while",    "class",
-               "new",       "delete",  "this",      "template", "operator", "private",  "public",
-               "protected", "virtual", "namespace", "using",    "try",      "catch",    "throw",
-               "true",      "false",   "bool",      "and",      "or",       "not",      "xor",
-               "export",    "friend",  "typename",  "mutable",  "explicit", "asm",      "model"}) {}
-
   std::string unique(StringRef name) {
     std::string result;
     for (char c : name)
       result += isAlnum(c) ? c : '_';
     if (result.empty() || isDigit(result.front()))
       result.insert(0, "_");
-    while (!taken.insert(result).second)
+    while (isReservedParameter(result) || !taken.insert(result).second)
       result += '_';
     return result;
   }
@@ -102,7 +92,8 @@ static void writeOptions(raw_ostream &os, const Program &program) {
 
 static void writeCommon(raw_ostream &os, StringRef model) {
   os << "typedef struct " << model << " " << model << ";\n\n"
-     << "/* Makes an instance. The reason of a failure is written to options->error. */\n"
+     << "/* Makes an instance. The reason of a failure is written to options->error, and is what\n"
+     << " * last_error(NULL) gives. */\n"
      << "kiln_status " << model << "_create(const " << model << "_options *options, " << model
      << " **model);\n"
      << "void " << model << "_destroy(" << model << " *model);\n"

@@ -1,5 +1,6 @@
 //===- Names.cpp - names and checks of a Program --------------------------===//
 #include "codegen/host/Host.h"
+#include "codegen/host/Reserved.h"
 
 #include "runtime/Abi.h"
 
@@ -125,8 +126,8 @@ static Error checkEntry(const Program &program, const EntryPoint &entry) {
 }
 
 Error check(const Program &program) {
-  if (!isIdentifier(program.modelName))
-    return failure("model name: expected a C identifier, got '" + program.modelName + "'");
+  if (!isIdentifier(program.modelName) || isReservedType(program.modelName))
+    return failure("model name: expected a free C identifier, got '" + program.modelName + "'");
   StringSet<> names(
       {"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set", "options"});
   for (const EntryPoint &entry : program.entries) {

@@ -157,12 +157,13 @@ Error merge(Module &host, const LibraryInputs &inputs, const TargetMachine &mach
   StringSet<> exported;
   for (const std::string &name : exports)
     exported.insert(name);
-  for (GlobalObject &object : host.global_objects())
-    if (!object.isDeclaration() && !object.hasLocalLinkage()) {
-      bool isExport = exported.contains(object.getName());
-      object.setLinkage(isExport ? GlobalValue::ExternalLinkage : GlobalValue::InternalLinkage);
-      object.setVisibility(GlobalValue::DefaultVisibility);
-      object.setDSOLocal(!isExport);
+  // Aliases too (a constructor of two names is one): a program may hold several models.
+  for (GlobalValue &value : host.global_values())
+    if (!value.isDeclaration() && !value.hasLocalLinkage()) {
+      bool isExport = exported.contains(value.getName());
+      value.setLinkage(isExport ? GlobalValue::ExternalLinkage : GlobalValue::InternalLinkage);
+      value.setVisibility(GlobalValue::DefaultVisibility);
+      value.setDSOLocal(!isExport);
     }
   ModuleAnalysisManager analyses;
   PassBuilder().registerModuleAnalyses(analyses);

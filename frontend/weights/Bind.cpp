@@ -36,6 +36,37 @@ bool kiln::matchesPattern(StringRef pattern, StringRef text) {
   return false;
 }
 
+std::optional<std::string> kiln::renamed(StringRef pattern, StringRef replacement, StringRef text) {
+  // What each star of the pattern stands for: the shortest that lets the rest fit.
+  SmallVector<StringRef> stars;
+  while (true) {
+    auto [literal, rest] = pattern.split('*');
+    if (literal.size() == pattern.size()) {
+      if (text != literal)
+        return std::nullopt;
+      break;
+    }
+    if (!text.consume_front(literal))
+      return std::nullopt;
+    size_t length = 0;
+    while (length <= text.size() && !matchesPattern(rest, text.drop_front(length)))
+      ++length;
+    if (length > text.size())
+      return std::nullopt;
+    stars.push_back(text.take_front(length));
+    text = text.drop_front(length);
+    pattern = rest;
+  }
+  std::string result;
+  size_t next = 0;
+  for (char c : replacement)
+    if (c != '*')
+      result += c;
+    else if (next < stars.size())
+      result += stars[next++];
+  return result;
+}
+
 static std::string shapeText(DType type, ArrayRef<int64_t> shape) {
   SmallVector<DimExpr> dims(shape.begin(), shape.end());
   std::string text(name(type));
@@ -151,6 +182,9 @@ static llvm::Error readAll(const BindOptions &options, llvm::StringMap<NamedTens
       return file.takeError();
     for (NamedTensor &tensor : *file) {
       std::string name = tensor.name;
+      for (const auto &[pattern, replacement] : options.renames)
+        if (std::optional<std::string> other = renamed(pattern, replacement, name))
+          name = *other;
       if (!tensors.try_emplace(name, std::move(tensor)).second)
         return llvm::createStringError("the tensor '" + name +
                                        "' stands in more than one weight file");

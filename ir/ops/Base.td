@@ -19,6 +19,7 @@ class Kiln_PrimitiveOp<string mnemonic, string signature, string role, string fl
           DeclareOpInterfaceMethods<InferTypeOpInterface>, Kiln_Primitive, Kiln_Fusable, Kiln_Costed]> {
   code primitiveDeclarations = [{
     static ::llvm::StringRef getSignature() { return "}] # signature # [{"; }
+    static ::llvm::StringRef getSummary() { return R"kiln(}] # summary # [{)kiln"; }
     ::kiln::ir::FusionRole getFusionRole() { return ::kiln::ir::FusionRole::}] # role # [{; }
     ::kiln::DimExpr getFlops() { return }] # flops # [{; }
     static bool isCompatibleReturnTypes(::mlir::TypeRange l, ::mlir::TypeRange r) { return l == r; }

@@ -19,6 +19,8 @@ static constexpr Target targets[] = {
      32, 115, 22, 8, 3},
 };
 
+std::span<const Target> target::all() { return targets; }
+
 const Target &target::host() {
   const Target *best = &targets[0];
 #if defined(__x86_64__)

@@ -6,6 +6,7 @@
 #ifndef KILN_IR_TARGET_TARGET_H
 #define KILN_IR_TARGET_TARGET_H
 
+#include <span>
 #include <string_view>
 
 namespace kiln::target {
@@ -27,6 +28,8 @@ struct Target {
 
 /// The target of a name; null if there is none. "native" is the machine this runs on.
 const Target *find(std::string_view name);
+/// All of them, the plainest first.
+std::span<const Target> all();
 /// The richest known target that this machine runs.
 const Target &host();
 

@@ -78,6 +78,20 @@ static FailureOr<DictionaryAttr> newBounds(func::FuncOp function, const Options 
     std::optional<int64_t> upper = bounds.upper;
     if (auto it = options.max.find(name); it != options.max.end()) {
       used[name] = true;
+      // Entry points share names; one with a smaller bound keeps it.
+      int64_t largest = 0;
+      for (auto other : function->getParentOfType<ModuleOp>().getOps<func::FuncOp>()) {
+        DimExpr::BoundsMap declared = declaredBounds(other);
+        if (auto found = declared.find(name); found != declared.end())
+          largest = std::max(largest, found->second.upper.value_or(INT64_MAX));
+      }
+      if (it->second > largest || it->second < std::max<int64_t>(bounds.lower.value_or(0), 1))
+        return function.emitError("'--max ")
+                   << name << "=" << it->second << "': expected a bound from 1 to "
+                   << (largest == INT64_MAX
+                           ? "what fits 63 bits"
+                           : std::to_string(largest) + ", which the model declares"),
+               failure();
       upper = std::min(upper.value_or(it->second), it->second);
     }
     SmallVector<int64_t> range = {bounds.lower.value_or(0)};

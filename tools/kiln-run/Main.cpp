@@ -75,6 +75,9 @@ struct CommandLine {
   cl::opt<std::string> weightsPrefix{"weights-prefix", cl::value_desc("P"),
                                      cl::desc("Interpreter: stands before names in the files"),
                                      cl::cat(category)};
+  cl::list<std::string> renames{"rename", cl::value_desc("PATTERN=REPLACEMENT"),
+                                cl::desc("Interpreter: changes names of the files, as kilnc's"),
+                                cl::cat(category)};
   cl::opt<std::string> modelName{"model", cl::value_desc("NAME"),
                                  cl::desc("Interpreter: the model of a file with several"),
                                  cl::cat(category)};
@@ -86,13 +89,15 @@ struct CommandLine {
 static CommandLine *given;
 
 static llvm::Expected<std::unique_ptr<Program>> openForInterpreter() {
-  ModuleOptions options{given->modelName, {}, given->weights, given->weightsPrefix};
+  ModuleOptions options{given->modelName, {}, given->weights, given->weightsPrefix, {}};
   for (llvm::StringRef text : given->sets) {
     auto [name, value] = text.split('=');
     if (name.empty() || value.empty())
       return failure("expected '--set NAME=VALUE', got '--set " + text + "'");
     options.sets.emplace_back(name.str(), value.str());
   }
+  for (llvm::StringRef text : given->renames)
+    options.renames.emplace_back(text.split('=').first.str(), text.split('=').second.str());
   return openModule(given->path, options);
 }
 

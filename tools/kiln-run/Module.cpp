@@ -107,7 +107,8 @@ llvm::Error Module::readModel(llvm::StringRef path, const ModuleOptions &options
 llvm::Error Module::bind(const ModuleOptions &options) {
   if (options.weights.empty())
     return llvm::Error::success();
-  return bindWeights(*module, {options.weights, options.weightsPrefix, /*allowUnused=*/false});
+  return bindWeights(
+      *module, {options.weights, options.weightsPrefix, /*allowUnused=*/false, options.renames});
 }
 
 llvm::Error Module::readText(llvm::StringRef path) {

@@ -84,6 +84,7 @@ struct ModuleOptions {
   std::vector<std::pair<std::string, std::string>> sets; ///< arguments of the model: name, text
   std::vector<std::string> weights;                      ///< files, "zeros" or "random:SEED"
   std::string weightsPrefix;
+  std::vector<std::pair<std::string, std::string>> renames; ///< BindOptions::renames
 };
 /// Reads a model (.kiln) or IR (.mlir, with the .kwts file beside it) for the interpreter. Errors
 /// in the file are printed as they are found; the error returned then only sums up.

@@ -10,10 +10,13 @@
 #include "frontend/weights/StoreFile.h"
 #include "ir/KilnOps.h"
 #include "ir/target/Target.h"
+#include "passes/CheckEach.h"
 #include "passes/Pipeline.h"
+#include "tools/kilnc/Info.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/ADT/StringSet.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Pass.h"
@@ -56,8 +59,12 @@ private:
   int printAST();
   bool import();
   bool bind();
-  bool runStages();
+  bool readIR();
+  bool loadHalide();
+  int runStages();
+  int failInternally(StringRef where);
   int emitText();
+  int emitTo(function_ref<void(raw_ostream &)> write);
   int build();
   void handle(mlir::Diagnostic &diagnostic);
   std::string outputOr(StringRef ending) const;
@@ -71,6 +78,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::unique_ptr<halide::Generator> halide;
   std::vector<std::string> remarkLines;
+  mlir::OwningOpRef<mlir::ModuleOp> before; ///< the module as it went into the stage that runs
 };
 } // namespace
 
@@ -111,7 +119,27 @@ int Compilation::printAST() {
   return 1;
 }
 
+/// IR that kilnc or kiln-opt wrote, with the weights beside it.
+bool Compilation::readIR() {
+  SourceMgr irSources;
+  mlir::SourceMgrDiagnosticHandler handler(irSources, &context);
+  module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, irSources, &context);
+  if (!module)
+    return false;
+  SmallString<128> path(options.input);
+  sys::path::replace_extension(path, "kwts");
+  if (!sys::fs::exists(path))
+    return true;
+  if (Error error = readStore(path, context.getLoadedDialect<ir::KilnDialect>()->getWeights())) {
+    report(toString(std::move(error)));
+    return false;
+  }
+  return true;
+}
+
 bool Compilation::import() {
+  if (StringRef(options.input).ends_with(".mlir"))
+    return readIR();
   ImportOptions import{options.model, options.sets, installation.std};
   module = importModel(context, diagnostics, options.input, import);
   if (!module)
@@ -121,42 +149,89 @@ bool Compilation::import() {
 
 bool Compilation::bind() {
   // Without weights, stages that are only printed go on: they need names and shapes alone.
-  if (options.weights.empty() && !wants("library"))
+  // IR may have brought them.
+  bool isBound = all_of(module->getOps<ir::WeightOp>(),
+                        [](ir::WeightOp weight) { return weight.getHash().has_value(); });
+  if (options.weights.empty() && (isBound || !wants("library")))
     return true;
-  Error error =
-      bindWeights(*module, {options.weights, options.weightsPrefix, options.allowUnusedWeights});
+  Error error = bindWeights(*module, {options.weights, options.weightsPrefix,
+                                      options.allowUnusedWeights, options.renames});
   if (!error)
     return true;
   report(toString(std::move(error)));
   return false;
 }
 
-bool Compilation::runStages() {
-  Options passOptions = options.options;
+bool Compilation::loadHalide() {
   std::string why;
-  if (passOptions.backend == Backend::Halide)
-    halide =
-        installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
-  if (!halide && passOptions.backend == Backend::Halide) {
-    report("the Halide plug-in is not there" + (why.empty() ? "" : " (" + why + ")") +
-           "; build Kiln with Halide or leave out --backend=halide");
-    return false;
-  }
+  if (options.options.backend != Backend::Halide)
+    return true;
+  halide =
+      installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
+  if (halide)
+    return true;
+  report("the Halide plug-in is not there" + (why.empty() ? "" : " (" + why + ")") +
+         "; build Kiln with Halide or leave out --backend=halide");
+  return false;
+}
+
+/// The stage that a module has been through, by what only that stage writes.
+static StringRef stageOf(mlir::ModuleOp module) {
+  StringRef stage = "import";
+  for (auto kernel : module.getOps<ir::KernelOp>())
+    stage = kernel->hasAttr("kiln.generator") ? "choose" : "fuse";
+  for (auto function : module.getOps<mlir::func::FuncOp>())
+    if (function->hasAttr("kiln.arena"))
+      stage = "plan";
+  return stage;
+}
+
+/// 0, or the exit status after an error.
+int Compilation::runStages() {
+  Options passOptions = options.options;
   passOptions.halideAvailable = halide != nullptr;
-  for (const Stage &stage : stages().slice(2)) {
+  std::unique_ptr<CheckEach> check;
+  if (options.checkEach && !(check = CheckEach::start(*module)))
+    return 1;
+  ArrayRef<Stage> left = stages();
+  while (left.front().name != stageOf(*module))
+    left = left.drop_front();
+  for (const Stage &stage : left.drop_front()) {
+    before = module->clone();
     mlir::PassManager manager(&context);
     addStage(manager, stage.name, passOptions);
     if (TimePassesIsEnabled) // --time-passes is an option of LLVM itself
       manager.enableTiming();
-    if (failed(manager.run(*module)))
-      return false;
+    if (failed(manager.run(*module)) || (check && failed(check->compare(*module, stage.name))))
+      return failInternally(stage.name);
     if (wants(stage.name))
       break;
   }
+  before = nullptr;
   llvm::sort(remarkLines);
   for (const std::string &line : remarkLines)
     errs() << line << "\n";
-  return true;
+  return 0;
+}
+
+/// Leaves what repeats the fault: the module in front of the stage, without its weights.
+int Compilation::failInternally(StringRef where) {
+  std::string path = outputOr("") + ".reproducer.mlir";
+  mlir::OpPrintingFlags flags;
+  flags.enableDebugInfo(true);
+  Error error = writeToOutput(path, [&](raw_ostream &os) -> Error {
+    os << "// " << versionText() << "\n// command: " << options.commandLine
+       << "\n// fails in: " << where
+       << "\n// The weights are not contained; --weights random:1 gives others.\n";
+    (before ? *before : *module)->print(os, flags);
+    return Error::success();
+  });
+  if (error)
+    report("internal fault in '" + where + "'; cannot write '" + path +
+           "': " + toString(std::move(error)));
+  else
+    report("internal fault in '" + where + "': please report it with '" + path + "'");
+  return 2;
 }
 
 std::string Compilation::outputOr(StringRef ending) const {
@@ -166,20 +241,26 @@ std::string Compilation::outputOr(StringRef ending) const {
   return "lib" + host::snakeCase(model ? model.getValue() : "model") + ending.str();
 }
 
-/// The IR, with its weights beside it if it goes to a file.
-int Compilation::emitText() {
-  mlir::OpPrintingFlags flags;
-  flags.enableDebugInfo(false);
+/// Prints, or writes to the file that -o names.
+int Compilation::emitTo(function_ref<void(raw_ostream &)> write) {
   if (options.output.empty()) {
-    module->print(outs(), flags);
+    write(outs());
     return 0;
   }
   Error error = writeToOutput(options.output, [&](raw_ostream &os) -> Error {
-    module->print(os, flags);
+    write(os);
     return Error::success();
   });
-  if (error)
-    return report("cannot write '" + options.output + "': " + toString(std::move(error)));
+  return error ? report("cannot write '" + options.output + "': " + toString(std::move(error))) : 0;
+}
+
+/// The IR, with its weights beside it if it goes to a file.
+int Compilation::emitText() {
+  mlir::OpPrintingFlags flags;
+  flags.enableDebugInfo(!options.output.empty());
+  if (int code = emitTo([&](raw_ostream &os) { module->print(os, flags); });
+      code || options.output.empty())
+    return code;
   std::vector<std::string> hashes;
   for (auto weight : module->getOps<ir::WeightOp>())
     if (weight.getHash())
@@ -192,31 +273,46 @@ int Compilation::emitText() {
   return 0;
 }
 
-/// Names of targets to what LLVM calls them; nothing (and a report) for an unknown one.
+/// Names of targets to what LLVM calls them, each once, the plainest first; nothing (and a report)
+/// for an unknown one.
 static std::vector<host::Target> resolveTargets(ArrayRef<std::string> names) {
-  std::vector<host::Target> targets;
+  SmallPtrSet<const target::Target *, 4> wanted;
   for (const std::string &name : names) {
     const target::Target *facts = target::find(name);
     if (!facts) {
-      report("unknown target '" + name + "', expected native, x86-64-v3, x86-64-v4 or zen4");
+      report("unknown target '" + name + "'; --list-targets prints those that there are");
       return {};
     }
-    targets.push_back(
-        {std::string(facts->name), std::string(facts->llvmCpu), std::string(facts->llvmFeatures)});
+    wanted.insert(facts);
   }
+  std::vector<host::Target> targets;
+  for (const target::Target &facts : target::all())
+    if (wanted.contains(&facts))
+      targets.push_back(
+          {std::string(facts.name), std::string(facts.llvmCpu), std::string(facts.llvmFeatures)});
   return targets;
+}
+
+/// libone.so to one.h, in the same folder.
+static std::string headerBeside(StringRef library) {
+  StringRef stem = sys::path::stem(library);
+  if (stem.size() > 3)
+    stem.consume_front("lib");
+  SmallString<128> path(sys::path::parent_path(library));
+  sys::path::append(path, stem + ".h");
+  return std::string(path);
 }
 
 int Compilation::build() {
   FailureOr<StringMap<host::KernelEntry>> kernels = codegen::lowerKernels(*module);
   if (failed(kernels))
-    return 2;
-  if (wants("kernels")) {
-    for (auto kernel : module->getOps<ir::KernelOp>())
-      outs() << "# " << kernel.getSymName() << "\n"
-             << spec::print(kernels->find(kernel.getSymName())->second.spec) << "\n";
-    return 0;
-  }
+    return failInternally("kernels");
+  if (wants("kernels"))
+    return emitTo([&](raw_ostream &os) {
+      for (auto kernel : module->getOps<ir::KernelOp>())
+        os << "# " << kernel.getSymName() << "\n"
+           << spec::print(kernels->find(kernel.getSymName())->second.spec) << "\n";
+    });
   codegen::GenerateOptions generate;
   generate.targets = resolveTargets(options.targets);
   if (generate.targets.empty())
@@ -233,19 +329,19 @@ int Compilation::build() {
   Expected<std::vector<link::TargetKernels>> code =
       codegen::generateKernels(*module, *kernels, generate, generators);
   if (!code)
-    return report(toString(code.takeError())), 2;
+    return report(toString(code.takeError())), failInternally("kernels");
   FailureOr<host::Program> planned =
-      host::fromModule(*module, *kernels, "kiln 0.1.0; " + generators);
+      host::fromModule(*module, *kernels, "kiln " KILN_VERSION "; " + generators);
   if (failed(planned))
-    return 2;
+    return failInternally("host");
   const host::Program &program = *planned;
   if (Error error = host::check(program))
-    return report(toString(std::move(error)));
-  if (wants("host")) {
-    LLVMContext llvmContext;
-    host::emitHost(llvmContext, program, generate.targets, "kiln_model_v1")->print(outs(), nullptr);
-    return 0;
-  }
+    return report(toString(std::move(error))), failInternally("host");
+  if (wants("host"))
+    return emitTo([&](raw_ostream &os) {
+      LLVMContext llvmContext;
+      host::emitHost(llvmContext, program, generate.targets, "kiln_model_v1")->print(os, nullptr);
+    });
   WeightStore &store = context.getLoadedDialect<ir::KilnDialect>()->getWeights();
   auto weights = [&](size_t index, function_ref<void(ArrayRef<uint8_t>)> sink) -> Error {
     const WeightView *view = store.find(program.weights[index].contentHash);
@@ -261,27 +357,33 @@ int Compilation::build() {
   inputs.weights = weights;
   inputs.outputPath = outputOr(".so");
   inputs.kind = link::kindOf(inputs.outputPath);
-  SmallString<128> header(sys::path::parent_path(inputs.outputPath));
-  sys::path::append(header, program.modelName + ".h");
-  inputs.headerPath = std::string(header);
+  inputs.headerPath = options.header.empty() ? headerBeside(inputs.outputPath) : options.header;
   inputs.mapPath = options.mapPath;
-  if (Error error = link::buildLibrary(inputs))
-    return report(toString(std::move(error)));
-  return 0;
+  Error error = link::buildLibrary(inputs);
+  if (!error)
+    return 0;
+  std::string text = toString(std::move(error));
+  report(text);
+  return StringRef(text).starts_with("cannot write") ? 1 : failInternally("library");
 }
 
 int Compilation::run() {
   if (wants("ast"))
     return printAST();
+  if (sys::fs::is_directory(options.output))
+    return report("expected a file for -o, got the folder '" + options.output + "'");
   context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) { handle(d); });
-  if (!import() || failed(applyDimensions(*module, options.options)) || !bind())
+  if (!import() || failed(host::checkNames(*module)) ||
+      failed(applyDimensions(*module, options.options)) || !bind())
     return 1;
   if (wants("import"))
     return emitText();
   registerPasses();
-  if (!runStages())
+  if (!loadHalide())
     return 1;
+  if (int code = runStages())
+    return code;
   if (wants("kernels") || wants("host") || wants("library"))
     return build();
   return emitText();

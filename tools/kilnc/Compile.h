@@ -14,17 +14,19 @@ namespace kiln {
 
 /// Everything that the command line says.
 struct CompileOptions {
-  std::string input, output, emit = "library", model;
+  std::string input, output, header, emit = "library", model;
+  std::string commandLine; ///< for reproducers
   std::vector<std::pair<std::string, std::string>> sets;
   std::vector<std::string> weights;
   std::string weightsPrefix;
+  std::vector<std::pair<std::string, std::string>> renames; ///< of the weights' names
   bool allowUnusedWeights = false;
   std::vector<std::string> targets = {"native"};
   Options options;
   unsigned jobs = 0;       ///< 0: as many as the machine has
   std::string cacheFolder; ///< empty: no cache
   std::string mapPath;
-  bool remarks = false, progress = false;
+  bool remarks = false, progress = false, checkEach = false;
 };
 
 /// Folders found from the place of the running program, so that an installed prefix can be moved.

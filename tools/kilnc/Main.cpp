@@ -2,6 +2,7 @@
 
 #include "codegen/KernelCache.h"
 #include "tools/kilnc/Compile.h"
+#include "tools/kilnc/Info.h"
 
 #include "passes/Pipeline.h"
 
@@ -15,10 +16,17 @@ using namespace llvm;
 using namespace kiln;
 
 static cl::OptionCategory category("Kiln's options");
-static cl::opt<std::string> input(cl::Positional, cl::desc("MODEL.kiln"), cl::cat(category));
+static cl::opt<std::string> input(cl::Positional,
+                                  cl::desc("MODEL.kiln, IR.mlir (with its .kwts), or - for a model "
+                                           "from standard input"),
+                                  cl::cat(category));
 static cl::opt<std::string>
     output("o", cl::desc("the library (.so, .a, .o); its header stands beside it"),
            cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> header("header",
+                                   cl::desc("the C header (default: beside the library, named by "
+                                            "it: libone.so has one.h)"),
+                                   cl::value_desc("file"), cl::cat(category));
 static cl::list<std::string> weights("weights",
                                      cl::desc("file with trained tensors (.safetensors, .npz, .pt, "
                                               ".pth), also several; or zeros, or random:SEED"),
@@ -26,6 +34,11 @@ static cl::list<std::string> weights("weights",
 static cl::opt<std::string> prefix("weights-prefix",
                                    cl::desc("what stands before each name in the weight files"),
                                    cl::value_desc("text"), cl::cat(category));
+static cl::list<std::string>
+    renames("rename",
+            cl::desc("changes names of the weight files before they are looked up, e.g. --rename "
+                     "'*.gamma=*.weight'; several are tried in order"),
+            cl::value_desc("pattern=replacement"), cl::cat(category));
 static cl::opt<bool> allowUnused("allow-unused-weights",
                                  cl::desc("accept tensors that the model does not read"),
                                  cl::cat(category));
@@ -47,10 +60,9 @@ static cl::list<std::string> targets(
     cl::CommaSeparated, cl::value_desc("name"), cl::cat(category));
 static cl::opt<std::string> emit("emit", cl::desc("stop behind a stage and print it"),
                                  cl::value_desc("stage"), cl::init("library"), cl::cat(category));
-static cl::opt<std::string>
-    level("O", cl::Prefix,
-          cl::desc("0: as written, 1: simplified, 2: fused (default), 3: wider search"),
-          cl::value_desc("level"), cl::init("2"), cl::cat(category));
+static cl::opt<std::string> level("O", cl::Prefix,
+                                  cl::desc("0: as written, 1: simplified, 2: fused (default)"),
+                                  cl::value_desc("level"), cl::init("2"), cl::cat(category));
 static cl::opt<std::string>
     backend("backend", cl::desc("halide or llvm: who generates kernels (default: llvm)"),
             cl::value_desc("name"), cl::cat(category));
@@ -61,12 +73,23 @@ static cl::opt<bool> noCache("no-cache", cl::desc("generate every kernel anew"),
 static cl::opt<bool> remarks("remarks",
                              cl::desc("print every decision of the compiler, with its reason"),
                              cl::cat(category));
+static cl::opt<bool> checkEach("check-each",
+                               cl::desc("run the interpreter after each stage and compare with the "
+                                        "import: a fault names its stage"),
+                               cl::cat(category));
+static cl::opt<bool> listTargets("list-targets", cl::desc("print the processors and stop"),
+                                 cl::cat(category));
+static cl::opt<bool> helpFunctions("help-functions",
+                                   cl::desc("print all primitive functions of the language"),
+                                   cl::cat(category));
 static cl::opt<std::string> map("map",
                                 cl::desc("write a table of the library's sections and symbols"),
                                 cl::value_desc("file"), cl::cat(category));
-static cl::extrahelp
-    example("\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
-            "writes libresnet50.so and resnet50.h, which need nothing but libc.\n");
+static cl::extrahelp example(
+    "\nEXAMPLE:\n  kilnc resnet50.kiln --weights resnet50.safetensors -o libresnet50.so\n"
+    "writes libresnet50.so and resnet50.h, which need nothing but libc.\n\n"
+    "EXIT STATUS: 0 done, 1 something to mend in the model, the weights or the command, 2 a "
+    "fault of kilnc, which then writes a reproducer.\n");
 
 static int userError(const Twine &message) {
   WithColor::error(errs(), "kilnc") << message << "\n";
@@ -88,11 +111,20 @@ static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string
   return true;
 }
 
-static int fill(CompileOptions &options) {
+static int fill(CompileOptions &options, int argc, char **argv) {
   if (input.empty())
     return userError("no model given; try kilnc --help");
   options.input = input;
   options.output = output;
+  options.header = header;
+  for (const std::string &text : renames) {
+    auto [pattern, replacement] = StringRef(text).split('=');
+    if (pattern.empty() || replacement.empty() || replacement.count('*') > pattern.count('*'))
+      return userError(
+          "expected --rename PATTERN=REPLACEMENT with no more '*' on the right, got '" + text +
+          "'");
+    options.renames.push_back({pattern.str(), replacement.str()});
+  }
   options.model = model;
   options.emit = emit;
   for (const std::string &text : sets) {
@@ -106,8 +138,8 @@ static int fill(CompileOptions &options) {
       !readNumbers(fixed, options.options.fix, wrong))
     return userError(wrong);
   if (StringRef(level).getAsInteger(10, options.options.optLevel) || options.options.optLevel < 0 ||
-      options.options.optLevel > 3)
-    return userError("expected -O0, -O1, -O2 or -O3, got '-O" + level + "'");
+      options.options.optLevel > 2)
+    return userError("expected -O0, -O1 or -O2, got '-O" + level + "'");
   if (backend == "halide")
     options.options.backend = Backend::Halide;
   else if (backend == "llvm")
@@ -128,6 +160,9 @@ static int fill(CompileOptions &options) {
   options.jobs = jobs;
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
+  options.checkEach = checkEach;
+  for (int i = 0; i < argc; ++i)
+    options.commandLine += (i ? " " : "") + std::string(argv[i]);
   options.remarks = remarks;
   options.progress = sys::Process::StandardErrIsDisplayed();
   return 0;
@@ -140,12 +175,17 @@ int main(int argc, char **argv) {
   InitializeAllAsmPrinters();
   InitializeAllAsmParsers();
   cl::HideUnrelatedOptions(category);
+  cl::SetVersionPrinter([](raw_ostream &os) { os << versionText() << "\n"; });
   if (!cl::ParseCommandLineOptions(
           argc, argv, "kilnc: compiles a neural network to a native library and a C header\n",
           &errs()))
     return 1;
+  if (listTargets || helpFunctions) {
+    listTargets ? printTargets(outs()) : printFunctions(outs());
+    return 0;
+  }
   CompileOptions options;
-  if (int code = fill(options))
+  if (int code = fill(options, argc, argv))
     return code;
   return compile(options, Installation::find(argv[0]));
 }

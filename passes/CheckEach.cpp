@@ -1,0 +1,174 @@
+//===- CheckEach.cpp - the interpreter between passes ---------------------===//
+
+#include "passes/CheckEach.h"
+
+#include "ir/Interpreter.h"
+#include "ir/KilnDialect.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "mlir/Pass/Pass.h"
+
+#include <cmath>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace mlir;
+
+double kiln::tolerance(DType type) {
+  switch (type) {
+  case DType::F64:
+    return 1e-12;
+  case DType::F32:
+    return 1e-5;
+  case DType::F16:
+    return 4e-3;
+  case DType::BF16:
+    return 3e-2;
+  case DType::F8E4M3:
+    return 0.25;
+  case DType::F8E5M2:
+    return 0.5;
+  default:
+    return 0;
+  }
+}
+
+static Tensor randomTensor(DType type, ArrayRef<int64_t> shape, std::mt19937 &random) {
+  Tensor t(type, shape);
+  auto unit = [&] { return static_cast<double>(random() >> 8) / (1 << 24); };
+  for (double &v : t.floats)
+    v = roundTo(type, 2 * unit() - 1);
+  for (int64_t &v : t.ints)
+    v = type == DType::Bool ? random() % 2 : random() % 4;
+  return t;
+}
+
+/// Arguments at these sizes; nothing if an extent is negative or the function refuses them.
+static std::optional<SmallVector<Tensor>>
+makeArguments(FunctionOpInterface function, const Evaluation &sizes, std::mt19937 &random) {
+  SmallVector<Tensor> arguments;
+  for (Type type : function.getArgumentTypes()) {
+    SmallVector<int64_t> shape;
+    for (const DimExpr &dim : dimsOf(type)) {
+      std::optional<int64_t> extent = sizes.tryValue(dim);
+      if (!extent || *extent < 0)
+        return std::nullopt;
+      shape.push_back(*extent);
+    }
+    arguments.push_back(randomTensor(*dtypeOf(type), shape, random));
+  }
+  ScopedDiagnosticHandler quiet(function.getContext(), [](Diagnostic &) { return success(); });
+  if (failed(bindDimensions(function, arguments)))
+    return std::nullopt;
+  return arguments;
+}
+
+std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
+  auto check = std::make_unique<CheckEach>();
+  for (auto function : module.getOps<FunctionOpInterface>()) {
+    if (!function.isPublic() || function.isExternal() || function->hasTrait<OpTrait::SymbolTable>())
+      continue;
+    std::mt19937 random(1);
+    DimExpr::BoundsMap bounds = declaredBounds(function);
+    size_t made = 0;
+    // All alike first, so that dimensions that must be equal are; then mixtures.
+    for (int attempt = 0; attempt < 64 && made < (bounds.empty() ? 1 : 2); ++attempt) {
+      static constexpr int64_t candidates[] = {3, 5, 8, 2, 1, 7, 16, 0, 32};
+      Evaluation sizes;
+      for (auto &[name, range] : bounds) {
+        int64_t size = candidates[attempt < 9 ? attempt : random() % 9];
+        sizes.dims[name] =
+            std::min(std::max(size, range.lower.value_or(0)), range.upper.value_or(size));
+      }
+      std::optional<SmallVector<Tensor>> arguments = makeArguments(function, sizes, random);
+      if (!arguments)
+        continue;
+      FailureOr<SmallVector<Tensor>> results = interpret(function, *arguments);
+      if (failed(results))
+        return nullptr;
+      check->calls.push_back(
+          {function.getName().str(), std::move(*arguments), std::move(*results)});
+      ++made;
+    }
+    if (!made)
+      return function.emitError("--check-each found no sizes that '")
+                 << function.getName() << "' accepts",
+             nullptr;
+  }
+  return check;
+}
+
+/// The first element that differs, as text; empty if none does.
+static std::string difference(const Tensor &want, const Tensor &got) {
+  if (want.type != got.type || want.shape != got.shape)
+    return "has another type or shape";
+  double largest = 0;
+  for (double v : want.floats)
+    if (std::isfinite(v))
+      largest = std::max(largest, std::fabs(v));
+  for (int64_t i = 0, n = want.numElements(); i < n; ++i) {
+    bool same = want.isFloat() ? std::isnan(want.floats[i]) ? std::isnan(got.floats[i])
+                                 : std::isinf(want.floats[i])
+                                     ? want.floats[i] == got.floats[i]
+                                     : std::fabs(want.floats[i] - got.floats[i]) <=
+                                           tolerance(want.type) * largest
+                               : want.ints[i] == got.ints[i];
+    if (!same)
+      return "differs at element " + std::to_string(i) + ": expected " +
+             std::to_string(want.asDouble(i)) + ", got " + std::to_string(got.asDouble(i));
+  }
+  return "";
+}
+
+LogicalResult CheckEach::compare(ModuleOp module, StringRef stage) const {
+  for (const Call &call : calls) {
+    auto function = module.lookupSymbol<FunctionOpInterface>(call.function);
+    if (!function)
+      return module.emitError("after '") << stage << "' there is no '" << call.function << "'";
+    FailureOr<SmallVector<Tensor>> results = interpret(function, call.arguments);
+    if (failed(results))
+      return function.emitError("after '") << stage << "' the interpreter stops";
+    for (auto [i, want, got] : llvm::enumerate(call.results, *results)) {
+      std::string text = difference(want, got);
+      if (text.empty())
+        continue;
+      InFlightDiagnostic error = function.emitError("after '");
+      error << stage << "' result " << i << " of '" << call.function << "' " << text;
+      for (const Tensor &argument : call.arguments) {
+        error << (&argument == &call.arguments.front() ? " (arguments of shape [" : ", [");
+        llvm::interleaveComma(argument.shape, error);
+        error << "]";
+      }
+      return error << (call.arguments.empty() ? "" : ")");
+    }
+  }
+  return success();
+}
+
+namespace {
+class Instrumentation : public PassInstrumentation {
+public:
+  explicit Instrumentation(bool &failed) : failed(failed) {}
+
+  void runBeforePass(Pass *, Operation *op) override {
+    auto module = dyn_cast<ModuleOp>(op);
+    if (module && !check && !failed)
+      failed = !(check = CheckEach::start(module));
+  }
+  void runAfterPass(Pass *pass, Operation *op) override {
+    auto module = dyn_cast<ModuleOp>(op);
+    if (module && check && !failed)
+      failed = mlir::failed(check->compare(module, pass->getArgument()));
+  }
+
+private:
+  bool &failed;
+  std::unique_ptr<CheckEach> check;
+};
+} // namespace
+
+std::unique_ptr<PassInstrumentation> kiln::checkEachPass(bool &failed) {
+  return std::make_unique<Instrumentation>(failed);
+}
