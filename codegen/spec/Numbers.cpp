@@ -52,7 +52,8 @@ static double decode(uint32_t bits, SmallFloat format) {
   return isNegative ? -value : value;
 }
 
-/// Rounds to nearest even; overflow gives infinity, or the largest number where there is none.
+/// Rounds to nearest even. Where there is no infinity, overflow gives the largest number, and
+/// infinity itself NaN.
 static uint32_t encode(double value, SmallFloat format) {
   int bias = (1 << (format.exponentBits - 1)) - 1;
   uint32_t sign = std::signbit(value) ? 1u << (format.exponentBits + format.mantissaBits) : 0;
@@ -65,7 +66,7 @@ static uint32_t encode(double value, SmallFloat format) {
   if (magnitude == 0)
     return sign;
   if (std::isinf(magnitude))
-    return sign | (format.hasInfinity ? infinity : nan - 1);
+    return sign | (format.hasInfinity ? infinity : nan);
   int exponent = std::max(std::ilogb(magnitude), 1 - bias);
   double scaled = std::nearbyint(std::ldexp(magnitude, format.mantissaBits - exponent));
   // A carry out of the mantissa raises the exponent by itself.
