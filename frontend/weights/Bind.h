@@ -16,7 +16,7 @@ struct BindOptions {
   bool allowUnused = false;         ///< tensors that the model does not read are no error
   /// Patterns with '*' and what the file's names that fit become, '*' standing for what it stood
   /// for; all are tried, in order, each on the outcome of the one before.
-  std::vector<std::pair<std::string, std::string>> renames;
+  std::vector<std::pair<std::string, std::string>> renames = {};
 };
 
 /// Gives every kiln.weight of the module its bytes (attribute `hash`, entry in the weight store).
