@@ -95,8 +95,11 @@ static ExprPtr gelu(const ExprPtr &x, bool byTanh) {
 /// Bounds beyond the type's range do nothing; integers take the whole numbers within.
 static ExprPtr clamp(ExprPtr x, double low, double high) {
   if (!isFloat(x->type)) {
-    low = std::ceil(low);
-    high = std::floor(high);
+    // Bounds outside of the type are its ends.
+    int64_t least = truncateTo(x->type, std::ceil(low));
+    int64_t most = truncateTo(x->type, std::floor(high));
+    x = apply(SpecOp::Max, {x, spec::constant(least, x->type)});
+    return apply(SpecOp::Min, {x, spec::constant(most, x->type)});
   }
   if (low > lowest(x->type))
     x = apply(SpecOp::Max, {x, like(x, low)});

@@ -12,6 +12,13 @@ static double numberOf(Attribute attr) {
   return static_cast<double>(cast<IntegerAttr>(attr).getInt());
 }
 
+/// The number as an integer, exactly if it is given as one.
+static int64_t integerOf(Attribute attr) {
+  if (auto integer = dyn_cast<IntegerAttr>(attr))
+    return integer.getInt();
+  return truncateTo(DType::I64, numberOf(attr));
+}
+
 /// Sets an element to a number given as an i64 or f64 attribute.
 static void setElement(Tensor &t, int64_t i, Attribute attr) {
   if (t.isFloat())
@@ -42,8 +49,12 @@ KILN_INFER(FullOp) {
 LogicalResult FullOp::verify() {
   DType type = *dtypeOf(getType());
   double value = numberOf(getValue());
-  if (!isFloat(type) &&
-      static_cast<double>(wrapTo(type, static_cast<int64_t>(value))) != value) // full-c1
+  auto integer = dyn_cast<IntegerAttr>(getValue());
+  bool isExact = value >= -0x1p63 && value < 0x1p63 &&
+                 static_cast<double>(wrapTo(type, static_cast<int64_t>(value))) == value;
+  if (integer)
+    isExact = wrapTo(type, integer.getInt()) == integer.getInt();
+  if (!isFloat(type) && !isExact) // full-c1
     return emitOpError("expected a value that is exact in ")
            << StringRef(name(type)) << ", got " << value;
   return success();
@@ -89,11 +100,12 @@ KILN_INFER(ArangeOp) {
 KILN_EVALUATE(ArangeOp) {
   Tensor &y = results[0];
   double start = numberOf(getStart()), step = numberOf(getStep());
+  uint64_t first = integerOf(getStart()), by = integerOf(getStep()); // wraps
   for (int64_t i = 0, n = y.numElements(); i < n; ++i) {
     if (y.isFloat())
       y.floats[i] = roundTo(y.type, start + static_cast<double>(i) * step);
     else
-      y.ints[i] = wrapTo(y.type, truncateTo(DType::I64, start) + i * truncateTo(DType::I64, step));
+      y.ints[i] = wrapTo(y.type, static_cast<int64_t>(first + static_cast<uint64_t>(i) * by));
   }
   return success();
 }

@@ -215,9 +215,9 @@ KILN_EVALUATE(ClampOp) {
       double v = x.floats[i];
       results[0].floats[i] = std::isnan(v) ? v : std::fmin(std::fmax(v, low), high);
     } else {
-      int64_t l = truncateTo(DType::I64, std::ceil(low)),
-              h = truncateTo(DType::I64, std::floor(high));
-      results[0].ints[i] = wrapTo(x.type, std::min(std::max(x.ints[i], l), h));
+      // Bounds outside of the type are its ends.
+      int64_t l = truncateTo(x.type, std::ceil(low)), h = truncateTo(x.type, std::floor(high));
+      results[0].ints[i] = std::min(std::max(x.ints[i], l), h);
     }
   }
   return success();
