@@ -260,12 +260,13 @@ void Dumper::write(const Stmt *stmt) {
     import->isFile ? writeQuoted(import->path.text) : void(os << import->path.text);
     os << " as " << import->name.text;
   } else if (auto *constant = dyn_cast<ConstDecl>(stmt)) {
-    os << "const " << constant->name.text << ' ';
+    os << (constant->isPrivate ? "private-const " : "const ") << constant->name.text << ' ';
     write(constant->value);
   } else if (auto *fn = dyn_cast<FnDecl>(stmt)) {
     writeFn(fn);
   } else if (auto *layer = dyn_cast<LayerDecl>(stmt)) {
-    os << (layer->isModel ? "model " : "layer ") << layer->name.text;
+    os << (layer->isPrivate ? "private-" : "") << (layer->isModel ? "model " : "layer ")
+       << layer->name.text;
     writeParameters(layer->parameters);
     writeBody(layer->body);
   } else {

@@ -81,6 +81,7 @@ struct ImportDecl : StmtOf<Stmt::Kind::Import> {
 };
 struct ConstDecl : StmtOf<Stmt::Kind::Const> {
   Ident name;
+  bool isPrivate; ///< hidden from importers
   const Expr *value;
 };
 
@@ -101,7 +102,7 @@ struct Result {
 };
 struct FnDecl : StmtOf<Stmt::Kind::Fn> {
   Ident name;
-  bool isPrivate;
+  bool isPrivate; ///< hidden from importers; in a model, no entry point
   llvm::ArrayRef<Generic> generics;
   llvm::ArrayRef<Parameter> parameters;
   llvm::ArrayRef<Result> results;
@@ -110,7 +111,7 @@ struct FnDecl : StmtOf<Stmt::Kind::Fn> {
 /// A layer or a model. Its body holds MemberDecl, IgnoreDecl, TieDecl, FnDecl, AssignStmt (of
 /// names), IfStmt and ForStmt.
 struct LayerDecl : StmtOf<Stmt::Kind::Layer> {
-  bool isModel;
+  bool isModel, isPrivate; ///< private: hidden from importers
   Ident name;
   llvm::ArrayRef<Parameter> parameters;
   Block body;

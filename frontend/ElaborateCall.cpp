@@ -24,8 +24,8 @@ Value Elaborator::evalCall(const CallExpr *expr) {
         const Module *module = it->second;
         if (!module)
           return Value();
-        if (auto decl = module->decls.find(member->name.text); decl != module->decls.end())
-          return callDecl(decl->second, module, args, expr->range);
+        if (const Stmt *decl = module->exported(member->name.text))
+          return callDecl(decl, module, args, expr->range);
         return evalMember(member);
       }
     Value base = eval(member->base);

@@ -123,12 +123,12 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
     if (auto it = frame->module->imports.find(name->name); it != frame->module->imports.end()) {
       if (!it->second)
         return Value();
-      auto decl = it->second->decls.find(expr->name.text);
-      if (decl == it->second->decls.end())
+      const Stmt *decl = it->second->exported(expr->name.text);
+      if (!decl)
         return fail(expr->name.range, DiagCode::UnknownName,
                     inQuotes(name->name) + " has no " + inQuotes(expr->name.text) +
-                        didYouMean(expr->name.text, it->second->names()));
-      if (auto *constant = dyn_cast<ConstDecl>(decl->second))
+                        didYouMean(expr->name.text, it->second->exportedNames()));
+      if (auto *constant = dyn_cast<ConstDecl>(decl))
         return evalConstant(constant, it->second);
       return fail(expr->range, DiagCode::TypeMismatch,
                   inQuotes(expr->name.text) + " is no value; call it");

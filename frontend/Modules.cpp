@@ -22,6 +22,28 @@ const ast::Ident &declaredName(const ast::Stmt *decl) {
   return cast<ast::RecipeDecl>(decl)->name;
 }
 
+static bool isPrivate(const ast::Stmt *decl) {
+  if (auto *constant = dyn_cast<ast::ConstDecl>(decl))
+    return constant->isPrivate;
+  if (auto *fn = dyn_cast<ast::FnDecl>(decl))
+    return fn->isPrivate;
+  auto *layer = dyn_cast<ast::LayerDecl>(decl);
+  return layer && layer->isPrivate;
+}
+
+const ast::Stmt *Module::exported(StringRef name) const {
+  auto it = decls.find(name);
+  return it == decls.end() || isPrivate(it->second) ? nullptr : it->second;
+}
+
+SmallVector<StringRef> Module::exportedNames() const {
+  SmallVector<StringRef> all;
+  for (const auto &entry : decls)
+    if (!isPrivate(entry.second))
+      all.push_back(entry.first());
+  return all;
+}
+
 SmallVector<StringRef> Module::names() const {
   SmallVector<StringRef> all(decls.keys());
   llvm::append_range(all, imports.keys());

@@ -23,6 +23,10 @@ struct Module {
   llvm::StringMap<const ast::Stmt *> decls; ///< ConstDecl, FnDecl, LayerDecl, RecipeDecl
   llvm::StringMap<const Module *> imports;
   bool complete = false; ///< false while its imports are being loaded
+  /// The declaration of that name, if it is not private.
+  const ast::Stmt *exported(llvm::StringRef name) const;
+  /// Names for "did you mean" where the module is imported.
+  llvm::SmallVector<llvm::StringRef> exportedNames() const;
   /// All names that expressions of the file can use.
   llvm::SmallVector<llvm::StringRef> names() const;
 };

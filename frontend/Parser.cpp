@@ -54,6 +54,15 @@ bool Parser::expectName(Ident &name, StringRef what) {
   return true;
 }
 
+/// Members and named arguments may be called by reserved words: published weights are.
+bool Parser::expectMemberName(Ident &name, StringRef what) {
+  if (!current().isKeyword())
+    return expectName(name, what);
+  name = {current().text, current().range()};
+  advance();
+  return true;
+}
+
 void Parser::skipNewlines() {
   while (accept(TokenKind::Newline))
     ;
@@ -127,6 +136,20 @@ File Parser::parseFile() {
 /// A declaration that may stand in the scope; null after an error, or if none begins here (then no
 /// token is taken).
 const Stmt *Parser::parseDecl(Scope scope) {
+  if (scope == Scope::File && at(TokenKind::kw_private) && peek().isKeyword()) {
+    switch (peek().kind) {
+    case TokenKind::kw_const:
+      advance();
+      return parseConst(/*isPrivate=*/true);
+    case TokenKind::kw_layer:
+      advance();
+      return parseLayer(/*isPrivate=*/true);
+    case TokenKind::kw_fn:
+      return parseFn();
+    default:
+      break;
+    }
+  }
   bool inLayer = scope == Scope::Layer || scope == Scope::Model, inFile = scope == Scope::File;
   switch (current().kind) {
   case TokenKind::kw_import:
@@ -178,7 +201,7 @@ const Stmt *Parser::parseImport() {
                                 path, isFile, name);
 }
 
-const Stmt *Parser::parseConst() {
+const Stmt *Parser::parseConst(bool isPrivate) {
   SMLoc start = current().loc();
   advance();
   Ident name;
@@ -188,10 +211,10 @@ const Stmt *Parser::parseConst() {
   if (!value)
     return nullptr;
   return arena.make<ConstDecl>(StmtOf<Stmt::Kind::Const>{{Stmt::Kind::Const, rangeFrom(start)}},
-                               name, value);
+                               name, isPrivate, value);
 }
 
-const Stmt *Parser::parseLayer() {
+const Stmt *Parser::parseLayer(bool isPrivate) {
   SMLoc start = current().loc();
   bool isModel = at(TokenKind::kw_model);
   advance();
@@ -205,7 +228,7 @@ const Stmt *Parser::parseLayer() {
   if (!parseBlock(isModel ? Scope::Model : Scope::Layer, body))
     return nullptr;
   return arena.make<LayerDecl>(StmtOf<Stmt::Kind::Layer>{{Stmt::Kind::Layer, rangeFrom(start)}},
-                               isModel, name, parameters, body);
+                               isModel, isPrivate, name, parameters, body);
 }
 
 const Stmt *Parser::parseRecipe() {
@@ -341,7 +364,7 @@ const Stmt *Parser::parseMember() {
                                                  : MemberKind::State;
   advance();
   Ident name;
-  if (!expectName(name, "a name after " + inQuotes(previous().text)) ||
+  if (!expectMemberName(name, "a name after " + inQuotes(previous().text)) ||
       !expect(TokenKind::Colon, "and a type after the name"))
     return nullptr;
   const Type *type = parseType();

@@ -158,7 +158,7 @@ const Expr *Parser::parsePostfix() {
       expr = parseIndex(expr);
     } else if (accept(TokenKind::Dot)) {
       Ident name;
-      if (!expectName(name, "a member's name after '.'"))
+      if (!expectMemberName(name, "a member's name after '.'"))
         return nullptr;
       expr = makeExpr<MemberExpr>({expr->range.Start, name.range.End}, depthOf(expr), expr, name);
     } else {
@@ -173,8 +173,9 @@ const Expr *Parser::parseCall(const Expr *callee) {
   unsigned parts = depthOf(callee);
   bool parsed = parseList(TokenKind::RightParen, "after the arguments", [&] {
     Argument argument{};
-    if (at(TokenKind::Identifier) && peek().is(TokenKind::Equal)) {
-      if (!expectName(argument.name, "an argument's name") || !checkUnique(list, argument.name))
+    if ((at(TokenKind::Identifier) || current().isKeyword()) && peek().is(TokenKind::Equal)) {
+      if (!expectMemberName(argument.name, "an argument's name") ||
+          !checkUnique(list, argument.name))
         return false;
       advance();
     } else if (!list.empty() && !list.back().name.text.empty()) {

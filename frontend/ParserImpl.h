@@ -55,6 +55,7 @@ private:
   bool acceptWord(llvm::StringRef word);
   bool expect(TokenKind kind, llvm::StringRef where);
   bool expectName(ast::Ident &name, llvm::StringRef what);
+  bool expectMemberName(ast::Ident &name, llvm::StringRef what);
   void skipNewlines();
   void skipStatement();
   bool reportUnexpected(const llvm::Twine &expected);
@@ -109,9 +110,9 @@ private:
   // Declarations (Parser.cpp).
   const ast::Stmt *parseDecl(Scope scope);
   const ast::Stmt *parseImport();
-  const ast::Stmt *parseConst();
+  const ast::Stmt *parseConst(bool isPrivate = false);
   const ast::Stmt *parseFn();
-  const ast::Stmt *parseLayer();
+  const ast::Stmt *parseLayer(bool isPrivate = false);
   const ast::Stmt *parseRecipe();
   const ast::Stmt *parseMember();
   const ast::Stmt *parseIgnore();

@@ -52,6 +52,9 @@ bool Parser::parseBlock(Scope scope, Block &body) {
 }
 
 const Stmt *Parser::parseStmt(Scope scope) {
+  bool inLayer = scope == Scope::Layer || scope == Scope::Model;
+  if (inLayer && current().isKeyword() && peek().is(TokenKind::Equal))
+    return parseAssign(scope);
   if (current().isKeyword()) {
     size_t before = position;
     const Stmt *decl = parseDecl(scope);
@@ -110,8 +113,13 @@ bool Parser::parseExprs(SmallVectorImpl<const Expr *> &into) {
 const Stmt *Parser::parseAssign(Scope scope) {
   SMLoc start = current().loc();
   SmallVector<const Expr *> targets;
-  if (!parseExprs(targets))
+  if (current().isKeyword() && peek().is(TokenKind::Equal)) { // a member called by a reserved word
+    Ident name;
+    expectMemberName(name, "a name");
+    targets.push_back(makeExpr<NameExpr>(name.range, 0, name.text));
+  } else if (!parseExprs(targets)) {
     return nullptr;
+  }
   if (!at(TokenKind::Equal)) {
     if (!at(TokenKind::Newline) && !at(TokenKind::RightBrace))
       reportUnexpected("'='");

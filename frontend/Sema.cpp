@@ -226,11 +226,18 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
 void Resolver::visitMember(const MemberExpr *member) {
   if (auto *name = dyn_cast<NameExpr>(member->base); name && !scope.contains(name->name))
     if (auto it = module.imports.find(name->name); it != module.imports.end()) {
-      if (it->second && !it->second->decls.contains(member->name.text))
-        diags.error(
-            member->name.range, DiagCode::UnknownName,
-            inQuotes(name->name) + " has no " + inQuotes(member->name.text) +
-                didYouMean(member->name.text, SmallVector<StringRef>(it->second->decls.keys())));
+      const Module *imported = it->second;
+      if (imported && !imported->exported(member->name.text)) {
+        auto hidden = imported->decls.find(member->name.text);
+        auto &error =
+            diags.error(member->name.range, DiagCode::UnknownName,
+                        inQuotes(name->name) + " has no " + inQuotes(member->name.text) +
+                            (hidden == imported->decls.end()
+                                 ? didYouMean(member->name.text, imported->exportedNames())
+                                 : std::string(" for importers")));
+        if (hidden != imported->decls.end())
+          error.note(declaredName(hidden->second).range, "it is private to its file");
+      }
       return;
     }
   visit(member->base);

@@ -163,6 +163,9 @@ KILN_EVALUATE(VarOp) {
   const Tensor &x = *operands[0];
   double count = static_cast<double>(groupSize(x, getAxis()));
   std::vector<double> mean(results[0].floats.size(), 0);
+  if (count == 0) // 0 / 0, as NumPy's
+    std::fill(results[0].floats.begin(), results[0].floats.end(),
+              std::numeric_limits<double>::quiet_NaN());
   forEachGroup(x, getAxis(), [&](int64_t g, int64_t i) { mean[g] += x.floats[i] / count; });
   forEachGroup(x, getAxis(), [&](int64_t g, int64_t i) {
     results[0].floats[g] += (x.floats[i] - mean[g]) * (x.floats[i] - mean[g]) / count;

@@ -30,8 +30,8 @@ def Kiln_MinOp : Kiln_Reduction<"min", "the least element; NaN if there is one",
                                 [DeclareOpInterfaceMethods<Kiln_Requiring>]>;
 def Kiln_AnyOp : Kiln_Reduction<"any", "whether an element is true (false if empty)">;
 def Kiln_AllOp : Kiln_Reduction<"all", "whether all elements are true (true if empty)">;
-def Kiln_VarOp : Kiln_Reduction<"var", "the variance, divided by the count">;
-def Kiln_LogSumExpOp : Kiln_Reduction<"logsumexp", "log of the sum of exponentials">;
+def Kiln_VarOp : Kiln_Reduction<"var", "the variance, divided by the count (NaN if empty)">;
+def Kiln_LogSumExpOp : Kiln_Reduction<"logsumexp", "log of the sum of exponentials (-inf if empty)">;
 
 class Kiln_ArgReduction<string mnemonic, string what>
     : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis, *, keepdims: bool = false)", "RowWise", perOperand,

@@ -13,6 +13,8 @@
 #include "mlir/IR/Remarks.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
+#include <limits>
+
 using namespace mlir;
 using namespace kiln;
 using namespace kiln::ir;
@@ -76,6 +78,23 @@ struct ExpandVariance : OpRewritePattern<VarOp> {
   }
 };
 
+/// The value with a border of -inf along those of the axes that may be empty: its largest element
+/// exists and is the value's.
+Value notEmpty(const Build &b, Value x, ArrayRef<int64_t> axes) {
+  Dims dims = dimsOf(x.getType()), border(2 * dims.size(), 0);
+  DimExpr::BoundsMap bounds = enclosingBounds(b.builder.getBlock()->getParentOp());
+  bool any = false;
+  for (int64_t axis : axes) {
+    std::optional<int64_t> least = dims[axis].bounds(bounds).lower;
+    if (least && *least > 0)
+      continue;
+    border[2 * axis + 1] = 1;
+    any = true;
+  }
+  auto value = b.builder.getF64FloatAttr(-std::numeric_limits<double>::infinity());
+  return any ? b.make<PadOp>(x, b.dims(border), value) : x;
+}
+
 /// log(sum(exp(x - m))) + m, where m is the largest element, or 0 where that is infinite.
 struct ExpandLogSumExp : OpRewritePattern<LogSumExpOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -83,7 +102,8 @@ struct ExpandLogSumExp : OpRewritePattern<LogSumExpOp> {
     Build b{rewriter, op.getLoc()};
     Value x = op.getX();
     Type element = b.elementOf(x);
-    Value top = b.make<MaxOp>(x, op.getAxisAttr(), rewriter.getBoolAttr(true));
+    Value top =
+        b.make<MaxOp>(notEmpty(b, x, op.getAxis()), op.getAxisAttr(), rewriter.getBoolAttr(true));
     Dims kept = dimsOf(top.getType()), result = dimsOf(op.getType());
     Value size = b.make<AbsOp>(top);
     Value infinite =
