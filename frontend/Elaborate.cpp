@@ -312,7 +312,13 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
         used.insert(*dim->asSymbol());
     }
     ok &= dtype.has_value() && !parameter.defaultValue;
-    inputs.push_back(ir::tensorType(&context, dtype.value_or(DType::F32), dims));
+    DType element = dtype.value_or(DType::F32);
+    inputs.push_back(ir::tensorType(&context, element, dims));
+    if (!fitsMemory(element, dims)) {
+      fail(type->range, DiagCode::InvalidValue,
+           "an argument is expected to take less than 1 TiB, got " + ir::typeText(inputs.back()));
+      ok = false;
+    }
     names.push_back(builder.getDictionaryAttr(
         builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
   }

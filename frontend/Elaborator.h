@@ -75,6 +75,7 @@ private:
   void assign(const ast::AssignStmt *stmt);
   void bind(const ast::Expr *target, Value value);
   void declareMember(llvm::StringRef name, llvm::SMRange place, Value value);
+  static bool fitsMemory(DType type, llvm::ArrayRef<DimExpr> dims);
   void declareWeight(const ast::MemberDecl *decl);
   void forEach(const ast::ForClause &clause, llvm::function_ref<bool()> body);
   std::optional<bool> condition(const ast::Expr *expr);

@@ -98,6 +98,13 @@ mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::Valu
     made->erase();
     return report();
   }
+  for (mlir::Type type : made->getResultTypes())
+    if (!fitsMemory(*ir::dtypeOf(type), ir::dimsOf(type))) {
+      fail(place, DiagCode::InvalidValue,
+           inQuotes(op.stripDialect()) + ": a tensor is expected to take less than 1 TiB, got " +
+               ir::typeText(type));
+      return nullptr;
+    }
   for (const Requirement &requirement : ir::requirementsOf(made))
     if (!require(requirement, place, {}, DiagCode::OpError))
       return nullptr;

@@ -47,6 +47,16 @@ const WeightView *WeightStore::find(llvm::StringRef hash) const {
   return it == entries.end() ? nullptr : &it->second.view;
 }
 
+void WeightStore::keepOnly(const llvm::StringSet<> &hashes) {
+  std::lock_guard lock(mutex);
+  llvm::SmallVector<llvm::StringRef> others;
+  for (const auto &entry : entries)
+    if (!hashes.contains(entry.first()))
+      others.push_back(entry.first());
+  for (llvm::StringRef hash : others)
+    entries.erase(hash);
+}
+
 void WeightStore::dropPages(llvm::StringRef hash) {
   const WeightView *view = find(hash);
   if (!view)

@@ -13,6 +13,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <memory>
 #include <mutex>
@@ -40,6 +41,8 @@ public:
   std::string addOwned(DType type, llvm::ArrayRef<int64_t> shape, std::vector<uint8_t> bytes);
   /// The tensor of a hash; null if there is none. Valid as long as the store.
   const WeightView *find(llvm::StringRef hash) const;
+  /// Forgets all other tensors: their views end here.
+  void keepOnly(const llvm::StringSet<> &hashes);
   /// Tells the kernel that the pages behind the entry are not needed soon (mapped entries only).
   void dropPages(llvm::StringRef hash);
 

@@ -13,6 +13,8 @@
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <cstring>
+
 using namespace mlir;
 using namespace kiln;
 using namespace kiln::ir;
@@ -49,6 +51,35 @@ bool dependsOnCall(Operation *op) {
 int64_t bytesOf(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
   return type.getNumElements() * byteSize(*dtypeOf(type));
+}
+
+/// Largest tensor that folding makes on the way, in elements: more is left to the library.
+constexpr int64_t maxFoldedElements = int64_t(1) << 28;
+
+/// Bytes of a permuted tensor of dense rows; elements stay as they are.
+std::vector<uint8_t> permuteBytes(ArrayRef<uint8_t> from, int64_t size, ArrayRef<int64_t> shape,
+                                  ArrayRef<int64_t> axes) {
+  std::vector<uint8_t> to(from.size());
+  SmallVector<int64_t> strides(shape.size(), size), extents, steps;
+  for (size_t i = shape.size(); i-- > 1;)
+    strides[i - 1] = strides[i] * shape[i];
+  for (int64_t axis : axes) {
+    extents.push_back(shape[axis]);
+    steps.push_back(strides[axis]);
+  }
+  SmallVector<int64_t> index(axes.size(), 0);
+  int64_t position = 0;
+  for (size_t at = 0; at < to.size(); at += size) {
+    std::memcpy(&to[at], &from[position], size);
+    for (size_t d = axes.size(); d-- > 0;) {
+      position += steps[d];
+      if (++index[d] < extents[d])
+        break;
+      position -= steps[d] * extents[d];
+      index[d] = 0;
+    }
+  }
+  return to;
 }
 
 class Folder {
@@ -90,7 +121,8 @@ private:
       auto weight = symbols.lookup<WeightOp>(get.getWeight());
       return weight && weight.getHash() && store.find(*weight.getHash());
     }
-    if (!isa<Evaluable>(op) || !staticShape(op->getResult(0).getType()) || dependsOnCall(op))
+    if (!isa<Evaluable>(op) || !staticShape(op->getResult(0).getType()) || dependsOnCall(op) ||
+        cast<ShapedType>(op->getResult(0).getType()).getNumElements() > maxFoldedElements)
       return false;
     return llvm::all_of(op->getOperands(), [&](Value v) {
       return v.getDefiningOp() && known.contains(v.getDefiningOp());
@@ -119,13 +151,36 @@ private:
           return failure();
       return success();
     }
+    if (std::optional<std::vector<uint8_t>> bytes = moved(op)) {
+      replace(op, std::move(*bytes), first);
+      return success();
+    }
     values.clear();
     const Tensor *value = evaluate(op);
     if (!value)
       return failure();
-    replace(op, *value, first);
+    std::vector<uint8_t> bytes(bytesOf(op->getResult(0)));
+    value->toBytes(bytes.data());
     values.clear();
+    replace(op, std::move(bytes), first);
     return success();
+  }
+
+  /// The value of permutes and reshapes of a weight, without the interpreter's f64 in between:
+  /// large weights of classifiers are turned like this.
+  std::optional<std::vector<uint8_t>> moved(Operation *op) {
+    if (auto get = dyn_cast<GetOp>(op)) {
+      ArrayRef<uint8_t> bytes =
+          store.find(*symbols.lookup<WeightOp>(get.getWeight()).getHash())->bytes;
+      return std::vector<uint8_t>(bytes.begin(), bytes.end());
+    }
+    if (!isa<ReshapeOp, PermuteOp>(op))
+      return std::nullopt;
+    std::optional<std::vector<uint8_t>> bytes = moved(op->getOperand(0).getDefiningOp());
+    if (auto permute = dyn_cast<PermuteOp>(op); permute && bytes)
+      return permuteBytes(*bytes, byteSize(*dtypeOf(permute.getType())),
+                          permute.getX().getType().getShape(), permute.getAxes());
+    return bytes;
   }
 
   void collectLeaves(Operation *op, llvm::SmallSetVector<Operation *, 4> &leaves) {
@@ -160,9 +215,7 @@ private:
     return (values[op] = std::move(result)).get();
   }
 
-  void replace(Operation *op, const Tensor &value, GetOp first) {
-    std::vector<uint8_t> bytes(bytesOf(op->getResult(0)));
-    value.toBytes(bytes.data());
+  void replace(Operation *op, std::vector<uint8_t> bytes, GetOp first) {
     auto type = cast<RankedTensorType>(op->getResult(0).getType());
     OpBuilder builder(op);
     Value folded;
@@ -170,7 +223,7 @@ private:
       folded = ConstantOp::create(builder, op->getLoc(), type, constantOf(type, bytes));
     else
       folded = GetOp::create(builder, op->getLoc(), type,
-                             addWeight(op, value, std::move(bytes), first).getSymName());
+                             addWeight(op, std::move(bytes), first).getSymName());
     op->getResult(0).replaceAllUsesWith(folded);
   }
 
@@ -182,16 +235,15 @@ private:
         type, ArrayRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
   }
 
-  WeightOp addWeight(Operation *op, const Tensor &value, std::vector<uint8_t> bytes, GetOp first) {
-    std::string hash = store.addOwned(value.type, value.shape, std::move(bytes));
+  WeightOp addWeight(Operation *op, std::vector<uint8_t> bytes, GetOp first) {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    std::string hash = store.addOwned(*dtypeOf(type), type.getShape(), std::move(bytes));
     WeightOp &weight = byHash[hash];
     if (!weight) {
       StringRef base = first ? first.getWeight().split(".folded").first : StringRef("constant");
       std::string name = (base + ".folded").str();
       OpBuilder builder(module.getBodyRegion());
-      weight = WeightOp::create(builder, op->getLoc(), name,
-                                cast<TensorType>(op->getResult(0).getType()),
-                                builder.getStringAttr(hash));
+      weight = WeightOp::create(builder, op->getLoc(), name, type, builder.getStringAttr(hash));
       if (first)
         weight->moveAfter(symbols.lookup(first.getWeight()));
       symbols.insert(weight);

@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/SmallPtrSet.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Pass.h"
@@ -62,6 +63,7 @@ private:
   bool readIR();
   bool loadHalide();
   int runStages();
+  void dropWeights();
   int failInternally(StringRef where);
   int emitText();
   int emitTo(function_ref<void(raw_ostream &)> write);
@@ -186,6 +188,15 @@ static StringRef stageOf(mlir::ModuleOp module) {
   return stage;
 }
 
+/// Frees what only earlier forms of the module read.
+void Compilation::dropWeights() {
+  StringSet<> used;
+  for (auto weight : module->getOps<ir::WeightOp>())
+    if (weight.getHash())
+      used.insert(*weight.getHash());
+  context.getLoadedDialect<ir::KilnDialect>()->getWeights().keepOnly(used);
+}
+
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
@@ -204,6 +215,7 @@ int Compilation::runStages() {
       manager.enableTiming();
     if (failed(manager.run(*module)) || (check && failed(check->compare(*module, stage.name))))
       return failInternally(stage.name);
+    dropWeights();
     if (wants(stage.name))
       break;
   }
