@@ -30,8 +30,9 @@ struct GenerateOptions {
 mlir::FailureOr<llvm::StringMap<host::KernelEntry>> lowerKernels(mlir::ModuleOp module);
 
 /// Generates every distinct kernel for every target, in parallel, through the cache. The generator
-/// is the one that `choose` wrote on the kernel; a spec that Halide has no template for is LLVM's.
-/// `generators` gets the names of those used, for the library's version.
+/// is the one that `choose` wrote on the kernel; a spec that Halide has no template for, or fails
+/// at in any way, is LLVM's, with a missed remark at the kernel. `generators` gets the names of
+/// those used, for the library's version.
 llvm::Expected<std::vector<link::TargetKernels>>
 generateKernels(mlir::ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels,
                 const GenerateOptions &options, std::string &generators);

@@ -96,6 +96,8 @@ static Reply guarded(std::string_view text, const char *symbol, const char *targ
     reply.message = problem.what();
   } catch (const std::exception &problem) {
     reply.message = problem.what();
+  } catch (const Halide::Error &problem) { // no std::exception
+    reply.message = problem.what();
   } catch (...) {
     reply.message = "unknown error of Halide";
   }
@@ -165,6 +167,9 @@ static Reply inChild(std::string_view text, const char *symbol, const char *targ
   }
   pid_t child = fork();
   if (child == 0) {
+    // Halide's warnings, and the words of an abort, are not the compiler's.
+    if (int nowhere = open("/dev/null", O_WRONLY); nowhere >= 0)
+      dup2(nowhere, STDERR_FILENO);
     send(ends[1], guarded(text, symbol, target));
     _exit(0);
   }

@@ -75,14 +75,24 @@ template <typename F> static HExpr wrapping(const HExpr &a, const HExpr &b, F ap
   return apply(a, b);
 }
 
+/// By the bits: Halide and its fast-math flags may take is_nan for false.
+static HExpr isNaN(const HExpr &x) {
+  Halide::Type bits = Halide::UInt(x.type().bits());
+  HExpr one = Halide::Internal::make_one(bits);
+  int mantissa = x.type().is_bfloat()    ? 7
+                 : x.type().bits() == 16 ? 10
+                 : x.type().bits() == 32 ? 23
+                                         : 52;
+  HExpr infinity = (one << (x.type().bits() - 1)) - (one << mantissa);
+  return (Halide::reinterpret(bits, x) & ((one << (x.type().bits() - 1)) - one)) > infinity;
+}
+
 static HExpr extreme(const HExpr &a, const HExpr &b, bool isMax) {
   if (!a.type().is_float())
     return isMax ? Halide::max(a, b) : Halide::min(a, b);
   if (Halide::Internal::is_const(b))
     return isMax ? select(a < b, b, a) : select(b < a, b, a);
-  if (Halide::Internal::is_const(a))
-    return isMax ? select(b <= a, a, b) : select(a <= b, a, b);
-  return select((isMax ? a < b : b < a) || Halide::is_nan(b), b, a);
+  return select((isMax ? a < b : b < a) || isNaN(b), b, a);
 }
 
 HExpr halide::combine(Combiner combiner, const HExpr &kept, const HExpr &item, bool isStrict) {
@@ -120,7 +130,7 @@ static HExpr toInteger(const HExpr &x, Halide::Type to) {
   HExpr bound = Halide::Internal::make_const(x.type(), high);
   HExpr isHigh = x >= bound;
   HExpr inside = select(x > lowest && !isHigh, x, lowest);
-  return select(Halide::is_nan(x), Halide::Internal::make_zero(to),
+  return select(isNaN(x), Halide::Internal::make_zero(to),
                 select(isHigh, to.max(), Halide::cast(to, Halide::trunc(inside))));
 }
 
@@ -134,14 +144,15 @@ static HExpr convert(const HExpr &x, Halide::Type to) {
     HExpr wide = from.bits() < 32 ? Halide::cast<float>(x) : x;
     return toInteger(wide, to);
   }
+  if (from == Halide::Float(64) && to.is_float() && to.bits() == 16)
+    throw Unsupported("a conversion from f64 to 16 bits");
   return Halide::cast(to, x);
 }
 
 static HExpr floorDivide(const HExpr &a, const HExpr &b, bool wantsRemainder) {
-  if (a.type().is_float()) {
-    HExpr quotient = Halide::floor(a / b);
-    return wantsRemainder ? a - b * quotient : quotient;
-  }
+  // The remainder is exact, which a quotient in floats does not give.
+  if (a.type().is_float())
+    throw Unsupported("a remainder or floored quotient of floats");
   // Halide's remainder is never negative; ours has the sign of the divisor.
   HExpr rest = a % b;
   if (!a.type().is_int())
@@ -196,7 +207,8 @@ static HExpr apply2(Op op, const HExpr &a, const HExpr &b, bool isStrict) {
   case Op::Lt:
     return a < b;
   case Op::Le:
-    return a <= b;
+    // Halide turns a <= b into !(b < a), which holds of NaN.
+    return a.type().is_float() ? a <= b && !isNaN(a) && !isNaN(b) : a <= b;
   default:
     throw Unsupported("transcendental functions must be expanded first");
   }

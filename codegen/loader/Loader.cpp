@@ -6,6 +6,7 @@
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -75,6 +76,25 @@ static void setTarget(llvm::Module &module, llvm::StringRef name) {
   }
 }
 
+/// An instruction that becomes a call of a library function that a program lacks, or "": the
+/// bitcode does not name these functions.
+static std::string hiddenCall(const llvm::Module &module) {
+  for (const llvm::Function &function : module) {
+    if (function.getName().starts_with("llvm.convert.to.fp16.f64") && !function.use_empty())
+      return "a conversion from f64 to f16";
+    for (const llvm::Instruction &instruction : llvm::instructions(function)) {
+      bool narrows = instruction.getOpcode() == llvm::Instruction::FPTrunc &&
+                     instruction.getOperand(0)->getType()->getScalarType()->isDoubleTy() &&
+                     instruction.getType()->getScalarSizeInBits() == 16;
+      if (narrows)
+        return "a conversion from f64 to 16 bits";
+      if (instruction.getOpcode() == llvm::Instruction::FRem)
+        return "a remainder of floats";
+    }
+  }
+  return "";
+}
+
 Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symbol,
                               llvm::StringRef target, llvm::LLVMContext &context) const {
   auto run = reinterpret_cast<decltype(&kiln_halide_generate)>(generateFunction);
@@ -105,6 +125,9 @@ Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symb
   problem = normalise(*module, symbol);
   if (!problem.empty())
     return failed(1, "the kernel refers to '" + problem + "'");
+  problem = hiddenCall(*module);
+  if (!problem.empty())
+    return failed(1, "the kernel needs a library function for " + problem);
   if (llvm::verifyModule(*module))
     return failed(2, "the generated module is malformed");
   Generated result;
