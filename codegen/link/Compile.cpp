@@ -1,6 +1,8 @@
 //===- Compile.cpp - one LLVM module of a library to an object ------------===//
 #include "codegen/link/Compile.h"
 
+#include "codegen/llvm/SingleLanes.h"
+
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Analysis/CGSCCPassManager.h"
 #include "llvm/Analysis/LoopAnalysisManager.h"
@@ -200,6 +202,7 @@ void emitObject(Module &module, TargetMachine &machine, raw_pwrite_stream &os) {
   for (Function &function : module)
     if (!function.isDeclaration() && isHostCode(function))
       cleanUp.run(function, functions);
+  codegen::storeSingleLanes(module);
   legacy::PassManager codegen;
   machine.addPassesToEmitFile(codegen, os, nullptr, CodeGenFileType::ObjectFile);
   codegen.run(module);

@@ -2,6 +2,7 @@
 
 #include "codegen/llvm/Generate.h"
 #include "codegen/llvm/Emitter.h"
+#include "codegen/llvm/SingleLanes.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/Verifier.h"
@@ -74,6 +75,7 @@ static void optimise(Module &module, TargetMachine &machine, int optLevel) {
   builder.crossRegisterProxies(loops, functions, graphs, modules);
   OptimizationLevel level = optLevel == 0 ? OptimizationLevel::O1 : OptimizationLevel::O2;
   builder.buildPerModuleDefaultPipeline(level).run(module, modules);
+  storeSingleLanes(module);
 }
 
 Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,

@@ -227,6 +227,24 @@ TEST(LLVMRows, Casts) {
     }
 }
 
+// The last vector holds one element, as the compiler knows: no store may be wider than that.
+TEST(LLVMRows, CastsOfOneElementOver) {
+  for (int64_t extent : {1, 9, 17, 33, 65})
+    for (int from = 0; from < numDTypes; ++from) {
+      KernelSpec spec;
+      DType source = static_cast<DType>(from);
+      spec.operands = {operand("x", source, {extent})};
+      for (int to = 0; to < numDTypes; ++to) {
+        std::string name = "o" + std::to_string(to);
+        DType type = static_cast<DType>(to);
+        spec.operands.push_back(output(name, type, {extent}));
+        ExprPtr x = readAt("x", source, {0});
+        spec.stages.push_back(pointwise(name, type, {extent}, cast(cast(x, F32), type)));
+      }
+      expectEqual(spec, {}, 0);
+    }
+}
+
 TEST(LLVMRows, LargeWorkIsShared) {
   KernelSpec spec;
   spec.operands = {operand("x", F32, {300000}), output("y", F32, {300000})};
