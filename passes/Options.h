@@ -19,6 +19,7 @@ enum class Backend : uint8_t { Automatic, Halide, LLVM };
 struct Options {
   int optLevel = 2;                     ///< -O0 … -O2
   Backend backend = Backend::Automatic; ///< --backend
+  std::string target = "native";        ///< whose measurements decide between the generators
   bool halideAvailable = true;          ///< whether the plug-in was found
   std::map<std::string, int64_t> fix;   ///< --fix N=1: dimensions that become numbers
   std::map<std::string, int64_t> max;   ///< --max N=64: upper bounds of dimensions

@@ -71,10 +71,12 @@ def Choose : Kiln_Pass<"kiln-choose"> {
   let summary = "picks each kernel's generator and template";
   let description = [{
     Writes `kiln.generator` and `kiln.template` on each kernel, by its anchor's role and the facts of its
-    operands. A kernel that no template fits goes to the LLVM generator.
+    operands. A kernel that no template fits goes to the LLVM generator. Left to itself (`auto`), a kernel
+    goes to Halide where a similar one was measured to be faster on the target.
   }];
   let options = [Option<"generator", "generator", "std::string", "\"halide\"",
-                        "halide where it has a template, or llvm">];
+                        "halide where it has a template, llvm, or auto">,
+                 Option<"target", "target", "std::string", "\"native\"", "whose measurements count">];
 }
 
 def Pack : Kiln_Pass<"kiln-pack"> {

@@ -29,9 +29,10 @@ static std::string passesOf(StringRef stage, const Options &options) {
   if (stage == "fuse")
     return fused ? "kiln-fuse" : "kiln-outline";
   if (stage == "choose") {
-    // Unasked, LLVM generates: it measured better on every model (README.md).
-    bool halide = optimised && options.halideAvailable && options.backend == Backend::Halide;
-    std::string choose = std::string("kiln-choose{generator=") + (halide ? "halide" : "llvm") + "}";
+    bool halide = optimised && options.halideAvailable && options.backend != Backend::LLVM;
+    StringRef generator = !halide ? "llvm" : options.backend == Backend::Halide ? "halide" : "auto";
+    std::string choose =
+        ("kiln-choose{generator=" + generator + " target=" + options.target + "}").str();
     return optimised ? choose + ",kiln-pack" : choose;
   }
   return stage == "plan" ? "kiln-plan" : "";

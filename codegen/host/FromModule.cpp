@@ -4,6 +4,7 @@
 #include "codegen/host/Reserved.h"
 
 #include "ir/KilnOps.h"
+#include "ir/Place.h"
 #include "ir/Requirements.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -30,18 +31,13 @@ std::string host::snakeCase(StringRef name) {
   return out;
 }
 
-/// "model.kiln:12" of the innermost place in the user's file.
+/// "model.kiln:12" of the user's place; empty without one.
 static std::string locationText(Location loc) {
-  std::string text;
-  loc->walk([&](Location inner) {
-    auto file = dyn_cast<FileLineColLoc>(inner);
-    if (!file)
-      return WalkResult::advance();
-    text = (llvm::sys::path::filename(file.getFilename().getValue()) + ":" + Twine(file.getLine()))
-               .str();
-    return WalkResult::interrupt();
-  });
-  return text;
+  FileLineColLoc place = placeOf(loc);
+  return place ? (llvm::sys::path::filename(place.getFilename().getValue()) + ":" +
+                  Twine(place.getLine()))
+                     .str()
+               : "";
 }
 
 static DimExpr bytesOf(Type type) {

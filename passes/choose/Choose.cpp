@@ -3,14 +3,18 @@
 // Needs: kernels and launches (after kiln-fuse or kiln-outline).
 // Guarantees: every kernel has `kiln.generator` ("halide" or "llvm") and `kiln.template`, a row of
 // ir/target/Templates.def, if one fits; without one the generator is "llvm".
-// Reports: a remark a kernel with the choice and its reason.
+// Reports: a remark a kernel with the choice, its reason and what decides its time.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Passes.h"
 #include "passes/choose/Weights.h"
 
+#include "ir/target/Measured.h"
+#include "ir/target/Target.h"
+
 #include "mlir/IR/Remarks.h"
+#include "llvm/Support/Format.h"
 
 namespace kiln::passes {
 #define GEN_PASS_DEF_CHOOSE
@@ -70,8 +74,60 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
   }
 }
 
+/// The extents' product, where a dimension that a call gives counts as 1.
+int64_t sizeOf(ArrayRef<DimExpr> dims) {
+  return numElements(dims)
+      .evaluate([](std::string_view) { return std::optional<int64_t>(1); })
+      .value_or(1);
+}
+
+/// What decides the time of the kernel's code.
+target::KernelShape shapeOf(KernelOp kernel, StringRef templateName) {
+  target::KernelShape shape{std::string_view(templateName), 1, 1, 1, 1, 1};
+  Operation *anchor = anchorOf(kernel);
+  SmallVector<DimExpr> result =
+      dimsOf(anchor ? anchor->getResult(0).getType() : kernel.getResultTypes()[0]);
+  if (!result.empty()) {
+    shape.columns = sizeOf(result.back());
+    shape.rows = sizeOf(ArrayRef(result).drop_back());
+  }
+  auto window = [&](ArrayRef<int64_t> strides, int64_t taps) {
+    shape.taps = taps;
+    shape.stride = std::max(strides[0], strides[1]);
+  };
+  if (auto conv = dyn_cast_or_null<Conv2dOp>(anchor)) {
+    SmallVector<DimExpr> weight = dimsOf(conv.getWeight().getType());
+    shape.depth = sizeOf(ArrayRef(weight).drop_front());
+    window(conv.getStride(), sizeOf({weight[1], weight[2]}));
+  } else if (auto matmul = dyn_cast_or_null<MatmulOp>(anchor)) {
+    shape.depth = sizeOf(dimsOf(matmul.getA().getType()).back());
+  } else if (auto pool = dyn_cast_or_null<MaxPool2dOp>(anchor)) {
+    window(pool.getStride(), pool.getKernelSize()[0] * pool.getKernelSize()[1]);
+  } else if (auto pool = dyn_cast_or_null<AvgPool2dOp>(anchor)) {
+    window(pool.getStride(), pool.getKernelSize()[0] * pool.getKernelSize()[1]);
+  } else if (anchor) { // rows are reduced: what goes in counts
+    shape.depth = sizeOf(dimsOf(anchor->getOperand(0).getType()));
+  }
+  return shape;
+}
+
 struct Choose : passes::impl::ChooseBase<Choose> {
   using ChooseBase::ChooseBase;
+
+  /// Who generates a kernel that a template fits; adds the reason.
+  StringRef generatorOf(const target::KernelShape &shape, std::string &reason) {
+    if (generator != "auto")
+      return generator == "llvm" ? "llvm" : "halide";
+    const target::Target *facts = target::find(std::string_view(target));
+    std::optional<double> ratio = facts ? target::halideRatio(facts->name, shape) : std::nullopt;
+    if (!ratio) {
+      reason += ", nothing like it was measured";
+      return "llvm";
+    }
+    llvm::raw_string_ostream(reason)
+        << ", Halide's code takes " << llvm::format("%.2f", *ratio) << " of LLVM's time";
+    return *ratio < 0.97 ? "halide" : "llvm"; // less than that is noise
+  }
 
   void runOnOperation() override {
     Launches launches = launchesOf(getOperation());
@@ -80,13 +136,16 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       Choice choice = chooseTemplate(kernel, launches);
       if (!choice.name.empty())
         kernel->setAttr("kiln.template", builder.getStringAttr(choice.name));
-      StringRef chosen = choice.name.empty() ? StringRef("llvm") : StringRef(generator);
+      target::KernelShape shape = shapeOf(kernel, choice.name);
+      StringRef chosen = choice.name.empty() ? "llvm" : generatorOf(shape, choice.reason);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
       std::string text =
           ("'" + kernel.getName() + "': " +
            (choice.name.empty() ? "no template, "
                                 : "template '" + choice.name + "' of " + chosen + ", ") +
-           choice.reason)
+           choice.reason + " (rows " + Twine(shape.rows) + ", columns " + Twine(shape.columns) +
+           ", depth " + Twine(shape.depth) + ", taps " + Twine(shape.taps) + ", stride " +
+           Twine(shape.stride) + ")")
               .str();
       auto note = remark::RemarkOpts::name("template").category("choose");
       (choice.name.empty() ? remark::missed(kernel.getLoc(), note)

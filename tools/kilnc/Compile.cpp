@@ -13,9 +13,11 @@
 #include "passes/CheckEach.h"
 #include "passes/Pipeline.h"
 #include "tools/kilnc/Info.h"
+#include "tools/kilnc/Remarks.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LLVMContext.h"
@@ -79,32 +81,18 @@ private:
   mlir::MLIRContext context{mlir::MLIRContext::Threading::DISABLED};
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::unique_ptr<halide::Generator> halide;
-  std::vector<std::string> remarkLines;
+  RemarkLines remarks;
   mlir::OwningOpRef<mlir::ModuleOp> before; ///< the module as it went into the stage that runs
 };
 } // namespace
 
-/// Remarks are kept and sorted; errors and notes are printed at their place.
+/// Remarks are kept; errors and notes are printed at their place.
 void Compilation::handle(mlir::Diagnostic &diagnostic) {
-  std::string text;
-  raw_string_ostream os(text);
-  mlir::Location place = diagnostic.getLocation();
-  place->walk([&](mlir::Location inner) {
-    auto file = dyn_cast<mlir::FileLineColLoc>(inner);
-    if (!file)
-      return mlir::WalkResult::advance();
-    os << file.getFilename().getValue() << ":" << file.getLine() << ":" << file.getColumn() << ": ";
-    return mlir::WalkResult::interrupt();
-  });
-  bool remark = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark;
-  os << (remark                                                          ? "remark: "
-         : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning ? "warning: "
-                                                                         : "error: ")
-     << diagnostic;
-  if (!remark)
-    errs() << text << "\n";
-  else if (options.remarks)
-    remarkLines.push_back(text);
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark)
+    return remarks.add(diagnostic.getLocation(), "", diagnostic.str());
+  bool warning = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning;
+  errs() << placeText(diagnostic.getLocation()) << (warning ? "warning: " : "error: ") << diagnostic
+         << "\n";
 }
 
 int Compilation::printAST() {
@@ -164,13 +152,19 @@ bool Compilation::bind() {
   return false;
 }
 
+/// Loads the plug-in, which is large, if a kernel wants it. Only where it was asked for is it an
+/// error that it is not there.
 bool Compilation::loadHalide() {
   std::string why;
-  if (options.options.backend != Backend::Halide)
-    return true;
-  halide =
-      installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
-  if (halide)
+  bool isWanted = any_of(module->getOps<ir::KernelOp>(), [](ir::KernelOp kernel) {
+    auto generator = kernel->getAttrOfType<mlir::StringAttr>("kiln.generator");
+    return generator && generator.getValue() == "halide";
+  });
+  bool isDemanded = options.options.backend == Backend::Halide;
+  if (isWanted || isDemanded)
+    halide =
+        installation.halide.empty() ? nullptr : halide::Generator::load(installation.halide, why);
+  if (halide || !isDemanded)
     return true;
   report("the Halide plug-in is not there" + (why.empty() ? "" : " (" + why + ")") +
          "; build Kiln with Halide or leave out --backend=halide");
@@ -200,7 +194,8 @@ void Compilation::dropWeights() {
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
-  passOptions.halideAvailable = halide != nullptr;
+  passOptions.halideAvailable = !installation.halide.empty();
+  passOptions.target = options.targets.back();
   std::unique_ptr<CheckEach> check;
   if (options.checkEach && !(check = CheckEach::start(*module)))
     return 1;
@@ -220,9 +215,6 @@ int Compilation::runStages() {
       break;
   }
   before = nullptr;
-  llvm::sort(remarkLines);
-  for (const std::string &line : remarkLines)
-    errs() << line << "\n";
   return 0;
 }
 
@@ -386,16 +378,22 @@ int Compilation::run() {
     return report("expected a file for -o, got the folder '" + options.output + "'");
   context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) { handle(d); });
+  if (options.remarks)
+    remarks.listenTo(context);
+  scope_exit printRemarks([this] {
+    if (options.remarks)
+      remarks.print(errs());
+  });
   if (!import() || failed(host::checkNames(*module)) ||
       failed(applyDimensions(*module, options.options)) || !bind())
     return 1;
   if (wants("import"))
     return emitText();
   registerPasses();
-  if (!loadHalide())
-    return 1;
   if (int code = runStages())
     return code;
+  if (!loadHalide())
+    return 1;
   if (wants("kernels") || wants("host") || wants("library"))
     return build();
   return emitText();

@@ -64,7 +64,9 @@ static cl::opt<std::string> level("O", cl::Prefix,
                                   cl::desc("0: as written, 1: simplified, 2: fused (default)"),
                                   cl::value_desc("level"), cl::init("2"), cl::cat(category));
 static cl::opt<std::string>
-    backend("backend", cl::desc("halide or llvm: who generates kernels (default: llvm)"),
+    backend("backend",
+            cl::desc("halide or llvm: who generates kernels (default: for each kernel who "
+                     "measured faster)"),
             cl::value_desc("name"), cl::cat(category));
 static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
