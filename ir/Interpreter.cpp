@@ -98,7 +98,11 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
           fits = evaluation.tryValue(dims[i]) == argument.shape[i];
       }
       if (!fits)
-        return function.emitError("argument ") << number << " does not fit " << typeText(type),
+        return function.emitError("argument ")
+                   << number << " does not fit: expected " << typeText(type) << ", got "
+                   << typeText(tensorType(
+                          function.getContext(), argument.type,
+                          SmallVector<DimExpr>(argument.shape.begin(), argument.shape.end()))),
                failure();
     }
   for (auto &[symbol, bounds] : declaredBounds(function)) {

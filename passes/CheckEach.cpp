@@ -65,6 +65,25 @@ makeArguments(FunctionOpInterface function, const Evaluation &sizes, std::mt1993
   return arguments;
 }
 
+LogicalResult CheckEach::add(FunctionOpInterface function, SmallVector<Tensor> arguments) {
+  FailureOr<SmallVector<Tensor>> results = interpret(function, arguments);
+  if (failed(results))
+    return failure();
+  calls.push_back({function.getName().str(), std::move(arguments), std::move(*results)});
+  return success();
+}
+
+std::string CheckEach::Call::sizes() const {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  for (const Tensor &argument : arguments) {
+    os << (text.empty() ? " (arguments of shape [" : ", [");
+    llvm::interleaveComma(argument.shape, os);
+    os << "]";
+  }
+  return text.empty() ? text : text + ")";
+}
+
 std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
   auto check = std::make_unique<CheckEach>();
   for (auto function : module.getOps<FunctionOpInterface>()) {
@@ -85,11 +104,8 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
       std::optional<SmallVector<Tensor>> arguments = makeArguments(function, sizes, random);
       if (!arguments)
         continue;
-      FailureOr<SmallVector<Tensor>> results = interpret(function, *arguments);
-      if (failed(results))
+      if (failed(check->add(function, std::move(*arguments))))
         return nullptr;
-      check->calls.push_back(
-          {function.getName().str(), std::move(*arguments), std::move(*results)});
       ++made;
     }
     if (!made)
@@ -100,8 +116,7 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
   return check;
 }
 
-/// The first element that differs, as text; empty if none does.
-static std::string difference(const Tensor &want, const Tensor &got) {
+std::string CheckEach::difference(const Tensor &want, const Tensor &got) {
   if (want.type != got.type || want.shape != got.shape)
     return "has another type or shape";
   double largest = 0;
@@ -134,14 +149,8 @@ LogicalResult CheckEach::compare(ModuleOp module, StringRef stage) const {
       std::string text = difference(want, got);
       if (text.empty())
         continue;
-      InFlightDiagnostic error = function.emitError("after '");
-      error << stage << "' result " << i << " of '" << call.function << "' " << text;
-      for (const Tensor &argument : call.arguments) {
-        error << (&argument == &call.arguments.front() ? " (arguments of shape [" : ", [");
-        llvm::interleaveComma(argument.shape, error);
-        error << "]";
-      }
-      return error << (call.arguments.empty() ? "" : ")");
+      return function.emitError("after '") << stage << "' result " << i << " of '" << call.function
+                                           << "' " << text << call.sizes();
     }
   }
   return success();

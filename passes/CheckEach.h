@@ -5,6 +5,7 @@
 #include "ir/Tensor.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Pass/PassInstrumentation.h"
 
 #include <memory>
@@ -26,11 +27,22 @@ public:
   /// Compares. Fails with an error at the function, which names `stage`, the sizes and the element.
   llvm::LogicalResult compare(mlir::ModuleOp module, llvm::StringRef stage) const;
 
-private:
+  /// A call and what the interpreter gave.
   struct Call {
     std::string function;
     llvm::SmallVector<ir::Tensor> arguments, results;
+    /// " (arguments of shape [3, 4], [4])"; empty without arguments.
+    std::string sizes() const;
   };
+  llvm::ArrayRef<Call> getCalls() const { return calls; }
+  /// Makes one more call, with these arguments. Fails if the interpreter refuses it.
+  llvm::LogicalResult add(mlir::FunctionOpInterface function,
+                          llvm::SmallVector<ir::Tensor> arguments);
+
+  /// The first element that differs by more than the type's tolerance, as text; empty if none does.
+  static std::string difference(const ir::Tensor &want, const ir::Tensor &got);
+
+private:
   std::vector<Call> calls;
 };
 

@@ -117,6 +117,9 @@ std::vector<int64_t> Library::maxima() const {
 
 llvm::Error Library::prepare(unsigned entry, const Dims &values) {
   current = static_cast<int32_t>(entry);
+  dims.clear();
+  if (instance)
+    model.destroy(std::exchange(instance, nullptr));
   for (const Dimension &dimension : entryList[entry].dimensions) {
     auto it = values.find(dimension.name);
     if (it == values.end())

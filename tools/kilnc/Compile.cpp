@@ -14,6 +14,7 @@
 #include "passes/Pipeline.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Remarks.h"
+#include "tools/kilnc/Verify.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Parser/Parser.h"
@@ -65,6 +66,8 @@ private:
   bool readIR();
   bool loadHalide();
   int runStages();
+  bool prepareVerification();
+  int buildAndVerify(const link::LibraryInputs &inputs);
   void dropWeights();
   int failInternally(StringRef where);
   int emitText();
@@ -82,6 +85,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::unique_ptr<halide::Generator> halide;
   RemarkLines remarks;
+  std::unique_ptr<CheckEach> calls;         ///< for --verify
   mlir::OwningOpRef<mlir::ModuleOp> before; ///< the module as it went into the stage that runs
 };
 } // namespace
@@ -191,6 +195,23 @@ void Compilation::dropWeights() {
   context.getLoadedDialect<ir::KilnDialect>()->getWeights().keepOnly(used);
 }
 
+/// Keeps calls of the import's entry points with the interpreter's results.
+bool Compilation::prepareVerification() {
+  if (options.progress)
+    errs() << "verify: the interpreter runs the model\n";
+  if (options.verifyInputs.empty()) {
+    calls = CheckEach::start(*module);
+    return calls != nullptr;
+  }
+  Expected<std::unique_ptr<CheckEach>> given = callsOf(*module, options.verifyInputs);
+  if (!given) {
+    report(toString(given.takeError()));
+    return false;
+  }
+  calls = std::move(*given);
+  return true;
+}
+
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
@@ -198,6 +219,8 @@ int Compilation::runStages() {
   passOptions.target = options.targets.back();
   std::unique_ptr<CheckEach> check;
   if (options.checkEach && !(check = CheckEach::start(*module)))
+    return 1;
+  if (options.verify && wants("library") && !prepareVerification())
     return 1;
   ArrayRef<Stage> left = stages();
   while (left.front().name != stageOf(*module))
@@ -363,6 +386,29 @@ int Compilation::build() {
   inputs.kind = link::kindOf(inputs.outputPath);
   inputs.headerPath = options.header.empty() ? headerBeside(inputs.outputPath) : options.header;
   inputs.mapPath = options.mapPath;
+  return buildAndVerify(inputs);
+}
+
+/// Writes the library. With --verify a shared one is tried first, in a place of its own.
+int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
+  SmallString<128> folder;
+  scope_exit removeFolder([&] {
+    if (!folder.empty())
+      (void)sys::fs::remove_directories(folder);
+  });
+  if (calls) {
+    if (std::error_code code = sys::fs::createUniqueDirectory("kilnc-verify", folder))
+      return report("cannot make a folder for --verify: " + code.message());
+    link::LibraryInputs trial = inputs;
+    trial.outputPath = (folder + "/model.so").str();
+    trial.kind = link::OutputKind::Shared;
+    trial.headerPath = trial.mapPath = "";
+    Error error = link::buildLibrary(trial);
+    if (!error)
+      error = verifyLibrary(trial.outputPath, *calls);
+    if (error)
+      return report("--verify: " + toString(std::move(error))), failInternally("library");
+  }
   Error error = link::buildLibrary(inputs);
   if (!error)
     return 0;

@@ -27,6 +27,8 @@ struct CompileOptions {
   std::string cacheFolder; ///< empty: no cache
   std::string mapPath;
   bool remarks = false, progress = false, checkEach = false;
+  bool verify = false;      ///< run the library against the interpreter before it is handed over
+  std::string verifyInputs; ///< arguments for that; empty: random ones
 };
 
 /// Folders found from the place of the running program, so that an installed prefix can be moved.

@@ -79,6 +79,11 @@ static cl::opt<bool> checkEach("check-each",
                                cl::desc("run the interpreter after each stage and compare with the "
                                         "import: a fault names its stage"),
                                cl::cat(category));
+static cl::opt<std::string>
+    verify("verify", cl::ValueOptional,
+           cl::desc("run the library against the interpreter, on one and two threads, before it is "
+                    "handed over; with random arguments, or those of a file by name"),
+           cl::value_desc("inputs.npz"), cl::cat(category));
 static cl::opt<bool> listTargets("list-targets", cl::desc("print the processors and stop"),
                                  cl::cat(category));
 static cl::opt<bool> helpFunctions("help-functions",
@@ -163,6 +168,8 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
   options.checkEach = checkEach;
+  options.verify = verify.getNumOccurrences() > 0;
+  options.verifyInputs = verify;
   for (int i = 0; i < argc; ++i)
     options.commandLine += (i ? " " : "") + std::string(argv[i]);
   options.remarks = remarks;

@@ -24,6 +24,9 @@ static kiln_status create(const kiln_options *options, void **instance) {
 }
 static kiln_status call(void *instance, int32_t number, const int64_t *dims, void *const *bufs) {
   ++calls;
+#ifdef KILN_TEST_CRASH
+  __builtin_trap();
+#endif
   if (dims[0] > bound) {
     text = "dimension 'N' is too large";
     return KILN_TOO_LARGE;

@@ -1,0 +1,144 @@
+//===- Verify.cpp - a built library against the interpreter ---------------===//
+#include "tools/kilnc/Verify.h"
+
+#include "frontend/weights/Reader.h"
+#include "ir/Interpreter.h"
+#include "ir/KilnDialect.h"
+#include "tools/kiln-run/Program.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace kiln;
+using namespace llvm;
+
+static constexpr unsigned secondsAllowed = 600;
+
+Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs) {
+  Expected<std::vector<NamedTensor>> tensors = readWeights(inputs);
+  if (!tensors)
+    return tensors.takeError();
+  auto check = std::make_unique<CheckEach>();
+  for (auto function : module.getOps<mlir::func::FuncOp>()) {
+    SmallVector<ir::Tensor> arguments;
+    for (unsigned i = 0; i < function.getNumArguments(); ++i) {
+      auto name = function.getArgAttrOfType<mlir::StringAttr>(i, "kiln.name");
+      auto found = find_if(*tensors, [&](const NamedTensor &t) { return name && t.name == name; });
+      if (found != tensors->end())
+        arguments.push_back(
+            ir::Tensor::fromBytes(found->view.type, found->view.shape, found->view.bytes.data()));
+    }
+    if (arguments.size() != function.getNumArguments())
+      continue;
+    if (failed(check->add(mlir::cast<mlir::FunctionOpInterface>(function.getOperation()),
+                          std::move(arguments))))
+      return createStringError("the interpreter refuses the inputs of '" + inputs + "'");
+  }
+  if (check->getCalls().empty())
+    return createStringError("'" + inputs + "' does not hold the arguments of any entry point");
+  return check;
+}
+
+static run::Value valueOf(const ir::Tensor &tensor) {
+  run::Value value{tensor.type, run::Shape(ArrayRef<int64_t>(tensor.shape)), {}};
+  value.bytes.resize(tensor.numElements() * byteSize(tensor.type));
+  tensor.toBytes(value.bytes.data());
+  return value;
+}
+
+/// Sizes of the dimensions that are an extent of an argument by themselves.
+static run::Dims dimsOf(const run::Entry &entry, ArrayRef<ir::Tensor> arguments) {
+  run::Dims dims;
+  for (auto [spec, tensor] : zip(entry.arguments, arguments))
+    for (auto [extent, size] : zip(spec.shape, tensor.shape))
+      if (std::optional<std::string> name = extent.asSymbol())
+        dims.try_emplace(*name, size);
+  return dims;
+}
+
+/// One call on a number of threads; the results' bytes.
+static Expected<std::vector<run::Value>> callOnce(StringRef path, const CheckEach::Call &call,
+                                                  int threads) {
+  Expected<std::unique_ptr<run::Program>> library = run::openLibrary(path, {threads, false});
+  if (!library)
+    return library.takeError();
+  const std::vector<run::Entry> &entries = (*library)->entries();
+  auto entry = find_if(entries, [&](const run::Entry &e) { return e.name == call.function; });
+  if (entry == entries.end())
+    return createStringError("the library has no entry point '" + call.function + "'");
+  if (Error error = (*library)->prepare(entry - entries.begin(), dimsOf(*entry, call.arguments)))
+    return error;
+  std::vector<run::Value> arguments, results;
+  for (const ir::Tensor &tensor : call.arguments)
+    arguments.push_back(valueOf(tensor));
+  for (const ir::Tensor &tensor : call.results)
+    results.push_back(run::makeValue(tensor.type, tensor.shape));
+  if (Error error = (*library)->call(arguments, results))
+    return error;
+  return results;
+}
+
+static Error verifyCall(StringRef path, const CheckEach::Call &call) {
+  auto fail = [&](const Twine &what) {
+    return createStringError("'" + call.function + "'" + call.sizes() + ": " + what);
+  };
+  std::vector<run::Value> results[2];
+  for (int threads : {1, 2}) {
+    Expected<std::vector<run::Value>> got = callOnce(path, call, threads);
+    if (!got)
+      return fail(toString(got.takeError()));
+    results[threads - 1] = std::move(*got);
+  }
+  for (auto [i, want] : enumerate(call.results)) {
+    const run::Value &one = results[0][i];
+    std::string text =
+        CheckEach::difference(want, ir::Tensor::fromBytes(one.type, one.shape, one.bytes.data()));
+    if (!text.empty())
+      return fail("result " + Twine(i) + " " + text);
+    if (one.bytes != results[1][i].bytes)
+      return fail("result " + Twine(i) + " differs between one thread and two");
+  }
+  return Error::success();
+}
+
+Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0)
+    return createStringError("cannot make a pipe");
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(secondsAllowed);
+    std::string text;
+    for (const CheckEach::Call &call : calls.getCalls())
+      if (Error error = verifyCall(path, call)) {
+        text = toString(std::move(error));
+        break;
+      }
+    ssize_t written = write(ends[1], text.data(), text.size());
+    _exit(written < 0);
+  }
+  close(ends[1]);
+  std::string text;
+  char chunk[4096];
+  for (ssize_t n; child > 0 && (n = read(ends[0], chunk, sizeof chunk)) != 0;) {
+    if (n < 0 && errno != EINTR)
+      break;
+    text.append(chunk, n > 0 ? n : 0);
+  }
+  close(ends[0]);
+  int status = 0;
+  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR)
+    ;
+  if (child < 0)
+    return createStringError("cannot start a process for the library");
+  if (WIFSIGNALED(status))
+    return createStringError(
+        WTERMSIG(status) == SIGALRM
+            ? "the library does not return within " + Twine(secondsAllowed) + " seconds"
+            : "the library ends the process by signal " + Twine(WTERMSIG(status)));
+  return text.empty() ? Error::success() : createStringError(text);
+}

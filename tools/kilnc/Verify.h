@@ -1,0 +1,25 @@
+//===- Verify.h - a built library against the interpreter ------*- C++ -*-===//
+#ifndef KILN_TOOLS_KILNC_VERIFY_H
+#define KILN_TOOLS_KILNC_VERIFY_H
+
+#include "passes/CheckEach.h"
+
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace kiln {
+
+/// Calls of the module's entry points with the tensors of a file (.npz, .safetensors …) as
+/// arguments by name, and what the interpreter gives. An error if they are no entry point's
+/// arguments.
+llvm::Expected<std::unique_ptr<CheckEach>> callsOf(mlir::ModuleOp module, llvm::StringRef inputs);
+
+/// Loads the library in a process of its own and makes the calls, on one and on two threads. An
+/// error that names entry point, sizes and element if a result differs by more than its type's
+/// tolerance or by the number of threads, or if the library crashes or does not return.
+llvm::Error verifyLibrary(llvm::StringRef path, const CheckEach &calls);
+
+} // namespace kiln
+
+#endif // KILN_TOOLS_KILNC_VERIFY_H
