@@ -1,36 +1,54 @@
 #!/usr/bin/env bash
-# Compiles a model at -O0 and -O2 and compares calls with the interpreter.
+# Compiles a model in several ways and compares calls with the interpreter.
 #   agree.sh MODEL.kiln FOLDER 'ENTRY [--dim N=2...]'...
-# Prints 'ENTRY --dim N=2: agree', or what the interpreter and both libraries say if all refuse.
+# Prints 'ENTRY --dim N=2: agree', or what the interpreter and all libraries say if all refuse. Ways are
+# -O0 and -O2, or the lines of $AGREE_WAYS; every result must be the same to the bit on two threads.
 set -euo pipefail
 model=$1 out=$2
 shift 2
 mkdir -p "$out"
-for level in 0 2; do kilnc "$model" --weights random:1 "-O$level" -o "$out/lib$level.so"; done
+mapfile -t ways <<<"${AGREE_WAYS:--O0
+-O2}"
+for i in "${!ways[@]}"; do
+  read -ra options <<<"${ways[i]}"
+  kilnc "$model" --weights random:1 "${options[@]}" -o "$out/lib${options[0]#-O}$i.so"
+  libraries[i]="$out/lib${options[0]#-O}$i.so"
+done
+
+# outputs ENTRY FOLDER: kiln-run's options that write every result.
+outputs() {
+  kiln-run "${libraries[0]}" --list | awk -v entry="$1" -v out="$2" '
+    $1 == "entry" { inside = $2 == entry }
+    inside && $1 == "output" { sub(":", "", $2); print "--output", $2 "=" out "/" $2 ".npy" }'
+}
+# comparisons FOLDER: kiln-run's options that compare every result.
+comparisons() {
+  for file in "$1"/*.npy; do echo "--compare $(basename "$file" .npy)=$file"; done
+}
+said() { grep -m 1 -o 'error: .*' "$1" || true; }
 
 for call in "$@"; do
   read -ra words <<<"$call"
-  rm -f "$out"/*.npy
+  rm -rf "$out/want" "$out/one"
+  mkdir "$out/want" "$out/one"
   if kiln-run --interpret "$model" --weights random:1 "${words[@]}" --input random:3 \
-    $(kiln-run "$out/lib0.so" --list | awk -v entry="${words[0]}" -v out="$out" '
-      $1 == "entry" { inside = $2 == entry }
-      inside && $1 == "output" { sub(":", "", $2); print "--output", $2 "=" out "/" $2 ".npy" }') \
-    >"$out/said" 2>&1; then
-    for level in 0 2; do
-      compare=()
-      for file in "$out"/*.npy; do compare+=(--compare "$(basename "$file" .npy)=$file"); done
-      kiln-run "$out/lib$level.so" "${words[@]}" --input random:3 "${compare[@]}" --rtol 1e-5 \
-        >"$out/got" 2>&1 || { echo "$call: -O$level differs: $(cat "$out/got")"; exit 1; }
+    $(outputs "${words[0]}" "$out/want") >"$out/said" 2>&1; then
+    for i in "${!ways[@]}"; do
+      kiln-run "${libraries[i]}" "${words[@]}" --input random:3 $(outputs "${words[0]}" "$out/one") \
+        $(comparisons "$out/want") --rtol 1e-5 >"$out/got" 2>&1 &&
+        kiln-run "${libraries[i]}" "${words[@]}" --input random:3 --threads 2 \
+          $(comparisons "$out/one") --rtol 0 >"$out/got" 2>&1 ||
+        { echo "$call: ${ways[i]} differs: $(cat "$out/got")"; exit 1; }
     done
     echo "$call: agree"
   else
-    echo "$call: interpreter: $(grep -m 1 -o 'error: .*' "$out/said")"
-    for level in 0 2; do
-      if kiln-run "$out/lib$level.so" "${words[@]}" --input random:3 >"$out/got" 2>&1; then
-        echo "$call: -O$level accepts what the interpreter refuses"
+    echo "$call: interpreter: $(said "$out/said")"
+    for i in "${!ways[@]}"; do
+      if kiln-run "${libraries[i]}" "${words[@]}" --input random:3 >"$out/got" 2>&1; then
+        echo "$call: ${ways[i]} accepts what the interpreter refuses"
         exit 1
       fi
-      echo "$call: -O$level: $(grep -m 1 -o 'error: .*' "$out/got")"
+      echo "$call: ${ways[i]}: $(said "$out/got")"
     done
   fi
 done
