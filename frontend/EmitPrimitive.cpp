@@ -117,6 +117,11 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
     formals.push_back({slot.name, !slot.optional, slot.byName});
   std::vector<const Arg *> bound;
   std::string name = inQuotes(primitive.op.stripDialect());
+  bool takesList = !primitive.slots.empty() && primitive.slots[0].variadic;
+  if (takesList && !args.empty() && args[0].name.empty() && args[0].value.as<mlir::Value>())
+    return fail(args[0].range, DiagCode::BadArgument,
+                name + " takes its tensors as a list: write " + primitive.op.stripDialect() +
+                    "([a, b]); the function is " + primitive.signature);
   if (!bindArguments(formals, args, place, name, bound))
     return Value();
   SmallVector<mlir::Value> operands;

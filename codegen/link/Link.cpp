@@ -3,6 +3,7 @@
 
 #include "codegen/link/Compile.h"
 #include "codegen/link/StubLibc.h"
+#include "codegen/link/TemporaryFolder.h"
 #include "codegen/link/WeightsObject.h"
 
 #include "lld/Common/Driver.h"
@@ -25,35 +26,6 @@ OutputKind kindOf(StringRef path) {
          : path.ends_with(".o") ? OutputKind::Object
                                 : OutputKind::Shared;
 }
-
-namespace {
-/// A folder beside the output for intermediate files; removed with all it holds.
-class TemporaryFolder {
-public:
-  static Expected<TemporaryFolder> beside(StringRef output) {
-    TemporaryFolder folder;
-    SmallString<128> prefix(output);
-    prefix += ".tmp";
-    sys::fs::make_absolute(prefix);
-    SmallString<128> made;
-    sys::fs::createUniquePath(prefix + "-%%%%%%%%", made, /*MakeAbsolute=*/false);
-    if (std::error_code code = sys::fs::create_directory(made, /*IgnoreExisting=*/false))
-      return createStringError("cannot write beside '" + output + "': " + code.message());
-    folder.path = made.str().str();
-    return folder;
-  }
-  TemporaryFolder(TemporaryFolder &&other) : path(std::exchange(other.path, {})) {}
-  ~TemporaryFolder() {
-    if (!path.empty())
-      sys::fs::remove_directories(path);
-  }
-  std::string file(StringRef name) const { return path + "/" + name.str(); }
-
-private:
-  TemporaryFolder() = default;
-  std::string path;
-};
-} // namespace
 
 /// Opens a file, lets `write` fill it, and reports any failure of the system.
 static Error writeFile(StringRef path, function_ref<Error(raw_fd_ostream &)> write) {

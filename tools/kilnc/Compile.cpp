@@ -3,6 +3,7 @@
 #include "tools/kilnc/Compile.h"
 
 #include "codegen/Generate.h"
+#include "codegen/link/TemporaryFolder.h"
 #include "codegen/loader/Loader.h"
 #include "frontend/Import.h"
 #include "frontend/Parser.h"
@@ -391,16 +392,12 @@ int Compilation::build() {
 
 /// Writes the library. With --verify a shared one is tried first, in a place of its own.
 int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
-  SmallString<128> folder;
-  scope_exit removeFolder([&] {
-    if (!folder.empty())
-      (void)sys::fs::remove_directories(folder);
-  });
   if (calls) {
-    if (std::error_code code = sys::fs::createUniqueDirectory("kilnc-verify", folder))
-      return report("cannot make a folder for --verify: " + code.message());
+    Expected<link::TemporaryFolder> folder = link::TemporaryFolder::inSystem("kilnc-verify");
+    if (!folder)
+      return report(toString(folder.takeError()));
     link::LibraryInputs trial = inputs;
-    trial.outputPath = (folder + "/model.so").str();
+    trial.outputPath = folder->file("model.so");
     trial.kind = link::OutputKind::Shared;
     trial.headerPath = trial.mapPath = "";
     Error error = link::buildLibrary(trial);

@@ -3,6 +3,7 @@
 #include "codegen/KernelCache.h"
 #include "tools/kilnc/Compile.h"
 #include "tools/kilnc/Info.h"
+#include "tools/kilnc/Interrupt.h"
 
 #include "passes/Pipeline.h"
 
@@ -178,6 +179,7 @@ static int fill(CompileOptions &options, int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
+  cleanUpOnInterrupt();
   InitLLVM init(argc, argv);
   InitializeAllTargets();
   InitializeAllTargetMCs();
