@@ -54,7 +54,7 @@ static const llvm::fltSemantics &semantics(DType type) {
 
 /// The bit pattern of a value in a narrow floating type.
 static uint64_t encode(DType type, double value) {
-  if (type == DType::F8E4M3 && std::isfinite(value))
+  if (type == DType::F8E4M3 && !std::isnan(value)) // saturates: it has no infinity
     value = std::fmin(std::fmax(value, -448.0), 448.0);
   llvm::APFloat f(value);
   bool lost;

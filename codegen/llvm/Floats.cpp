@@ -43,10 +43,6 @@ Value *Values::real(Op op, ArrayRef<Value *> args, DType type) {
     return b.CreateFMul(x, y);
   case Op::Div:
     return b.CreateFDiv(x, y);
-  case Op::FloorDiv:
-    return floorOf(b.CreateFDiv(x, y));
-  case Op::Mod:
-    return b.CreateFSub(x, b.CreateFMul(y, floorOf(b.CreateFDiv(x, y))));
   case Op::Neg:
     return b.CreateFNeg(x);
   case Op::Abs:
@@ -99,7 +95,7 @@ Value *Values::widen(Value *bits, DType from) {
   return b.CreateBitCast(b.CreateOr(result, sign), f32);
 }
 
-/// f32 to a bit pattern (as i32), to nearest even. Formats without infinity saturate finite values.
+/// f32 to a bit pattern (as i32), to nearest even. Formats without infinity saturate.
 Value *Values::narrowBits(Value *value, int exponent, int mantissa, bool hasInfinity) {
   Type *f32 = value->getType(), *i32 = like(value, b.getInt32Ty());
   auto word = [&](uint64_t v) { return ConstantInt::get(i32, v); };
@@ -122,7 +118,7 @@ Value *Values::narrowBits(Value *value, int exponent, int mantissa, bool hasInfi
   uint32_t nan = hasInfinity ? infinity | 1u << (mantissa - 1) : (1u << width) - 1;
   result = b.CreateBinaryIntrinsic(Intrinsic::umin, result, word(largest));
   Value *isOverflow = b.CreateICmpUGE(magnitude, word(0x7f800000));
-  result = b.CreateSelect(isOverflow, word(hasInfinity ? infinity : nan), result);
+  result = b.CreateSelect(isOverflow, word(largest), result);
   result = b.CreateSelect(b.CreateICmpUGT(magnitude, word(0x7f800000)), word(nan), result);
   Value *sign = b.CreateAnd(b.CreateLShr(bits, 31 - width), word(1u << width));
   return b.CreateOr(result, sign);

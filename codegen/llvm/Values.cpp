@@ -41,6 +41,8 @@ Constant *Values::constant(double value, DType type) {
   const fltSemantics *semantics[] = {&APFloat::IEEEdouble(),   &APFloat::IEEEsingle(),
                                      &APFloat::IEEEhalf(),     &APFloat::BFloat(),
                                      &APFloat::Float8E4M3FN(), &APFloat::Float8E5M2()};
+  if (type == DType::F8E4M3 && !std::isnan(value)) // saturates: it has no infinity
+    value = std::fmin(std::fmax(value, -448.0), 448.0);
   APFloat real(value);
   bool lost;
   real.convert(*semantics[static_cast<int>(type)], APFloat::rmNearestTiesToEven, &lost);

@@ -22,10 +22,7 @@ static ExprPtr like(const ExprPtr &x, double value) { return constant(value, x->
 // Ops that are one operation of specs
 //===----------------------------------------------------------------------===//
 
-static std::optional<SpecOp> directOp(StringRef name, bool isFloating) {
-  std::optional<SpecOp> none;
-  if (isFloating && (name == "floordiv" || name == "mod"))
-    return none;
+static std::optional<SpecOp> directOp(StringRef name) {
   return llvm::StringSwitch<std::optional<SpecOp>>(name)
       .Case("neg", SpecOp::Neg)
       .Case("abs", SpecOp::Abs)
@@ -56,7 +53,7 @@ static std::optional<SpecOp> directOp(StringRef name, bool isFloating) {
       .Case("ne", SpecOp::Ne)
       .Case("lt", SpecOp::Lt)
       .Case("le", SpecOp::Le)
-      .Default(none);
+      .Default(std::nullopt);
 }
 
 //===----------------------------------------------------------------------===//
@@ -65,9 +62,16 @@ static std::optional<SpecOp> directOp(StringRef name, bool isFloating) {
 
 static ExprPtr reciprocal(const ExprPtr &x) { return apply(SpecOp::Div, {like(x, 1), x}); }
 
-/// 1 + exp(-x), the denominator of the logistic function.
-static ExprPtr onePlusExp(const ExprPtr &x) {
-  return apply(SpecOp::Add, {like(x, 1), apply(SpecOp::Exp, {apply(SpecOp::Neg, {x})})});
+/// 1 / (1 + exp(-x)), or x times that. The exponential is taken of -|x|, which does not overflow
+/// where the result is a small number still; as a square, so that the product with x rounds once.
+static ExprPtr logistic(const ExprPtr &x, bool timesX) {
+  ExprPtr size = apply(SpecOp::Abs, {x});
+  ExprPtr root = apply(SpecOp::Exp, {apply(SpecOp::Mul, {size, like(x, -0.5)})});
+  ExprPtr power = apply(SpecOp::Mul, {root, root}), isNegative = apply(SpecOp::Lt, {x, like(x, 0)});
+  ExprPtr high = timesX ? x : like(x, 1);
+  ExprPtr low = timesX ? apply(SpecOp::Mul, {apply(SpecOp::Mul, {x, root}), root}) : power;
+  ExprPtr top = apply(SpecOp::Select, {isNegative, low, high});
+  return apply(SpecOp::Div, {top, apply(SpecOp::Add, {like(x, 1), power})});
 }
 
 /// Zeros and NaN stay themselves.
@@ -79,17 +83,18 @@ static ExprPtr sign(const ExprPtr &x) {
   return apply(SpecOp::Select, {apply(SpecOp::Lt, {x, zero}), like(x, -1), positive});
 }
 
+/// In forms that add nothing to 1: of a number near -1 too few bits would be left.
 static ExprPtr gelu(const ExprPtr &x, bool byTanh) {
-  ExprPtr inner;
-  if (byTanh) {
-    ExprPtr cube = apply(SpecOp::Mul, {x, apply(SpecOp::Mul, {x, x})});
-    inner = apply(SpecOp::Add, {x, apply(SpecOp::Mul, {like(x, 0.044715), cube})});
-    inner = apply(SpecOp::Tanh, {apply(SpecOp::Mul, {like(x, std::sqrt(2 / M_PI)), inner})});
-  } else {
-    inner = apply(SpecOp::Erf, {apply(SpecOp::Mul, {x, like(x, std::sqrt(0.5))})});
-  }
-  ExprPtr half = apply(SpecOp::Mul, {like(x, 0.5), x});
-  return apply(SpecOp::Mul, {half, apply(SpecOp::Add, {like(x, 1), inner})});
+  if (!byTanh)
+    return apply(SpecOp::Mul, {x, apply(SpecOp::NormalCdf, {x})});
+  // x / 2 (1 + tanh(u)) = x / (1 + exp(-2 u)). In f64: exp multiplies the error of 2 u by its size.
+  ExprPtr wide = x->type == DType::F64 ? x : spec::cast(x, DType::F64);
+  ExprPtr cube = apply(SpecOp::Mul, {wide, apply(SpecOp::Mul, {wide, wide})});
+  ExprPtr inner = apply(SpecOp::Add, {wide, apply(SpecOp::Mul, {like(wide, 0.044715), cube})});
+  ExprPtr power =
+      apply(SpecOp::Exp, {apply(SpecOp::Mul, {like(wide, -2 * std::sqrt(2 / M_PI)), inner})});
+  ExprPtr value = apply(SpecOp::Div, {wide, apply(SpecOp::Add, {like(wide, 1), power})});
+  return wide == x ? value : spec::cast(value, x->type);
 }
 
 /// Bounds beyond the type's range do nothing; integers take the whole numbers within.
@@ -123,11 +128,6 @@ static ExprPtr shift(SpecOp op, const ExprPtr &a, const ExprPtr &b) {
   return apply(op, {a, apply(SpecOp::Select, {isNegative, width, b})});
 }
 
-/// floor(a / b) and a - b * floor(a / b), of floats.
-static ExprPtr floorDivide(const ExprPtr &a, const ExprPtr &b) {
-  return apply(SpecOp::Floor, {apply(SpecOp::Div, {a, b})});
-}
-
 static ExprPtr unary(StringRef name, const ExprPtr &x) {
   if (name == "sign")
     return sign(x);
@@ -136,9 +136,9 @@ static ExprPtr unary(StringRef name, const ExprPtr &x) {
   if (name == "reciprocal")
     return reciprocal(x);
   if (name == "sigmoid")
-    return reciprocal(onePlusExp(x));
+    return logistic(x, false);
   if (name == "silu")
-    return apply(SpecOp::Div, {x, onePlusExp(x)});
+    return logistic(x, true);
   if (name == "relu")
     return apply(SpecOp::Max, {x, like(x, 0)});
   if (name == "isnan")
@@ -155,10 +155,6 @@ static ExprPtr binary(StringRef name, const ExprPtr &a, const ExprPtr &b) {
     return shift(SpecOp::Shl, a, b);
   if (name == "shift_right")
     return shift(SpecOp::Shr, a, b);
-  if (name == "floordiv")
-    return floorDivide(a, b);
-  if (name == "mod")
-    return apply(SpecOp::Sub, {a, apply(SpecOp::Mul, {b, floorDivide(a, b)})});
   return nullptr;
 }
 
@@ -189,7 +185,7 @@ ExprPtr lower::loadPointwise(SpecBuilder &builder, Operation *op, const At &at) 
   if (isa<CastOp>(op))
     return convert(args[0], *dtypeOf(op->getResult(0).getType()));
   StringRef name = op->getName().stripDialect();
-  if (std::optional<SpecOp> direct = directOp(name, isFloat(args[0]->type)))
+  if (std::optional<SpecOp> direct = directOp(name))
     return static_cast<int>(args.size()) == spec::arity(*direct) ? apply(*direct, args) : nullptr;
   return args.size() == 1   ? unary(name, args[0])
          : args.size() == 2 ? binary(name, args[0], args[1])

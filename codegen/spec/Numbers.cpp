@@ -52,8 +52,8 @@ static double decode(uint32_t bits, SmallFloat format) {
   return isNegative ? -value : value;
 }
 
-/// Rounds to nearest even. Where there is no infinity, overflow gives the largest number, and
-/// infinity itself NaN.
+/// Rounds to nearest even. Where there is no infinity, overflow and infinity itself give the
+/// largest number.
 static uint32_t encode(double value, SmallFloat format) {
   int bias = (1 << (format.exponentBits - 1)) - 1;
   uint32_t sign = std::signbit(value) ? 1u << (format.exponentBits + format.mantissaBits) : 0;
@@ -66,7 +66,7 @@ static uint32_t encode(double value, SmallFloat format) {
   if (magnitude == 0)
     return sign;
   if (std::isinf(magnitude))
-    return sign | (format.hasInfinity ? infinity : nan);
+    return sign | (format.hasInfinity ? infinity : nan - 1);
   int exponent = std::max(std::ilogb(magnitude), 1 - bias);
   double scaled = std::nearbyint(std::ldexp(magnitude, format.mantissaBits - exponent));
   // A carry out of the mantissa raises the exponent by itself.
@@ -165,6 +165,20 @@ template <typename T> static T extreme(T a, T b, bool isMax) {
   return isMax ? (a < b ? b : a) : (b < a ? b : a);
 }
 
+/// The floor of the exact quotient: where the rounded one is whole, the product tells whether the
+/// exact one lies below.
+static double floorQuotient(double a, double b) {
+  double quotient = a / b, whole = std::floor(quotient), over = std::fma(whole, b, -a);
+  bool isBelow = whole == quotient && (b < 0 ? over < 0 : over > 0);
+  return isBelow ? whole - 1 : whole;
+}
+
+/// The remainder that has the sign of the divisor.
+static double floorRemainder(double a, double b) {
+  double rest = std::fmod(a, b);
+  return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
 static std::optional<double> applyFloats(Op op, double a, double b) {
   switch (op) {
   case Op::Add:
@@ -176,9 +190,9 @@ static std::optional<double> applyFloats(Op op, double a, double b) {
   case Op::Div:
     return a / b;
   case Op::FloorDiv:
-    return std::floor(a / b);
+    return floorQuotient(a, b);
   case Op::Mod:
-    return a - b * std::floor(a / b);
+    return floorRemainder(a, b);
   case Op::Max:
   case Op::Min:
     return extreme(a, b, op == Op::Max);
@@ -247,16 +261,8 @@ static std::optional<uint64_t> applyIntegers(Op op, DType type, int64_t a, int64
   }
 }
 
-/// One rounding to f32 after arithmetic in double is right for + - * / sqrt (double has more than
-/// twice the bits); floor of a quotient and Mod have two operations and round after each.
+/// One rounding to f32 after arithmetic in double is right: double has more than twice the bits.
 static std::optional<double> applyRounded(Op op, DType type, double a, double b) {
-  if (type == DType::F32 && (op == Op::FloorDiv || op == Op::Mod)) {
-    float quotient = std::floor(static_cast<float>(a) / static_cast<float>(b));
-    if (op == Op::FloorDiv)
-      return quotient;
-    float product = static_cast<float>(b) * quotient;
-    return static_cast<float>(a) - product;
-  }
   std::optional<double> result = applyFloats(op, a, b);
   return result ? std::optional(roundTo(*result, type)) : std::nullopt;
 }

@@ -126,6 +126,13 @@ static int64_t floorDivide(int64_t a, int64_t b) {
 static int64_t floorMod(int64_t a, int64_t b) {
   return b == 0 ? 0 : wrapAdd(a, negate(wrapMul(b, floorDivide(a, b))));
 }
+/// The floor of the exact quotient: where the rounded one is whole, the product tells whether the
+/// exact one lies below.
+static double floatFloorDivide(double a, double b) {
+  double quotient = a / b, whole = std::floor(quotient), over = std::fma(whole, b, -a);
+  bool isBelow = whole == quotient && (b < 0 ? over < 0 : over > 0);
+  return isBelow ? whole - 1 : whole;
+}
 static double floatMod(double a, double b) {
   double r = std::fmod(a, b);
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
@@ -145,7 +152,7 @@ KILN_BINARY(AddOp, Number, false, a + b, wrapAdd(a, b))
 KILN_BINARY(SubOp, Number, false, a - b, wrapAdd(a, negate(b)))
 KILN_BINARY(MulOp, Number, false, a *b, wrapMul(a, b))
 KILN_BINARY(DivOp, Float, false, a / b, a)
-KILN_BINARY(FloorDivOp, Number, false, std::floor(a / b), floorDivide(a, b))
+KILN_BINARY(FloorDivOp, Number, false, floatFloorDivide(a, b), floorDivide(a, b))
 KILN_BINARY(ModOp, Number, false, floatMod(a, b), floorMod(a, b))
 KILN_BINARY(PowOp, Float, false, std::pow(a, b), a)
 KILN_BINARY(MaximumOp, Number, false, larger(a, b), a > b ? a : b)
@@ -185,12 +192,18 @@ KILN_EVALUATE(GeluOp) {
   if (getApproximate() == "tanh")
     return map1(
         operands, results[0],
-        [](double x) {
-          return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+        [](double x) -> double {
+          // x / 2 (1 + tanh(u)), whose sum would cancel.
+          long double u = std::sqrt(2 / 3.14159265358979323846264L) * (x + 0.044715L * x * x * x);
+          return static_cast<double>(x / (1 + std::exp(-2 * u)));
         },
         nullptr);
+  // In long double, since erfc multiplies the error of its argument by the argument's square.
   return map1(
-      operands, results[0], [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0))); },
+      operands, results[0],
+      [](double x) -> double {
+        return static_cast<double>(0.5L * x * std::erfc(-x * std::sqrt(0.5L)));
+      },
       nullptr);
 }
 

@@ -70,9 +70,8 @@ def emit(name, comment, coefficients, f32):
 print("""//===- Math.def - coefficients of transcendental functions ----------------===//
 //
 // Written by tools/dev/fit_math.py. KILN_MATH_POLY(Name, coefficients in ascending order); ExpandMath.cpp says how
-// each is used. Largest errors, which test/unit/spec checks: exp and log 1 ulp, sin and cos 2 ulp for |x| <= 1e5,
-// tanh 2.5 ulp, erf 6 ulp (3.2e-7; f64: 2 ulp); pow of f32 1 ulp, of f64 2 + |y log x| ulp. Further out sin and cos stay within
-// [-1, 1], and mean nothing from 2^20 quarter turns on.
+// each is used. Largest errors, which test/unit/spec checks: exp and log 1 ulp, sin and cos 2 ulp,
+// tanh 2.5 ulp, erf 6 ulp (3.2e-7; f64: 2 ulp), the normal distribution 7 ulp; pow 1 ulp, of f64 2 ulp.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_MATH_POLY
@@ -96,6 +95,8 @@ emit("LogF32", "(log(1 + f) - f + f^2 / 2) / f^3 for -1/3 <= f <= 1/3",
          -mpf(1) / 3, mpf(1) / 3, 7), True)
 emit("LogF64", "(2 atanh(s) - 2 s) / s^3 over z = s^2 for |s| <= 1/5",
      fit(lambda z: sum(2 * z**i / (2 * i + 3) for i in range(80)), 0, mpf(1) / 25, 8), False)
+emit("LogTailF64", "(2 atanh(s) - 2 s - 2 s^3 / 3) / s^5 over z = s^2 for |s| <= 1/5",
+     fit(lambda z: sum(2 * z**i / (2 * i + 5) for i in range(80)), 0, mpf(1) / 25, 9), False)
 quarter = (pi / 4) ** 2 * mpf("1.01")
 for suffix, degree, f32 in (("F32", 3, True), ("F64", 6, False)):
     emit("Sin" + suffix, "(sin(r) - r) / r^3 over z = r^2 for |r| <= pi / 4",
@@ -110,4 +111,16 @@ emit("ErfSmallF64", "erf(x) / x over z = x^2 for |x| <= 1",
      fit(lambda z: sum(2 / sqrt(pi) * (-1) ** i * z**i / mp.factorial(i) / (2 * i + 1) for i in range(50)), 0, 1, 13), False)
 emit("ErfLargeF64", "log(erfc(a)) + a^2 over u = a - 1 for 1 <= a <= 6",
      fit(lambda u: log(erfc(u + 1)) + (u + 1) ** 2, 0, 5, 24), False)
+
+
+def tail(t):
+    return erfc(t / sqrt(2)) * exp(t * t / 2) / 2
+
+
+for suffix, centre, last, degree, f32 in (("F32", 4, 15, 10, True), ("F64", 5, 39, 24, False)):
+    emit("Tail" + suffix, f"erfc(t / sqrt(2)) exp(t^2 / 2) / 2 * (t + {centre}) over u = (t - {centre}) / (t + {centre}) for 0 <= t <= {last}",
+         fit(lambda u: tail(centre * (1 + u) / (1 - u)) * 2 * centre / (1 - u),
+             mpf(-1), (mpf(last) - centre) / (mpf(last) + centre), degree), f32)
+mp.dps = 400
+emit("Turn", "1 / (2 pi) in pieces of 26 bits", [int(2 ** (26 * (i + 1)) / (2 * pi)) % 2**26 for i in range(45)], False)
 print("\n#undef KILN_MATH_POLY")
