@@ -130,6 +130,8 @@ Halide::Type valueType(DType type);
 /// One step of a reduction; NaN propagates through Max and Min.
 Halide::Expr combine(spec::Combiner combiner, const Halide::Expr &kept, const Halide::Expr &item,
                      bool isStrict);
+/// By the bits: Halide and its fast-math flags may take is_nan for false.
+Halide::Expr isNaN(const Halide::Expr &x);
 /// The value that changes nothing when combined.
 Halide::Expr identity(spec::Combiner combiner, DType type);
 
