@@ -82,7 +82,8 @@ static void generate(std::string_view text, const char *symbol, const char *targ
   Builder builder(*spec, *target);
   findTemplate(spec->schedule.templateName)(builder);
   Halide::Target halideTarget(std::string(target->halide) +
-                              "-no_runtime-no_asserts-no_bounds_query-user_context");
+                              "-no_runtime-no_asserts-no_bounds_query-user_context" +
+                              (builder.isRelaxed ? "" : "-strict_float"));
   Halide::Module module = builder.pipeline().compile_to_module(
       builder.arguments(), symbol, halideTarget, Halide::LinkageType::External);
   TemporaryFile file;

@@ -19,8 +19,9 @@ typedef struct {
   uint8_t *bitcode;
   size_t bitcode_bytes;
   /* The arguments of the function after its user context, one a line, in order:
-     "symbol NUMBER" (int32) or "buffer OPERAND {OFFSET} [EXTENTS] [STRIDES]" (halide_buffer_t *),
-     where OFFSET is in elements from the operand's start, and dimensions stand innermost first. */
+     "symbol NUMBER" (int32), "zero" (int32 0) or "buffer OPERAND {OFFSET} [EXTENTS] [STRIDES]"
+     (halide_buffer_t *), where OFFSET is in elements from the operand's start, and dimensions stand
+     innermost first. */
   char *arguments;
   double milliseconds; /* that generation took */
 } kiln_halide_result;

@@ -161,8 +161,7 @@ static HExpr narrowed(const HExpr &x, Halide::Type to) {
   } else {
     // Adding 1/2 leaves units of 2^-24 at the low end.
     HExpr small = bitsOf(Halide::strict_float(asFloat(magnitude) + 0.5f)) - u32(0x3f000000);
-    HExpr rounded =
-        (magnitude + u32(0xfff) + ((magnitude >> 13) & u32(1)) - u32(112 << 23)) >> 13;
+    HExpr rounded = (magnitude + u32(0xfff) + ((magnitude >> 13) & u32(1)) - u32(112 << 23)) >> 13;
     result = select(magnitude > u32(0x7f800000), u32(0x7e00), magnitude >= u32(0x477ff000),
                     u32(0x7c00), magnitude < u32(0x38800000), small, rounded);
   }
@@ -262,7 +261,7 @@ static HExpr negated(const HExpr &a) {
   return Halide::reinterpret(a.type(), Halide::reinterpret(bits, a) ^ sign);
 }
 
-static HExpr apply1(const Expr &node, const HExpr &a) {
+static HExpr apply1(const Expr &node, const HExpr &a, bool isRelaxed) {
   Halide::Type type = valueType(node.type);
   switch (node.op) {
   case Op::Neg:
@@ -280,6 +279,9 @@ static HExpr apply1(const Expr &node, const HExpr &a) {
   case Op::Not:
     return a.type().is_bool() ? !a : ~a;
   case Op::Cast:
+    if (isRelaxed && a.type().is_float() && type.is_float() &&
+        std::max(a.type().bits(), type.bits()) > 32 && a.type() != type)
+      throw Unsupported("a cast between floats beside a relaxed product");
     return convert(a, type);
   case Op::Bitcast:
     return Halide::reinterpret(type, a);
@@ -352,7 +354,7 @@ private:
     }
     HExpr a = get(node.args[0]);
     if (node.args.size() == 1)
-      return apply1(node, a);
+      return apply1(node, a, builder.isRelaxed);
     return apply2(node.op, a, get(node.args[1]), node.strict);
   }
 
