@@ -107,7 +107,8 @@ bool Generator::tryHalide(Job &job, const std::string &text) {
       llvm::raw_string_ostream os(*value);
       llvm::WriteBitcodeToFile(*made.module, os);
     }
-    cache.insert(key, *value);
+    if (!made.isPassing())
+      cache.insert(key, *value);
   }
   if (value->front() == declinedMark) {
     job.declined = value->substr(1);

@@ -11,6 +11,10 @@ using HExpr = Halide::Expr;
 
 Builder::Builder(const KernelSpec &spec, const target::Target &target)
     : spec(spec), target(target) {
+  for (const Stage &stage : spec.stages) {
+    std::set<const Expr *> seen;
+    visitPostOrder(stage.body, seen, [&](const ExprPtr &node) { isRelaxed |= !node->strict; });
+  }
   for (const Symbol &symbol : spec.symbols)
     symbols.emplace(symbol.name, Halide::Param<int32_t>("s_" + symbol.name));
   for (size_t i = 0; i < spec.operands.size(); ++i) {
@@ -65,6 +69,13 @@ HExpr Builder::extent(const DimExpr &value) {
     sum = sum + product;
   }
   return Halide::Internal::simplify(sum);
+}
+
+HExpr Builder::opaque(const HExpr &value) {
+  usesZero = true;
+  Halide::Type bits = Halide::UInt(value.type().bits());
+  return Halide::reinterpret(value.type(),
+                             Halide::reinterpret(bits, value) ^ Halide::cast(bits, zero));
 }
 
 int64_t Builder::parameter(const char *name, int64_t otherwise) {
@@ -220,6 +231,8 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
     value = address(*operand, image->second, node, coordinates, indices);
   } else {
     value = inner->second.func(stageArguments(inner->second, node, coordinates, indices));
+    if (!inner->second.stage->body->strict && value.type().is_float())
+      value = opaque(value);
   }
   if (node.type == DType::Bool)
     value = value != Halide::cast<uint8_t>(0);
@@ -297,6 +310,8 @@ std::vector<Halide::Argument> Builder::arguments() {
       result.push_back(it->second);
   for (const Symbol &symbol : spec.symbols)
     result.push_back(symbols.at(symbol.name));
+  if (usesZero)
+    result.push_back(zero);
   return result;
 }
 
@@ -330,6 +345,8 @@ std::string Builder::describeArguments() {
   }
   for (size_t i = 0; i < spec.symbols.size(); ++i)
     out += "symbol " + std::to_string(i) + "\n";
+  if (usesZero)
+    out += "zero\n";
   for (const Piece &piece : pieces)
     out += "buffer " + number(piece.stage->name) + " {" + piece.offset.str() + "}" +
            braced(piece.extents) + braced(piece.strides) + "\n";

@@ -59,6 +59,9 @@ public:
   Halide::Expr extent(const DimExpr &value);
   /// The constant of an extent, or nothing.
   static std::optional<int64_t> known(const DimExpr &value) { return value.constantValue(); }
+  /// Whether a part of the spec is not strict. Halide then assumes of its casts, too, that there is
+  /// no NaN or infinity; it is told to be strict everywhere otherwise.
+  bool isRelaxed = false;
   int64_t parameter(const char *name, int64_t otherwise);
   DimExpr::BoundsMap symbolBounds() const;
 
@@ -116,7 +119,12 @@ private:
                        const spec::Expr &node, const Coordinates &coordinates,
                        const std::vector<Halide::Expr> &indices);
 
+  /// A relaxed value of which LLVM does not know that it stems from instructions without NaN.
+  Halide::Expr opaque(const Halide::Expr &value);
+
   std::map<std::string, Halide::Param<int32_t>> symbols;
+  Halide::Param<int32_t> zero{"zero"}; ///< an argument that is 0, which LLVM cannot know
+  bool usesZero = false;
   std::map<std::string, Halide::ImageParam> images;
   std::map<std::string, StageFunc> stages;
   std::map<std::string, Halide::Func> paddings;
@@ -130,6 +138,8 @@ Halide::Type valueType(DType type);
 /// One step of a reduction; NaN propagates through Max and Min.
 Halide::Expr combine(spec::Combiner combiner, const Halide::Expr &kept, const Halide::Expr &item,
                      bool isStrict);
+/// By the bits: Halide and its fast-math flags may take is_nan for false.
+Halide::Expr isNaN(const Halide::Expr &x);
 /// The value that changes nothing when combined.
 Halide::Expr identity(spec::Combiner combiner, DType type);
 

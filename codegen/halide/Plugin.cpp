@@ -16,6 +16,11 @@ using namespace kiln;
 using namespace kiln::halide;
 
 namespace {
+/// What may pass the next time: of the machine, not of the spec.
+struct Passing : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// A file that goes when it goes.
 struct TemporaryFile {
   std::string path;
@@ -24,7 +29,7 @@ struct TemporaryFile {
     path = std::string(folder ? folder : "/tmp") + "/kiln-halide-XXXXXX";
     int file = mkstemp(path.data());
     if (file < 0)
-      throw std::runtime_error("cannot create '" + path + "'");
+      throw Passing("cannot create '" + path + "'");
     close(file);
   }
   ~TemporaryFile() { unlink(path.c_str()); }
@@ -47,7 +52,7 @@ static std::string readAll(const std::string &path) {
   std::string bytes;
   FILE *file = std::fopen(path.c_str(), "rb");
   if (!file)
-    throw std::runtime_error("cannot read '" + path + "'");
+    throw Passing("cannot read '" + path + "'");
   char chunk[65536];
   while (size_t n = std::fread(chunk, 1, sizeof chunk, file))
     bytes.append(chunk, n);
@@ -77,7 +82,8 @@ static void generate(std::string_view text, const char *symbol, const char *targ
   Builder builder(*spec, *target);
   findTemplate(spec->schedule.templateName)(builder);
   Halide::Target halideTarget(std::string(target->halide) +
-                              "-no_runtime-no_asserts-no_bounds_query-user_context");
+                              "-no_runtime-no_asserts-no_bounds_query-user_context" +
+                              (builder.isRelaxed ? "" : "-strict_float"));
   Halide::Module module = builder.pipeline().compile_to_module(
       builder.arguments(), symbol, halideTarget, Halide::LinkageType::External);
   TemporaryFile file;
@@ -94,6 +100,12 @@ static Reply guarded(std::string_view text, const char *symbol, const char *targ
   } catch (const Unsupported &problem) {
     reply.code = 1;
     reply.message = problem.what();
+  } catch (const Passing &problem) {
+    reply.code = 3;
+    reply.message = problem.what();
+  } catch (const std::bad_alloc &) {
+    reply.code = 3;
+    reply.message = "out of memory";
   } catch (const std::exception &problem) {
     reply.message = problem.what();
   } catch (const Halide::Error &problem) { // no std::exception
@@ -162,6 +174,7 @@ static Reply inChild(std::string_view text, const char *symbol, const char *targ
   Reply reply;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) {
+    reply.code = 3;
     reply.message = "cannot make a pipe";
     return reply;
   }
@@ -181,6 +194,7 @@ static Reply inChild(std::string_view text, const char *symbol, const char *targ
     ;
   if (!ok) {
     reply = {};
+    reply.code = 3; // killed for its memory, perhaps
     reply.message = "the process of Halide ended early";
     if (WIFSIGNALED(status))
       reply.message += " with signal " + std::to_string(WTERMSIG(status));
@@ -217,7 +231,7 @@ int32_t kiln_halide_generate(const char *spec_text, size_t spec_bytes, const cha
     kiln_halide_free(out);
     if (error_bytes)
       std::snprintf(error, error_bytes, "out of memory");
-    return 2;
+    return 3;
   }
   out->milliseconds =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();

@@ -62,7 +62,7 @@ static Values merge(const Stage &stage, const Values &a, const Values &b) {
   HExpr isMore = stage.combiner == Combiner::ArgMax ? b[0] > a[0] : b[0] < a[0];
   HExpr isSame = a[0] == b[0];
   if (a[0].type().is_float()) {
-    HExpr aIsNan = Halide::is_nan(a[0]), bIsNan = Halide::is_nan(b[0]);
+    HExpr aIsNan = isNaN(a[0]), bIsNan = isNaN(b[0]);
     isMore = isMore || (bIsNan && !aIsNan);
     isSame = isSame || (aIsNan && bIsNan);
   }

@@ -75,8 +75,7 @@ template <typename F> static HExpr wrapping(const HExpr &a, const HExpr &b, F ap
   return apply(a, b);
 }
 
-/// By the bits: Halide and its fast-math flags may take is_nan for false.
-static HExpr isNaN(const HExpr &x) {
+HExpr halide::isNaN(const HExpr &x) {
   Halide::Type bits = Halide::UInt(x.type().bits());
   HExpr one = Halide::Internal::make_one(bits);
   int mantissa = x.type().is_bfloat()    ? 7
@@ -134,19 +133,57 @@ static HExpr toInteger(const HExpr &x, Halide::Type to) {
                 select(isHigh, to.max(), Halide::cast(to, Halide::trunc(inside))));
 }
 
+static HExpr u32(uint32_t value) { return Halide::Internal::make_const(Halide::UInt(32), value); }
+static HExpr bitsOf(const HExpr &x) {
+  return Halide::reinterpret(Halide::UInt(x.type().bits()), x);
+}
+static HExpr asFloat(const HExpr &bits) { return Halide::reinterpret(Halide::Float(32), bits); }
+
+/// f32 of a float of 16 bits, in integers: Halide's own conversions assume that there is no NaN.
+static HExpr widened(const HExpr &x) {
+  HExpr bits = Halide::cast<uint32_t>(bitsOf(x));
+  if (x.type().is_bfloat())
+    return asFloat(bits << 16);
+  HExpr magnitude = bits & u32(0x7fff), moved = magnitude << 13;
+  // Below the normal numbers: units of 2^-24 on top of 2^-14.
+  HExpr small = bitsOf(Halide::strict_float(asFloat(moved + u32(113 << 23)) - 0x1p-14f));
+  HExpr large = moved + select(magnitude >= u32(0x7c00), u32(224u << 23), u32(112 << 23));
+  return asFloat(select(magnitude < u32(0x400), small, large) | (bits & u32(0x8000)) << 16);
+}
+
+/// An f32 rounded to nearest even in 16 bits.
+static HExpr narrowed(const HExpr &x, Halide::Type to) {
+  HExpr bits = bitsOf(x), magnitude = bits & u32(0x7fffffff), sign = (bits >> 16) & u32(0x8000);
+  HExpr result;
+  if (to.is_bfloat()) {
+    HExpr rounded = (magnitude + u32(0x7fff) + ((magnitude >> 16) & u32(1))) >> 16;
+    result = select(magnitude > u32(0x7f800000), u32(0x7fc0), rounded);
+  } else {
+    // Adding 1/2 leaves units of 2^-24 at the low end.
+    HExpr small = bitsOf(Halide::strict_float(asFloat(magnitude) + 0.5f)) - u32(0x3f000000);
+    HExpr rounded = (magnitude + u32(0xfff) + ((magnitude >> 13) & u32(1)) - u32(112 << 23)) >> 13;
+    result = select(magnitude > u32(0x7f800000), u32(0x7e00), magnitude >= u32(0x477ff000),
+                    u32(0x7c00), magnitude < u32(0x38800000), small, rounded);
+  }
+  return Halide::reinterpret(to, Halide::cast<uint16_t>(result | sign));
+}
+
 static HExpr convert(const HExpr &x, Halide::Type to) {
   Halide::Type from = x.type();
   if (from == to)
     return x;
+  if (from.is_float() && from.bits() == 16)
+    return convert(widened(x), to);
   if (to.is_bool())
     return x != Halide::Internal::make_zero(from);
-  if (from.is_float() && !to.is_float()) {
-    HExpr wide = from.bits() < 32 ? Halide::cast<float>(x) : x;
-    return toInteger(wide, to);
-  }
-  if (from == Halide::Float(64) && to.is_float() && to.bits() == 16)
-    throw Unsupported("a conversion from f64 to 16 bits");
-  return Halide::cast(to, x);
+  if (from.is_float() && !to.is_float())
+    return toInteger(x, to);
+  if (!to.is_float() || to.bits() > 16)
+    return Halide::cast(to, x);
+  // By way of f32, which must not round before.
+  if (from.is_float() ? from.bits() > 32 : from.bits() > 16)
+    throw Unsupported("a conversion from more than f32 to 16 bits");
+  return narrowed(Halide::cast<float>(x), to);
 }
 
 static HExpr floorDivide(const HExpr &a, const HExpr &b, bool wantsRemainder) {
@@ -224,7 +261,7 @@ static HExpr negated(const HExpr &a) {
   return Halide::reinterpret(a.type(), Halide::reinterpret(bits, a) ^ sign);
 }
 
-static HExpr apply1(const Expr &node, const HExpr &a) {
+static HExpr apply1(const Expr &node, const HExpr &a, bool isRelaxed) {
   Halide::Type type = valueType(node.type);
   switch (node.op) {
   case Op::Neg:
@@ -242,6 +279,9 @@ static HExpr apply1(const Expr &node, const HExpr &a) {
   case Op::Not:
     return a.type().is_bool() ? !a : ~a;
   case Op::Cast:
+    if (isRelaxed && a.type().is_float() && type.is_float() &&
+        std::max(a.type().bits(), type.bits()) > 32 && a.type() != type)
+      throw Unsupported("a cast between floats beside a relaxed product");
     return convert(a, type);
   case Op::Bitcast:
     return Halide::reinterpret(type, a);
@@ -314,7 +354,7 @@ private:
     }
     HExpr a = get(node.args[0]);
     if (node.args.size() == 1)
-      return apply1(node, a);
+      return apply1(node, a, builder.isRelaxed);
     return apply2(node.op, a, get(node.args[1]), node.strict);
   }
 

@@ -76,6 +76,18 @@ static void setTarget(llvm::Module &module, llvm::StringRef name) {
   }
 }
 
+/// Relaxed sums may fuse, but NaN and infinity are numbers like others: other flags go.
+static void keepContraction(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      if (!llvm::isa<llvm::FPMathOperator>(instruction))
+        continue;
+      llvm::FastMathFlags flags;
+      flags.setAllowContract(instruction.hasAllowContract());
+      instruction.copyFastMathFlags(flags);
+    }
+}
+
 /// An instruction that becomes a call of a library function that a program lacks, or "": the
 /// bitcode does not name these functions.
 static std::string hiddenCall(const llvm::Module &module) {
@@ -122,6 +134,7 @@ Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symb
   if (!problem.empty())
     return failed(2, problem);
   setTarget(*module, target);
+  keepContraction(*module);
   problem = normalise(*module, symbol);
   if (!problem.empty())
     return failed(1, "the kernel refers to '" + problem + "'");

@@ -23,12 +23,13 @@ class Module;
 namespace kiln::halide {
 
 /// What came of a request. `code` 0: `module` holds the kernel; 1: no template takes the spec, and
-/// another generator may; 2: an error.
+/// another generator may; 2: an error; 3: one that may pass the next time.
 struct Generated {
   int code = 2;
   std::string message;
   std::unique_ptr<llvm::Module> module;
   double milliseconds = 0;
+  bool isPassing() const { return code == 3; }
 };
 
 /// The plug-in. Thread-safe once loaded.

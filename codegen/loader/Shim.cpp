@@ -19,6 +19,7 @@ namespace {
 /// One line of the description.
 struct Argument {
   int symbol = -1, operand = -1;
+  bool isZero = false;
   DimExpr offset;
   std::vector<DimExpr> extents, strides;
 };
@@ -63,6 +64,9 @@ static bool takeList(llvm::StringRef &text, std::vector<DimExpr> &result) {
 
 static std::optional<Argument> parseArgument(llvm::StringRef line) {
   Argument result;
+  result.isZero = line == "zero";
+  if (result.isZero)
+    return result;
   if (line.consume_front("symbol "))
     return line.getAsInteger(10, result.symbol) ? std::nullopt : std::optional(result);
   if (!line.consume_front("buffer ") || line.consumeInteger(10, result.operand) ||
@@ -167,7 +171,8 @@ std::string ShimBuilder::run(llvm::StringRef arguments) {
     if (!argument)
       return "malformed argument '" + line.str() + "'";
     values.push_back(
-        argument->symbol >= 0
+        argument->isZero ? ir.getInt32(0)
+        : argument->symbol >= 0
             ? ir.CreateTrunc(symbols[spec.symbols[argument->symbol].name], ir.getInt32Ty())
             : buffer(*argument));
   }
