@@ -31,7 +31,8 @@ static void schedulePointwise(Builder &builder, Halide::Func func, const Stage &
   int lanes = builder.target.lanesF32;
   std::optional<int64_t> inner = stage.domain.back().constantValue();
   if (inner && *inner < lanes)
-    func.vectorize(vars[0], static_cast<int>(*inner), Halide::TailStrategy::GuardWithIf);
+    func.vectorize(vars[0], static_cast<int>(std::max<int64_t>(*inner, 1)),
+                   Halide::TailStrategy::GuardWithIf);
   else
     func.vectorize(vars[0], lanes, Halide::TailStrategy::GuardWithIf);
   if (pointsOf(stage) < serialPoints || vars.size() == 1)

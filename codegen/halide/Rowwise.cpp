@@ -169,6 +169,8 @@ void RowwiseTemplate::reduce(const Stage &stage) {
     else if (extent.isConstant())
       update.vectorize(r[0], static_cast<int>(*extent.constantValue()));
   }
+  // What is left over is less than the lanes, which Halide does not see of a run-time length.
+  part.bound(lane, 0, lanes);
   keep(part, true, lanes);
   Func last = part;
   for (int width = lanes; width > 1; width /= 4)
@@ -245,7 +247,7 @@ void RowwiseTemplate::scheduleOutput(Func out, const Stage &stage) {
   }
   if (columns) {
     int64_t inner = stage.domain.back().constantValue().value_or(1 << 20);
-    out.vectorize(vars[0], static_cast<int>(std::min<int64_t>(inner, builder.target.lanesF32)),
+    out.vectorize(vars[0], static_cast<int>(std::clamp<int64_t>(inner, 1, builder.target.lanesF32)),
                   Halide::TailStrategy::GuardWithIf);
   }
   for (auto &[func, width] : kept) {

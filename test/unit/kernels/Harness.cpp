@@ -152,10 +152,18 @@ std::string test::compare(const KernelSpec &spec, const std::vector<int64_t> &sy
                           double tolerance) {
   if (std::string problem = verify(spec); !problem.empty())
     return problem;
-  Compiled kernel = compile(spec);
+  return compare(compile(spec), spec, symbols, tolerance);
+}
+
+std::string test::compare(const Compiled &kernel, const KernelSpec &spec,
+                          const std::vector<int64_t> &symbols, double tolerance, const Fill &fill) {
   if (!kernel.run)
     return kernel.error;
   Buffers got(spec, symbols, 1), expected(spec, symbols, 1);
+  if (fill) {
+    fill(spec, got);
+    fill(spec, expected);
+  }
   KernelSpec expanded = spec;
   expandMath(expanded);
   if (std::string problem = evaluate(expanded, expected.pointers(), symbols); !problem.empty())

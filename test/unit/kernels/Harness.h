@@ -9,6 +9,7 @@
 
 #include "codegen/spec/Evaluate.h"
 
+#include <functional>
 #include <memory>
 
 namespace kiln::test {
@@ -42,6 +43,10 @@ struct Buffers {
 /// `tolerance` (relative to 1 + |expected|), a failure to generate, or "".
 std::string compare(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
                     double tolerance = 1e-5);
+/// The same of a kernel that is compiled already, on inputs that `fill` changes.
+using Fill = std::function<void(const spec::KernelSpec &spec, Buffers &buffers)>;
+std::string compare(const Compiled &kernel, const spec::KernelSpec &spec,
+                    const std::vector<int64_t> &symbols, double tolerance, const Fill &fill = {});
 
 } // namespace kiln::test
 
