@@ -207,6 +207,11 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
     for (auto [dim, coefficient] : index.terms)
       at = at + static_cast<int32_t>(coefficient) * coordinates[dim].value;
     at = Halide::Internal::simplify(at);
+    // A clamped coordinate is read whether it counts or not: there must be an element.
+    bool isClamped =
+        index.indirect || (node.read.outside && !isInside(index, stage, shape[i], bounds));
+    if (isClamped && shape[i].bounds(bounds).lower.value_or(0) < 1)
+      throw Unsupported("a guarded read of '" + node.read.source + "', which may be empty");
     if (index.indirect) {
       HExpr extra = evaluate(index.indirect);
       HExpr last = Halide::cast<int64_t>(Halide::max(size - 1, 0));
