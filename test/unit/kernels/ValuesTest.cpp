@@ -239,3 +239,24 @@ TEST(Values, ReductionsOfEveryExtent) {
         }
       }
 }
+
+/// Rows of every number, with what propagates in a product: an epilogue sees NaN as NaN.
+TEST(Values, ProductsOfEveryExtent) {
+  auto fill = [](const KernelSpec &, Buffers &buffers) {
+    auto *x = reinterpret_cast<float *>(buffers.memory[0].get());
+    if (buffers.bytes[0] > 4)
+      x[1] = std::numeric_limits<float>::quiet_NaN();
+    if (buffers.bytes[0] > 80)
+      x[20] = std::numeric_limits<float>::infinity();
+  };
+  for (int64_t n : {1, 3, 16, 17, 33}) {
+    KernelSpec product = matmul(2, DimExpr::symbol("M"), n, 5);
+    KernelSpec layer = linear(DimExpr::symbol("M"), n, 7);
+    product.symbols[0].lower = layer.symbols[0].lower = 0;
+    Compiled first = compile(product), second = compile(layer);
+    for (int64_t m : everyExtent) {
+      EXPECT_EQ(compare(first, product, {m}, 1e-5, fill), "") << m << " x " << n;
+      EXPECT_EQ(compare(second, layer, {m}, 1e-5, fill), "") << m << " x " << n;
+    }
+  }
+}
