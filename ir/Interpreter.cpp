@@ -222,7 +222,7 @@ LogicalResult Frame::execute(Operation &op) {
   for (Value v : op.getOperands())
     operands.push_back(&values[v]);
   FailureOr<SmallVector<Tensor>> results =
-      evaluateOp(&op, operands, evaluation, /*roundResults=*/false);
+      evaluateOp(&op, operands, evaluation, /*roundResults=*/true);
   if (failed(results))
     return failure();
   for (auto [value, tensor] : llvm::zip(op.getResults(), *results))

@@ -75,7 +75,10 @@ Value *Emitter::evaluateRead(const Expr &expr, const Frame &frame) {
   std::vector<Guard> guards = frame.guards;
   for (size_t i = 0; i < shape.size(); ++i) {
     at.push_back(coordinate(read.indices[i], shape[i], frame, true));
-    if (read.outside)
+    // A clamped index into nothing lies outside too.
+    auto least = shape[i].bounds(bounds).lower;
+    bool isHollow = read.indices[i].indirect && (!least || *least < 1);
+    if (read.outside || isHollow)
       guards.push_back({&read.indices[i], at.back(), shape[i]});
   }
   if (auto it = memories.find(read.source); it != memories.end())

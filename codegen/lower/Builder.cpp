@@ -167,7 +167,31 @@ void SpecBuilder::addOperands() {
 // Values
 //===----------------------------------------------------------------------===//
 
+/// Whether elements of the op's result are elements of its operands, or 0 or 1 or such with a sign.
+static bool isAlwaysRounded(Operation *op) {
+  auto fusable = dyn_cast_or_null<Fusable>(op);
+  if (!fusable)
+    return true;
+  FusionRole role = fusable.getFusionRole();
+  return role == FusionRole::Movement || role == FusionRole::Constant || role == FusionRole::View ||
+         isa<NegOp, AbsOp, SignOp, ReluOp, MaximumOp, MinimumOp, WhereOp, MaxOp, MinOp,
+             MaxPool2dOp>(op);
+}
+
 ExprPtr SpecBuilder::load(Value value, const At &at, std::optional<double> outside) {
+  ExprPtr element = loadExact(value, at, outside);
+  DType type = *dtypeOf(value.getType());
+  auto source = sources.find(value);
+  bool isRounded =
+      source != sources.end() ? source->second.isRounded : isAlwaysRounded(value.getDefiningOp());
+  if (element->type == type || isRounded)
+    return element;
+  bool wasNarrow = element->op == spec::Op::Cast && element->args[0]->type == type;
+  return wasNarrow ? element : widen(narrow(element, type));
+}
+
+/// What the op computes, in the type of computing.
+ExprPtr SpecBuilder::loadExact(Value value, const At &at, std::optional<double> outside) {
   auto source = sources.find(value);
   if (source != sources.end())
     return widen(spec::read(source->second.name, at, source->second.type, outside));
@@ -211,7 +235,8 @@ std::string SpecBuilder::append(spec::Stage stage, bool isAnchor) {
 
 void SpecBuilder::appendAnchor(Operation *op, spec::Stage stage) {
   DType type = stage.type;
-  sources[op->getResult(0)] = {append(std::move(stage), /*isAnchor=*/true), type};
+  sources[op->getResult(0)] = {append(std::move(stage), /*isAnchor=*/true), type,
+                               /*isRounded=*/isAlwaysRounded(op)};
 }
 
 void SpecBuilder::store(Value value) {

@@ -41,8 +41,9 @@ public:
   explicit SpecBuilder(ir::KernelOp kernel) : kernel(kernel) {}
   llvm::FailureOr<spec::KernelSpec> run();
 
-  /// The value's element, in the type of computing. With `outside`, positions beyond its shape are
-  /// allowed and give that number. Appends stages where a value must be stored first.
+  /// The value's element, rounded to the value's type, in the type of computing. With `outside`,
+  /// positions beyond its shape are allowed and give that number. Appends stages where a value must
+  /// be stored first.
   spec::ExprPtr load(mlir::Value value, const At &at, std::optional<double> outside = std::nullopt);
   bool isStored(mlir::Value value) const { return sources.contains(value); }
   /// Makes the value the result of a stage, unless it is stored.
@@ -59,9 +60,11 @@ public:
   spec::ExprPtr readStage(const std::string &stage, At at) const;
 
 private:
+  spec::ExprPtr loadExact(mlir::Value value, const At &at, std::optional<double> outside);
   struct Source {
     std::string name;
     DType type;
+    bool isRounded = true; ///< to the value's type; sums in f32 are not
   };
   void addOperands();
   void addPanel(mlir::BlockArgument argument, mlir::DenseI64ArrayAttr logical);

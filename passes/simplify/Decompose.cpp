@@ -65,6 +65,26 @@ struct ExpandMean : OpRewritePattern<MeanOp> {
   }
 };
 
+/// Composites of narrow floats in f32: between the ops of their definitions nothing is rounded to
+/// fewer bits.
+template <typename Op> struct Widen : OpRewritePattern<Op> {
+  Widen(MLIRContext *context) : OpRewritePattern<Op>(context, /*benefit=*/3) {}
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    auto type = llvm::cast<RankedTensorType>(op.getType());
+    if (type.getElementType().getIntOrFloatBitWidth() >= 32)
+      return failure();
+    Build b{rewriter, op.getLoc()};
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(b.cast(operand, rewriter.getF32Type()));
+    Operation *wide = rewriter.clone(*op);
+    wide->setOperands(operands);
+    wide->getResult(0).setType(type.clone(rewriter.getF32Type()));
+    rewriter.replaceOp(op, b.cast(wide->getResult(0), type.getElementType()));
+    return success();
+  }
+};
+
 struct ExpandVariance : OpRewritePattern<VarOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(VarOp op, PatternRewriter &rewriter) const override {
@@ -193,7 +213,7 @@ Affine buildAffine(const Build &b, BatchNormOp op) {
 
 /// Scales the weights of the convolution in front, if everything is known at compile time.
 struct NormIntoConvolution : OpRewritePattern<BatchNormOp> {
-  NormIntoConvolution(MLIRContext *context) : OpRewritePattern(context, /*benefit=*/2) {}
+  NormIntoConvolution(MLIRContext *context) : OpRewritePattern(context, /*benefit=*/4) {}
   LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
     auto conv = op.getX().getDefiningOp<Conv2dOp>();
     if (!conv || !conv->hasOneUse() || conv.getChannelsLast() ||
@@ -221,12 +241,13 @@ struct ExpandBatchNorm : OpRewritePattern<BatchNormOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(BatchNormOp op, PatternRewriter &rewriter) const override {
     Build b{rewriter, op.getLoc()};
-    auto [scale, shift] = buildAffine(b, op);
     Dims shape = dimsOf(op.getType()), column(shape.size(), 1);
     column[1] = shape[1];
     auto spread = [&](Value v) { return b.broadcast(b.reshape(v, column), shape); };
-    Value scaled = b.make<MulOp>(op.getX(), spread(scale));
-    rewriter.replaceOpWithNewOp<AddOp>(op, scaled, spread(shift));
+    // The mean is subtracted first: of x * scale - mean * scale too little would be left.
+    Value centred = b.make<SubOp>(op.getX(), spread(op.getRunningMean()));
+    Value y = b.make<MulOp>(centred, spread(buildAffine(b, op).scale));
+    rewriter.replaceOp(op, op.getBias() ? b.make<AddOp>(y, spread(op.getBias())) : y);
     return success();
   }
 };
@@ -234,8 +255,9 @@ struct ExpandBatchNorm : OpRewritePattern<BatchNormOp> {
 struct DecomposePass : passes::impl::DecomposeBase<DecomposePass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<UseDefinition, ExpandMean, ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool,
-                 NormIntoConvolution, ExpandBatchNorm>(&getContext());
+    patterns.add<Widen<VarOp>, Widen<LogSumExpOp>, Widen<BatchNormOp>, UseDefinition, ExpandMean,
+                 ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool, NormIntoConvolution,
+                 ExpandBatchNorm>(&getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }
