@@ -23,8 +23,8 @@ PRODUCTS = [(rows, n, k) for rows in (1, 8, 128, 512)
             for n, k in ((768, 768), (3072, 768), (768, 3072), (4096, 4096))]
 REMARK = re.compile(r"'(\w+)': template '(\w+)' of (\w+), .*\(rows (\d+), columns (\d+), depth (\d+), "
                     r"taps (\d+), stride (\d+)\)")
-# "k3_conv2d_relu  resnet50.kiln:30  1.234 ..."
-ROW = re.compile(r"^(k\d+_\w+)\s+\S+\s+([0-9.]+)")
+# "k3_conv2d_relu  resnet50.kiln:30  MFLOP  kB  ms ..."
+ROW = re.compile(r"^(k\d+_\w+)\s+\S+\s+[0-9.]+\s+[0-9.]+\s+([0-9.]+)")
 
 
 def productModel(rows, n, k):
@@ -33,11 +33,13 @@ def productModel(rows, n, k):
 
 
 def compileModel(build, source, backend, folder):
-    """The library and the shape of each kernel that the generator made itself."""
+    """The library and the shape of each kernel that the generator made itself; a dimension N is 1."""
     library = os.path.join(folder, f"{backend}.so")
-    done = subprocess.run([os.path.join(build, "bin", "kilnc"), source, "--weights", "random:1",
-                           f"--backend={backend}", "--remarks", "-o", library],
-                          capture_output=True, text=True)
+    command = [os.path.join(build, "bin", "kilnc"), source, "--weights", "random:1",
+               f"--backend={backend}", "--remarks", "-o", library]
+    with open(source) as file:
+        command += ["--fix", "N=1"] if "[N <=" in file.read() else []
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"measure_kernels: error: {source}: {done.stderr.strip().splitlines()[-1]}")
     shapes, declined = {}, set()
@@ -46,7 +48,7 @@ def compileModel(build, source, backend, folder):
             name, template, generator, *numbers = match.groups()
             if generator == backend:
                 shapes[name] = (template, *map(int, numbers))
-        elif "category=generate" in line or "goes to LLVM" in line or "LLVM generates" in line:
+        elif "remark: missed (generate):" in line:
             declined.update(re.findall(r"'(k\d+_\w+)'", line))
     return library, {name: shape for name, shape in shapes.items() if name not in declined}
 
