@@ -15,6 +15,7 @@
 #include "llvm/Support/SHA256.h"
 
 #include <dlfcn.h>
+#include <set>
 
 using namespace kiln;
 using namespace kiln::halide;
@@ -107,10 +108,25 @@ static std::string hiddenCall(const llvm::Module &module) {
   return "";
 }
 
+/// Whether the expression has a sine or cosine. Halide's code of their exact reduction has the
+/// wrong sign for some arguments.
+static bool hasSine(const spec::ExprPtr &expr, std::set<const spec::Expr *> &seen) {
+  if (!expr || !seen.insert(expr.get()).second)
+    return false;
+  return expr->op == spec::Op::Sin || expr->op == spec::Op::Cos ||
+         llvm::any_of(expr->args, [&](const spec::ExprPtr &arg) { return hasSine(arg, seen); }) ||
+         llvm::any_of(expr->read.indices,
+                      [&](const spec::Index &index) { return hasSine(index.indirect, seen); });
+}
+
 Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symbol,
                               llvm::StringRef target, llvm::LLVMContext &context) const {
   auto run = reinterpret_cast<decltype(&kiln_halide_generate)>(generateFunction);
   auto release = reinterpret_cast<decltype(&kiln_halide_free)>(freeFunction);
+  std::set<const spec::Expr *> seen;
+  for (const spec::Stage &stage : spec.stages)
+    if (hasSine(stage.body, seen))
+      return failed(1, "sines and cosines are LLVM's");
   spec::KernelSpec expanded = spec;
   spec::expandMath(expanded);
   std::string text = spec::print(expanded), body = (symbol + ".body").str();

@@ -221,11 +221,14 @@ KILN_EVALUATE(Conv2dOp) {
             for (int64_t q = 0; q < kw; ++q) {
               int64_t row = i * getStride()[0] + p * getDilation()[0] - pad[0];
               int64_t column = j * getStride()[1] + q * getDilation()[1] - pad[2];
-              if (row < 0 || row >= x.shape[ax.h] || column < 0 || column >= x.shape[ax.w])
+              const double *pw = &w.floats[o * ws[0] + p * ws[ax.h] + q * ws[ax.w]];
+              if (row < 0 || row >= x.shape[ax.h] || column < 0 || column >= x.shape[ax.w]) {
+                for (int64_t c = 0; c < channels; ++c)
+                  sum += 0 * pw[c * ws[ax.c]]; // NaN where the weight is not finite
                 continue;
+              }
               const double *px = &x.floats[n * xs[0] + firstChannel * xs[ax.c] + row * xs[ax.h] +
                                            column * xs[ax.w]];
-              const double *pw = &w.floats[o * ws[0] + p * ws[ax.h] + q * ws[ax.w]];
               for (int64_t c = 0; c < channels; ++c)
                 sum += px[c * xs[ax.c]] * pw[c * ws[ax.c]];
             }

@@ -31,7 +31,7 @@ def Kiln_Conv2dOp : Kiln_PrimitiveOp<"conv2d",
   let description = [{
     As PyTorch's `conv2d`. x is [N, C, H, W], or [N, H, W, C] with `channels_last`; weight is
     [O, C / groups, kh, kw], with `channels_last` [O, kh, kw, C / groups]; bias is [O]. `padding` is
-    [top, bottom, left, right] zeros. Extent of the result: (H + top + bottom - dilation (kh - 1) - 1)
+    [top, bottom, left, right] zeros, multiplied like elements. Extent of the result: (H + top + bottom - dilation (kh - 1) - 1)
     // stride + 1.
 
     Constraints:

@@ -63,13 +63,13 @@ static Format formatOf(DType type) {
   }
 }
 
-static double specialFloat(DType type, unsigned which, bool limits) {
+static double specialFloat(DType type, unsigned which, Special special) {
   Format format = formatOf(type);
   double infinity = std::numeric_limits<double>::infinity();
-  double largest = limits ? format.largest : 2; // the order of a sum decides whether it overflows
-  const double values[] = {
-      0.0,     -0.0,     infinity, -infinity, std::nan(""), format.least, -3 * format.least,
-      largest, -largest, 1.0,      -1.0,      0.5};
+  double largest = special == Special::All ? format.largest : 2;
+  double least = special == Special::Moderate ? 0.25 : format.least;
+  const double values[] = {0.0,        -0.0,    infinity, -infinity, std::nan(""), least,
+                           -3 * least, largest, -largest, 1.0,       -1.0,         0.5};
   return values[which % std::size(values)];
 }
 
@@ -91,7 +91,7 @@ ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, ui
     unsigned which = (bits >> 1) % 4096;
     if (tensor.isFloat())
       tensor.floats[i] = useSpecial
-                             ? specialFloat(type, which, special == Special::All)
+                             ? specialFloat(type, which, special)
                              : ir::roundTo(type, double(int64_t(bits >> 16) % 8001 - 4000) / 1000);
     else
       tensor.ints[i] = useSpecial ? specialInt(type, which)
@@ -133,7 +133,7 @@ static std::string place(const ir::Tensor &tensor, int64_t at) {
 }
 
 std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
-                                    ir::FusionRole role) {
+                                    ir::FusionRole role, bool cancels) {
   std::string text;
   llvm::raw_string_ostream os(text);
   if (expected.type != got.type || expected.shape != got.shape)
@@ -141,7 +141,7 @@ std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor
   const Tolerance &tolerance = toleranceOf(role);
   Format format = formatOf(expected.type);
   double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow, scale = 0;
-  if (tolerance.sums)
+  if (tolerance.sums || cancels)
     for (double value : expected.floats)
       scale = std::isfinite(value) ? std::max(scale, std::fabs(value)) : scale;
   int64_t wrong = 0, first = 0, n = expected.numElements();

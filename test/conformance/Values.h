@@ -9,14 +9,18 @@
 
 namespace kiln::conformance {
 
-enum class Special : uint8_t { None, NoLimits, All };
+/// NoLimits: no largest values, since the order of a sum decides whether it overflows. Moderate: no
+/// least ones either, since the order of a product decides whether it leaves the range at any end.
+enum class Special : uint8_t { None, Moderate, NoLimits, All };
 
 /// A tensor of values that follow from the seed: plain ones, or where `special` asks for it every
 /// second one a zero of either sign, an infinity, a NaN, a denormal or a limit of the type.
 ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, Special special);
 
 /// Empty if the tensors are the same within the table of the class; else the first difference.
-std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role);
+/// `cancels`: the last step adds values that may cancel, so units are of the largest element.
+std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
+                       bool cancels = false);
 
 /// Whether ops of the role add up many elements.
 bool addsUp(ir::FusionRole role);
