@@ -109,8 +109,8 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
       ++made;
     }
     if (!made)
-      return function.emitError("--check-each found no sizes that '")
-                 << function.getName() << "' accepts",
+      return function.emitError("none of the sizes that were tried is legal for '")
+                 << function.getName() << "'",
              nullptr;
   }
   return check;

@@ -1,6 +1,6 @@
 //===- Measured.h - which generator's kernels ran faster -------*- C++ -*-===//
 //
-// Times of Halide's kernels beside LLVM's, measured by tools/dev/measure_kernels. Plain data.
+// Times of Halide's kernels beside LLVM's, measured by tools/dev/measure_kernels.py. Plain data.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_IR_TARGET_MEASURED_H

@@ -141,11 +141,10 @@ void Batch::prepare(Running &running) {
   for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
     Call call{dims, {}, std::nullopt};
     ir::Evaluation evaluation{dims};
-    bool multiplies = running.what->op == "prod" || running.what->op == "batch_norm";
-    Special special = (running.what->id + number) % 2 == 0 ? Special::None
-                      : multiplies                         ? Special::Moderate
-                      : addsUp(running.role)               ? Special::NoLimits
-                                                           : Special::All;
+    Special special = (running.what->id + number) % 2 == 0        ? Special::None
+                      : running.what->op == "prod"                ? Special::Moderate
+                      : addsUp(running.role) || running.cancels() ? Special::NoLimits
+                                                                  : Special::All;
     for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
       auto extents = ir::dimsOf(type);
       DType element = *ir::dtypeOf(mlir::cast<mlir::RankedTensorType>(type).getElementType());
