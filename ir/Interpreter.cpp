@@ -127,7 +127,7 @@ namespace {
 /// One activation of a function or kernel.
 class Frame {
 public:
-  explicit Frame(const Evaluation &evaluation) : evaluation(evaluation) {}
+  Frame(const Evaluation &evaluation, AfterOp after) : evaluation(evaluation), after(after) {}
   FailureOr<SmallVector<Tensor>> run(FunctionOpInterface function, ArrayRef<Tensor> arguments);
 
 private:
@@ -137,6 +137,7 @@ private:
   LogicalResult checkAlive(Operation &op, Value value);
 
   const Evaluation &evaluation;
+  AfterOp after;
   DenseMap<Value, Tensor> values;
   /// The arena: who wrote each byte last, by position in the launch order. Views share their
   /// operand's range.
@@ -196,7 +197,7 @@ LogicalResult Frame::launch(LaunchOp op) {
   SmallVector<Tensor> arguments;
   for (Value v : op.getOperands())
     arguments.push_back(values[v]);
-  Frame inner(evaluation);
+  Frame inner(evaluation, after);
   FailureOr<SmallVector<Tensor>> results = inner.run(kernel, arguments);
   if (failed(results) || failed(place(op, *results)))
     return failure();
@@ -225,6 +226,8 @@ LogicalResult Frame::execute(Operation &op) {
       evaluateOp(&op, operands, evaluation, /*roundResults=*/true);
   if (failed(results))
     return failure();
+  if (after)
+    after(&op, operands, *results);
   for (auto [value, tensor] : llvm::zip(op.getResults(), *results))
     values[value] = std::move(tensor);
   if (isa<ReshapeOp>(op))
@@ -262,11 +265,11 @@ FailureOr<SmallVector<Tensor>> Frame::run(FunctionOpInterface function,
 }
 
 FailureOr<SmallVector<Tensor>> ir::interpret(FunctionOpInterface function,
-                                             ArrayRef<Tensor> arguments) {
+                                             ArrayRef<Tensor> arguments, AfterOp after) {
   FailureOr<Evaluation> evaluation = bindDimensions(function, arguments);
   if (failed(evaluation))
     return failure();
-  FailureOr<SmallVector<Tensor>> results = Frame(*evaluation).run(function, arguments);
+  FailureOr<SmallVector<Tensor>> results = Frame(*evaluation, after).run(function, arguments);
   if (succeeded(results))
     for (Tensor &t : *results)
       for (double &v : t.floats)

@@ -6,6 +6,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace kiln::ir {
@@ -14,9 +15,14 @@ namespace kiln::ir {
 /// in f64 and rounded only by ops that define rounding, and at the edges: arguments and results
 /// have their element types. Where launches carry `offsets` (after `plan`), values live in one byte
 /// arena at those places, in their element types, and reading a byte that another value has
-/// overwritten is an error. Fails with a diagnostic at the op concerned.
+/// overwritten is an error. Fails with a diagnostic at the op concerned. `after` sees the rounded
+/// results of every op, and may change them.
+using AfterOp =
+    llvm::function_ref<void(mlir::Operation *op, llvm::ArrayRef<const Tensor *> operands,
+                            llvm::MutableArrayRef<Tensor> results)>;
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface function,
-                                                     llvm::ArrayRef<Tensor> arguments);
+                                                     llvm::ArrayRef<Tensor> arguments,
+                                                     AfterOp after = nullptr);
 
 /// Values of the function's dimensions from its arguments' shapes; fails (diagnostic) if they
 /// contradict each other, a bound or an entry check.

@@ -10,6 +10,7 @@
 #include "ir/target/Target.h"
 #include "passes/Pipeline.h"
 #include "test/conformance/Library.h"
+#include "test/conformance/Sensitivity.h"
 #include "test/conformance/Values.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -26,21 +27,25 @@ std::string Config::str() const {
 }
 
 namespace {
-/// A call of a case: inputs and what the interpreter makes of them as imported.
+/// A call of an entry point: inputs and what the interpreter makes of them as imported.
 struct Call {
+  std::string entry;
   Dims dims;
   std::vector<ir::Tensor> arguments;
+  std::vector<ir::Tensor> results;                 ///< of the right types and shapes, zeros
   std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
+  std::vector<Allowed> allowed;                    ///< of a program's results
 };
 
+/// A case under test.
 struct Running {
   const Case *what;
   ir::FusionRole role = ir::FusionRole::Movement;
-  std::vector<Call> calls;
+  std::vector<Call> calls = {};
   bool done = false; ///< has its outcome
-  std::string entry() const { return "c" + std::to_string(what->id); }
   /// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
   bool cancels() const { return what->op == "batch_norm"; }
+  std::string difference(const Call &call, size_t result, const ir::Tensor &got) const;
 };
 
 class Batch {
@@ -52,13 +57,16 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> import(const std::string &text, std::string &why);
   void keepLegal(llvm::ArrayRef<Case> cases);
-  void prepare(Running &running);
-  std::optional<std::vector<ir::Tensor>> interpret(const Running &running, const Call &call);
+  void prepare(Running &running, const std::string &entry);
+  mlir::FunctionOpInterface find(llvm::StringRef entry);
+  std::optional<std::vector<ir::Tensor>> interpret(const Call &call);
   bool runStages();
   void checkStage(llvm::StringRef stage);
   bool build();
   void callLibrary();
   void callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances);
+  std::string callBoth(const Running &running, const Call &call, bool guardInFront,
+                       llvm::ArrayRef<std::unique_ptr<Instance>> instances);
   void fail(Running &running, const llvm::Twine &stage, const Call *call, const llvm::Twine &text);
   void whole(const llvm::Twine &stage, const llvm::Twine &text);
   llvm::SmallString<64> path(llvm::StringRef name) const;
@@ -80,7 +88,7 @@ llvm::SmallString<64> Batch::path(llvm::StringRef name) const {
 void Batch::fail(Running &running, const llvm::Twine &stage, const Call *call,
                  const llvm::Twine &text) {
   running.done = true;
-  std::string at;
+  std::string at = call && running.what->entries.size() > 1 ? " " + call->entry : "";
   if (call)
     for (auto &[dim, size] : call->dims)
       at += " " + dim + "=" + std::to_string(size);
@@ -110,7 +118,7 @@ mlir::OwningOpRef<mlir::ModuleOp> Batch::import(const std::string &text, std::st
 void Batch::keepLegal(llvm::ArrayRef<Case> all) {
   for (const Case &one : all) {
     std::string why;
-    Running running{&one, {}, {}, false};
+    Running running{&one};
     auto alone = import(one.model(), why);
     if (!alone) {
       give({Outcome::Refused, one.id, why});
@@ -125,8 +133,12 @@ void Batch::keepLegal(llvm::ArrayRef<Case> all) {
   }
 }
 
-std::optional<std::vector<ir::Tensor>> Batch::interpret(const Running &running, const Call &call) {
-  auto function = module->lookupSymbol<mlir::FunctionOpInterface>(running.entry());
+mlir::FunctionOpInterface Batch::find(llvm::StringRef entry) {
+  return module->lookupSymbol<mlir::FunctionOpInterface>(entry);
+}
+
+std::optional<std::vector<ir::Tensor>> Batch::interpret(const Call &call) {
+  mlir::FunctionOpInterface function = find(call.entry);
   if (!function)
     return std::nullopt;
   auto results = ir::interpret(function, call.arguments);
@@ -135,28 +147,47 @@ std::optional<std::vector<ir::Tensor>> Batch::interpret(const Running &running, 
   return std::vector<ir::Tensor>(results->begin(), results->end());
 }
 
-void Batch::prepare(Running &running) {
-  auto function = module->lookupSymbol<mlir::func::FuncOp>(running.entry());
-  bool isFixed = !llvm::StringRef(running.what->function).contains("<=");
+static ir::Tensor zerosOf(mlir::Type type, const ir::Evaluation &evaluation) {
+  ir::Tensor tensor(*ir::dtypeOf(type), {});
+  for (const DimExpr &dim : ir::dimsOf(type))
+    tensor.shape.push_back(std::max<int64_t>(0, evaluation.tryValue(dim).value_or(0)));
+  return ir::Tensor(tensor.type, tensor.shape);
+}
+
+void Batch::prepare(Running &running, const std::string &entry) {
+  mlir::FunctionOpInterface function = find(entry);
+  bool isFixed = ir::declaredBounds(function).empty();
   for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
-    Call call{dims, {}, std::nullopt};
+    Call call{entry, dims, {}, {}, std::nullopt, {}};
     ir::Evaluation evaluation{dims};
-    Special special = (running.what->id + number) % 2 == 0        ? Special::None
-                      : running.what->op == "prod"                ? Special::Moderate
-                      : addsUp(running.role) || running.cancels() ? Special::NoLimits
-                                                                  : Special::All;
-    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
-      auto extents = ir::dimsOf(type);
-      DType element = *ir::dtypeOf(mlir::cast<mlir::RankedTensorType>(type).getElementType());
-      call.arguments.push_back(
-          makeTensor(element, evaluation.values(extents),
-                     options.seed * 1000003 + running.what->id * 64 + number * 8 + i, special));
+    bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
+    Special special = isPlain != running.what->isProgram() ? Special::None
+                      : running.what->op == "prod"         ? Special::Moderate
+                      : running.what->isProgram() || addsUp(running.role) || running.cancels()
+                          ? Special::NoLimits
+                          : Special::All;
+    for (mlir::Type type : function.getArgumentTypes()) {
+      ir::Tensor shaped = zerosOf(type, evaluation);
+      call.arguments.push_back(makeTensor(shaped.type, shaped.shape,
+                                          options.seed * 1000003 + running.what->id * 64 +
+                                              number * 8 + call.arguments.size(),
+                                          special));
     }
-    call.expected = interpret(running, call);
+    for (mlir::Type type : function.getResultTypes())
+      call.results.push_back(zerosOf(type, evaluation));
+    call.expected = interpret(call);
+    if (call.expected && running.what->isProgram())
+      call.allowed = allowedErrors(function, call.arguments, *call.expected);
     running.calls.push_back(std::move(call));
     if (isFixed && number == 1) // two calls: plain and special values
       break;
   }
+}
+
+std::string Running::difference(const Call &call, size_t result, const ir::Tensor &got) const {
+  const ir::Tensor &expected = (*call.expected)[result];
+  return what->isProgram() ? conformance::difference(expected, got, call.allowed[result])
+                           : conformance::difference(expected, got, role, cancels());
 }
 
 void Batch::checkStage(llvm::StringRef stage) {
@@ -165,14 +196,13 @@ void Batch::checkStage(llvm::StringRef stage) {
       if (running.done || !call.expected)
         continue;
       said.clear();
-      auto got = interpret(running, call);
+      auto got = interpret(call);
       if (!got) {
         fail(running, stage, &call, "the interpreter stops: " + said);
         continue;
       }
-      for (auto [expected, result] : llvm::zip(*call.expected, *got))
-        if (std::string text = difference(expected, result, running.role, running.cancels());
-            !text.empty() && !running.done)
+      for (auto [i, result] : llvm::enumerate(*got))
+        if (std::string text = running.difference(call, i, result); !text.empty() && !running.done)
           fail(running, stage, &call, text);
     }
 }
@@ -236,26 +266,32 @@ bool Batch::build() {
   return true;
 }
 
-void Batch::callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances) {
-  for (auto [number, call] : llvm::enumerate(running.calls)) {
-    if (running.done || !call.expected)
-      continue;
-    std::vector<ir::Tensor> one = *call.expected, two = *call.expected;
-    std::vector<ir::Tensor> *both[] = {&one, &two};
-    for (size_t i = 0; i < 2; ++i)
-      if (std::string text =
-              instances[i]->call(running.entry(), call.dims, call.arguments, *both[i], number % 2);
-          !text.empty())
-        return fail(running, "build", &call, text);
-    for (size_t i = 0; i < one.size(); ++i) {
-      if (std::string text =
-              difference((*call.expected)[i], one[i], running.role, running.cancels());
-          !text.empty())
-        return fail(running, "build", &call, text);
-      if (std::string text = difference(one[i], two[i], ir::FusionRole::Movement); !text.empty())
-        return fail(running, "build", &call, "two threads give other bits: " + text);
-    }
+/// Calls on one and on two threads. Empty, or what is wrong.
+std::string Batch::callBoth(const Running &running, const Call &call, bool guardInFront,
+                            llvm::ArrayRef<std::unique_ptr<Instance>> instances) {
+  std::vector<ir::Tensor> results[] = {call.results, call.results};
+  for (size_t i = 0; i < 2; ++i) {
+    std::string text =
+        instances[i]->call(call.entry, call.dims, call.arguments, results[i], guardInFront);
+    if (!call.expected && text.empty())
+      return "the library takes a call that the interpreter refuses";
+    if (call.expected && !text.empty())
+      return text;
   }
+  for (size_t i = 0; call.expected && i < call.results.size(); ++i) {
+    if (std::string text = running.difference(call, i, results[0][i]); !text.empty())
+      return text;
+    if (std::string text = difference(results[0][i], results[1][i], ir::FusionRole::Movement);
+        !text.empty())
+      return "two threads give other bits: " + text;
+  }
+  return "";
+}
+
+void Batch::callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances) {
+  for (auto [number, call] : llvm::enumerate(running.calls))
+    if (std::string text = callBoth(running, call, number % 2, instances); !text.empty())
+      return fail(running, "build", &call, text);
 }
 
 void Batch::callLibrary() {
@@ -290,16 +326,17 @@ void Batch::run(llvm::ArrayRef<Case> all) {
   keepLegal(all);
   std::string text = "model C() {\n", why;
   for (const Running &running : cases)
-    text += "  " + running.what->function + "\n";
+    text += "  " + running.what->members + "\n";
   if (!cases.empty()) {
     module = import(text + "}\n", why);
     if (!module)
       whole("import", why);
-    else if (llvm::Error error = bindWeights(*module, {{"zeros"}, "", true}))
+    else if (llvm::Error error = bindWeights(*module, {{"random:1"}, "", true}))
       whole("weights", toString(std::move(error)));
     else {
       for (Running &running : cases)
-        prepare(running);
+        for (const std::string &entry : running.what->entries)
+          prepare(running, entry);
       if (runStages() && build())
         callLibrary();
     }

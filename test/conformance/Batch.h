@@ -4,7 +4,7 @@
 
 #include "codegen/loader/Loader.h"
 #include "passes/Options.h"
-#include "test/conformance/Cases.h"
+#include "test/conformance/Case.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"

@@ -33,13 +33,6 @@ static const Extents shapes[] = {
     {},
 };
 
-std::vector<Dims> conformance::sizesOfCalls() {
-  return {{{"M", 0}, {"N", 0}},
-          {{"M", 1}, {"N", 1}},
-          {{"M", 3}, {"N", 16}},
-          {{"M", boundM}, {"N", boundN}}};
-}
-
 /// An identifier N or M in the text, wherever it stands.
 static bool mentions(llvm::StringRef text, char name) {
   for (size_t at = 0; (at = text.find(name, at)) != llvm::StringRef::npos; ++at) {
@@ -106,9 +99,10 @@ void Maker::add(llvm::StringRef op, DType type, const std::string &arguments,
   made.id = cases.size();
   made.op = op.str();
   made.type = type;
-  made.function = "fn c" + std::to_string(made.id) +
-                  (dims.empty() ? "" : "[" + llvm::join(dims, ", ") + "]") + "(" + arguments +
-                  ") { return " + call + " }";
+  made.entries = {"c" + std::to_string(made.id)};
+  made.members = "fn " + made.entries[0] +
+                 (dims.empty() ? "" : "[" + llvm::join(dims, ", ") + "]") + "(" + arguments +
+                 ") { return " + call + " }";
   cases.push_back(std::move(made));
 }
 

@@ -2,6 +2,7 @@
 
 #include "test/conformance/Library.h"
 
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <cstring>
@@ -56,6 +57,8 @@ std::unique_ptr<Instance> Instance::create(const kiln_model &model, int threads,
   options->allocate = allocate;
   options->deallocate = deallocate;
   options->allocator_context = made.get();
+  for (int32_t i = 0; i < model.num_maxima; ++i)
+    memory[head + i] = llvm::StringRef(model.maxima[i]).ends_with("N") ? boundN : boundM;
   if (model.create(options, &made->handle)) {
     why = text;
     made->handle = nullptr;

@@ -3,7 +3,7 @@
 #define KILN_TEST_CONFORMANCE_LIBRARY_H
 
 #include "ir/Tensor.h"
-#include "test/conformance/Cases.h"
+#include "test/conformance/Case.h"
 
 #include "runtime/kiln.h"
 

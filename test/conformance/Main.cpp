@@ -2,6 +2,7 @@
 
 #include "ir/KilnDialect.h"
 #include "passes/Pipeline.h"
+#include "test/conformance/Cases.h"
 #include "test/conformance/Workers.h"
 
 #include "mlir/IR/MLIRContext.h"
@@ -70,7 +71,7 @@ private:
 
 static void print(const Case &one, const std::string &config, llvm::StringRef text) {
   llvm::outs() << "FAIL: case " << one.id << ", " << one.op << " " << name(one.type) << ", "
-               << config << ": " << text << "\n    " << one.function << "\n";
+               << config << ": " << text << "\n    " << one.members << "\n";
   llvm::outs().flush();
 }
 
@@ -106,7 +107,7 @@ static bool isExpected(const Case &one, llvm::StringRef text) {
 int Report::finish() {
   for (const Refusal &refusal : refusals) {
     if (showRefused)
-      llvm::outs() << "refused: " << refusal.what.function << "\n    " << refusal.text << "\n";
+      llvm::outs() << "refused: " << refusal.what.members << "\n    " << refusal.text << "\n";
     if (isExpected(refusal.what, refusal.text)) {
       ++passed;
       continue;
@@ -168,7 +169,7 @@ int main(int argc, char **argv) {
   std::vector<Case> cases = chosenCases();
   if (listOnly) {
     for (const Case &one : cases)
-      llvm::outs() << one.id << " " << one.function << "\n";
+      llvm::outs() << one.id << " " << one.members << "\n";
     return 0;
   }
   registerPasses();

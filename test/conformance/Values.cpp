@@ -132,31 +132,43 @@ static std::string place(const ir::Tensor &tensor, int64_t at) {
   return text;
 }
 
-std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
-                                    ir::FusionRole role, bool cancels) {
-  std::string text;
-  llvm::raw_string_ostream os(text);
+double conformance::errorOf(ir::FusionRole role, DType type, double size) {
+  const Tolerance &tolerance = toleranceOf(role);
+  Format format = formatOf(type);
+  double units = type <= DType::F32 ? tolerance.wide : tolerance.narrow;
+  return units * std::max(format.precision * size, format.least);
+}
+
+std::string conformance::firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
+                                         llvm::function_ref<bool(int64_t)> same) {
   if (expected.type != got.type || expected.shape != got.shape)
     return "type or shape differ";
-  const Tolerance &tolerance = toleranceOf(role);
-  Format format = formatOf(expected.type);
-  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow, scale = 0;
-  if (tolerance.sums || cancels)
-    for (double value : expected.floats)
-      scale = std::isfinite(value) ? std::max(scale, std::fabs(value)) : scale;
   int64_t wrong = 0, first = 0, n = expected.numElements();
-  for (int64_t i = n; i-- > 0;) {
-    bool same = expected.isFloat() ? agree(expected.floats[i], got.floats[i], format, units, scale)
-                                   : expected.ints[i] == got.ints[i];
-    if (!same)
+  for (int64_t i = n; i-- > 0;)
+    if (!same(i))
       ++wrong, first = i;
-  }
   if (!wrong)
     return "";
+  std::string text;
+  llvm::raw_string_ostream os(text);
   os << wrong << " of " << n << " elements differ, the first at " << place(expected, first)
      << ": expected ";
   expected.isFloat() ? os << llvm::format("%.9g", expected.floats[first]) << ", got "
                           << llvm::format("%.9g", got.floats[first])
                      : os << expected.ints[first] << ", got " << got.ints[first];
   return text;
+}
+
+std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
+                                    ir::FusionRole role, bool cancels) {
+  const Tolerance &tolerance = toleranceOf(role);
+  Format format = formatOf(expected.type);
+  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow, scale = 0;
+  if (tolerance.sums || cancels)
+    for (double value : expected.floats)
+      scale = std::isfinite(value) ? std::max(scale, std::fabs(value)) : scale;
+  return firstDifference(expected, got, [&](int64_t i) {
+    return expected.isFloat() ? agree(expected.floats[i], got.floats[i], format, units, scale)
+                              : expected.ints[i] == got.ints[i];
+  });
 }

@@ -5,6 +5,8 @@
 #include "ir/KilnTypes.h"
 #include "ir/Tensor.h"
 
+#include "llvm/ADT/STLFunctionalExtras.h"
+
 #include <string>
 
 namespace kiln::conformance {
@@ -22,6 +24,12 @@ ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, 
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
                        bool cancels = false);
 
+/// The same by any judgement of single elements.
+std::string firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
+                            llvm::function_ref<bool(int64_t element)> same);
+
+/// The error that an op of the role may make in an element of this size, by the table.
+double errorOf(ir::FusionRole role, DType type, double size);
 /// Whether ops of the role add up many elements.
 bool addsUp(ir::FusionRole role);
 llvm::StringRef name(ir::FusionRole role);

@@ -1,0 +1,97 @@
+//===- Sensitivity.cpp - how far errors of single ops carry ---------------===//
+
+#include "test/conformance/Sensitivity.h"
+
+#include "ir/Interpreter.h"
+#include "ir/KilnOps.h"
+#include "test/conformance/Values.h"
+
+#include <cmath>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::conformance;
+
+/// Runs of which the first moves everything up, the second everything down.
+static constexpr unsigned runs = 8;
+/// Errors of several ops may add up to more than those that were tried.
+static constexpr double margin = 3;
+
+static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+static double largestFinite(const ir::Tensor &tensor) {
+  double largest = 0;
+  for (double value : tensor.floats)
+    largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : largest;
+  return largest;
+}
+
+/// The terms that an op adds up may be larger than their sum.
+static double scaleOf(ir::FusionRole role, llvm::ArrayRef<const ir::Tensor *> operands,
+                      const ir::Tensor &result) {
+  double scale = largestFinite(result);
+  bool multiplies = role == ir::FusionRole::Contraction || role == ir::FusionRole::Convolution;
+  if (multiplies && operands.size() > 1)
+    return std::max(scale, largestFinite(*operands[0]) * largestFinite(*operands[1]));
+  for (const ir::Tensor *operand : operands)
+    scale = std::max(scale, largestFinite(*operand));
+  return scale;
+}
+
+/// Moves each element by the op's tolerance, up or down.
+static void perturb(ir::FusionRole role, llvm::ArrayRef<const ir::Tensor *> operands,
+                    ir::Tensor &result, llvm::function_ref<bool()> up) {
+  if (!result.isFloat() || role == ir::FusionRole::Constant)
+    return;
+  double scale = addsUp(role) ? scaleOf(role, operands, result) : 0;
+  for (double &value : result.floats)
+    if (std::isfinite(value)) {
+      double step = errorOf(role, result.type, std::max(std::fabs(value), scale));
+      value = ir::roundTo(result.type, up() ? value + step : value - step);
+    }
+}
+
+static double distance(double a, double b) {
+  if (a == b || (std::isnan(a) && std::isnan(b)))
+    return 0;
+  double apart = std::fabs(a - b);
+  return std::isnan(apart) ? infinity : apart;
+}
+
+std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface function,
+                                                llvm::ArrayRef<ir::Tensor> arguments,
+                                                llvm::ArrayRef<ir::Tensor> expected) {
+  std::vector<Allowed> allowed;
+  for (const ir::Tensor &tensor : expected)
+    allowed.emplace_back(tensor.numElements(), 0);
+  for (unsigned run = 0; run < runs; ++run) {
+    std::mt19937_64 random(run);
+    auto up = [&] { return run == 0 || (run != 1 && random() & 1); };
+    auto moved = ir::interpret(function, arguments,
+                               [&](mlir::Operation *op, llvm::ArrayRef<const ir::Tensor *> operands,
+                                   llvm::MutableArrayRef<ir::Tensor> results) {
+                                 if (auto fusable = dyn_cast<ir::Fusable>(op))
+                                   for (ir::Tensor &result : results)
+                                     perturb(fusable.getFusionRole(), operands, result, up);
+                               });
+    for (size_t r = 0; r < expected.size(); ++r)
+      for (size_t i = 0; i < allowed[r].size(); ++i) {
+        double apart = failed(moved) ? infinity
+                       : expected[r].isFloat()
+                           ? margin * distance(expected[r].floats[i], (*moved)[r].floats[i])
+                       : expected[r].ints[i] == (*moved)[r].ints[i] ? 0
+                                                                    : infinity;
+        allowed[r][i] = std::max(allowed[r][i], apart);
+      }
+  }
+  return allowed;
+}
+
+std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
+                                    const Allowed &allowed) {
+  return firstDifference(expected, got, [&](int64_t i) {
+    return allowed[i] == infinity ||
+           (expected.isFloat() ? distance(expected.floats[i], got.floats[i]) <= allowed[i]
+                               : expected.ints[i] == got.ints[i]);
+  });
+}

@@ -1,0 +1,34 @@
+//===- Sensitivity.h - how far errors of single ops carry -------*- C++ -*-===//
+//
+// A chain of ops amplifies the errors that each may make, without limit where a sum cancels or a
+// comparison decides. The allowed error of its results is therefore found by trying: the
+// interpreter runs the chain several times with every op's result moved by that op's tolerance
+// (Monte Carlo arithmetic: Parker 1997, "Monte Carlo Arithmetic", UCLA CSD-970002).
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_CONFORMANCE_SENSITIVITY_H
+#define KILN_TEST_CONFORMANCE_SENSITIVITY_H
+
+#include "ir/Tensor.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+#include <string>
+
+namespace kiln::conformance {
+
+/// The allowed error of each element of one result; infinite where nothing can be said, which for
+/// an integer means that its value is not decided.
+using Allowed = std::vector<double>;
+
+/// The allowed errors of all results of a call that gave `expected`.
+std::vector<Allowed> allowedErrors(mlir::FunctionOpInterface function,
+                                   llvm::ArrayRef<ir::Tensor> arguments,
+                                   llvm::ArrayRef<ir::Tensor> expected);
+
+/// Empty if every element is within its allowed error; else the first difference.
+std::string difference(const ir::Tensor &expected, const ir::Tensor &got, const Allowed &allowed);
+
+} // namespace kiln::conformance
+
+#endif // KILN_TEST_CONFORMANCE_SENSITIVITY_H
