@@ -163,7 +163,8 @@ static void lowerSoftmax(SpecBuilder &builder, Operation *op, int64_t axis, bool
   });
 }
 
-/// Mean, then the mean of squared differences.
+/// Mean, the mean of what differs from it (its error, if finite), then that of the squares of what
+/// differs from both.
 static void lowerVariance(SpecBuilder &builder, VarOp op) {
   Value x = op.getX();
   builder.store(x);
@@ -178,7 +179,13 @@ static void lowerVariance(SpecBuilder &builder, VarOp op) {
   std::string sum = builder.append(rows.stage(Combiner::Add, zero, value), /*isAnchor=*/true);
   ExprPtr mean = apply(SpecOp::Div, {builder.readStage(sum, rows.rowOfElement()), count});
   ExprPtr difference = apply(SpecOp::Sub, {value, mean});
-  ExprPtr square = apply(SpecOp::Mul, {difference, difference});
+  std::string differences = builder.append(rows.stage(Combiner::Add, zero, difference));
+  ExprPtr error = apply(SpecOp::Div, {builder.readStage(differences, rows.rowOfElement()), count});
+  ExprPtr infinity = spec::constant(INFINITY, value->type);
+  ExprPtr isFinite = apply(SpecOp::Lt, {apply(SpecOp::Abs, {error}), infinity});
+  error = apply(SpecOp::Select, {isFinite, error, zero});
+  ExprPtr centred = apply(SpecOp::Sub, {difference, error});
+  ExprPtr square = apply(SpecOp::Mul, {centred, centred});
   std::string squares = builder.append(rows.stage(Combiner::Add, zero, square));
   builder.derive(op.getResult(), [=, &builder](const At &at) {
     return apply(SpecOp::Div, {builder.readStage(squares, at), count});

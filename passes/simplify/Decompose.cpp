@@ -85,13 +85,22 @@ template <typename Op> struct Widen : OpRewritePattern<Op> {
   }
 };
 
+/// mean((d - mean(d))^2) where d = x - mean(x). In exact arithmetic mean(d) is 0; in floats it is the
+/// error of mean(x), as large as the variance where x lies far from 0. Where it is not finite it is
+/// not subtracted.
 struct ExpandVariance : OpRewritePattern<VarOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(VarOp op, PatternRewriter &rewriter) const override {
     Build b{rewriter, op.getLoc()};
     Value x = op.getX();
-    Value mean = b.broadcast(buildMean(b, x, op.getAxis()), dimsOf(x.getType()));
-    Value centred = b.make<SubOp>(x, mean);
+    Dims dims = dimsOf(x.getType());
+    Value difference = b.make<SubOp>(x, b.broadcast(buildMean(b, x, op.getAxis()), dims));
+    Value error = buildMean(b, difference, op.getAxis());
+    Dims kept = dimsOf(error.getType());
+    Value infinity = b.full(std::numeric_limits<double>::infinity(), kept, b.elementOf(x));
+    Value isFinite = b.make<LtOp>(b.make<AbsOp>(error), infinity);
+    error = b.make<WhereOp>(isFinite, error, b.full(0, kept, b.elementOf(x)));
+    Value centred = b.make<SubOp>(difference, b.broadcast(error, dims));
     Value square = b.make<MulOp>(centred, centred);
     rewriter.replaceOp(op, b.reshape(buildMean(b, square, op.getAxis()), dimsOf(op.getType())));
     return success();
