@@ -236,6 +236,8 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
     value = address(*operand, image->second, node, coordinates, indices);
   } else {
     value = inner->second.func(stageArguments(inner->second, node, coordinates, indices));
+    if (node.type == DType::F32) // a long sum is kept in f64
+      value = Halide::cast(valueType(node.type), value);
     if (!inner->second.stage->body->strict && value.type().is_float())
       value = opaque(value);
   }

@@ -135,6 +135,9 @@ private:
 Halide::Type memoryType(DType type);
 /// Type of values in expressions: bool is a Halide bool.
 Halide::Type valueType(DType type);
+/// Type in which a reduction is summed where each accumulator takes every `lanes`-th element: f64
+/// for long sums of f32, whose rounding errors would grow with the number of steps.
+DType accumulatorType(const spec::Stage &stage, int64_t lanes);
 /// One step of a reduction; NaN propagates through Max and Min.
 Halide::Expr combine(spec::Combiner combiner, const Halide::Expr &kept, const Halide::Expr &item,
                      bool isStrict);

@@ -70,9 +70,9 @@ static Values merge(const Stage &stage, const Values &a, const Values &b) {
   return {select(takes, b[0], a[0]), select(takes, b[1], a[1])};
 }
 
-static Values start(const Stage &stage) {
+static Values start(const Stage &stage, int64_t lanes) {
   if (!isPosition(stage))
-    return {identity(stage.combiner, stage.type)};
+    return {identity(stage.combiner, accumulatorType(stage, lanes))};
   Combiner like = stage.combiner == Combiner::ArgMax ? Combiner::Max : Combiner::Min;
   return {identity(like, stage.body->type), HExpr(std::numeric_limits<int32_t>::max())};
 }
@@ -144,7 +144,7 @@ void RowwiseTemplate::reduce(const Stage &stage) {
   Var lane("l");
   std::vector<Var> vars{lane};
   vars.insert(vars.end(), rows.begin(), rows.end());
-  assign(part(vars), start(stage));
+  assign(part(vars), start(stage, lanes));
   // Whole groups of lanes, then the elements left over in the first lanes.
   DimExpr groups = DimExpr::floorDiv(length, lanes);
   for (bool isRest : {false, true}) {
@@ -161,8 +161,10 @@ void RowwiseTemplate::reduce(const Stage &stage) {
     HExpr inner = isRest ? builder.extent(groups * DimExpr(lanes)) + r[0] : r[0] * lanes + lane;
     std::vector<HExpr> at{isRest ? HExpr(r[0]) : HExpr(lane)};
     at.insert(at.end(), rows.begin(), rows.end());
-    assign(part(at),
-           merge(stage, parts(part(at), isPosition(stage)), item(stage, domain, inner, outer)));
+    Values next = item(stage, domain, inner, outer);
+    if (accumulatorType(stage, lanes) == DType::F64)
+      next = {Halide::cast<double>(next[0])};
+    assign(part(at), merge(stage, parts(part(at), isPosition(stage)), next));
     Halide::Stage update = part.update(part.num_update_definitions() - 1);
     if (!isRest)
       update.vectorize(lane, lanes);
@@ -182,8 +184,8 @@ void RowwiseTemplate::reduce(const Stage &stage) {
   if (isPosition(stage))
     result(rows) = Halide::cast<int64_t>(total[1]);
   else
-    result(rows) = combine(stage.combiner, builder.value(stage.init, stage, domain), total[0],
-                           stage.body->strict);
+    result(rows) = combine(stage.combiner, builder.value(stage.init, stage, domain),
+                           Halide::cast(valueType(stage.type), total[0]), stage.body->strict);
   builder.define(stage.name, {result, -1, -1, &stage});
   if (!builder.writesOperand(stage))
     keep(result, false, 0);

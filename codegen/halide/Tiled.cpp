@@ -242,8 +242,9 @@ Halide::Func TiledTemplate::accumulator(const std::string &suffix) {
   Coordinates all = domain;
   for (size_t i = 0; i < anchor->reduction.size(); ++i)
     all.push_back(HExpr(reduction[static_cast<int>(anchor->reduction.size() - 1 - i)]));
-  acc(vars) = builder.value(anchor->init, *anchor, domain);
-  HExpr item = builder.value(anchor->body, *anchor, all);
+  Halide::Type type = valueType(accumulatorType(*anchor, 1));
+  acc(vars) = Halide::cast(type, builder.value(anchor->init, *anchor, domain));
+  HExpr item = Halide::cast(type, builder.value(anchor->body, *anchor, all));
   acc(vars) = combine(anchor->combiner, acc(vars), item, anchor->body->strict);
   return acc;
 }
@@ -281,7 +282,7 @@ void TiledTemplate::piece(const Columns &columns, const Rows &rows, int number) 
   builder.define(anchor->name, kept);
   if (result == anchor) {
     out = Halide::Func("out" + suffix);
-    out(vars) = acc(vars);
+    out(vars) = Halide::cast(valueType(anchor->type), acc(vars));
   } else {
     for (const Stage &stage : builder.spec.stages) {
       if (stage.role != Role::Epilogue)

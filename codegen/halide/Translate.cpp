@@ -45,6 +45,16 @@ Halide::Type halide::valueType(DType type) {
   return type == DType::Bool ? Halide::Bool() : memoryType(type);
 }
 
+DType halide::accumulatorType(const Stage &stage, int64_t lanes) {
+  constexpr int64_t fewSteps = 64, most = 1 << 20;
+  int64_t elements = 1;
+  for (const DimExpr &extent : stage.reduction)
+    elements = std::min(
+        elements * std::clamp<int64_t>(extent.constantValue().value_or(most), 1, most), most);
+  bool isSum = stage.combiner == Combiner::Add && stage.type == DType::F32 && stage.body->strict;
+  return isSum && elements > fewSteps * lanes ? DType::F64 : stage.type;
+}
+
 HExpr halide::identity(Combiner combiner, DType type) {
   Halide::Type t = valueType(type);
   bool isReal = t.is_float();

@@ -128,7 +128,7 @@ private:
     Frame frame;
     llvm::Value *mask;
     std::vector<llvm::AllocaInst *> values, positions; ///< one accumulator for each unrolled step
-    std::vector<llvm::AllocaInst *> totals; ///< in f64, of blocks of a long sum
+    std::vector<llvm::AllocaInst *> totals;            ///< in f64, of blocks of a long sum
   };
   void place(const Plan &plan, const Placed &placed);
   void reduce(const Placed &placed, std::vector<Instance> &instances);
@@ -138,11 +138,12 @@ private:
   void versioned(const Placed &placed, std::vector<Instance> &instances, size_t level,
                  llvm::function_ref<void()> body);
   llvm::Value *finish(const Placed &placed, Instance &instance);
-  int64_t stepsWithin(const Placed &placed, size_t level, size_t slots);
-  bool isBlocked(const Placed &placed, size_t level, size_t slots);
-  void blockedLoop(const Placed &placed, std::vector<Instance> &instances, const DimExpr &extent,
-                   int64_t stepsEach, Body body);
-  void flush(const Placed &placed, Instance &instance, size_t slot);
+  int64_t stepsOf(const Placed &placed, size_t level, size_t slots) const;
+  int64_t stepsWithin(const Placed &placed, size_t level, size_t slots) const;
+  bool isBlocked(const Placed &placed, size_t level, size_t slots) const;
+  void stepLoop(const Placed &placed, std::vector<Instance> &instances, size_t level,
+                const DimExpr &count, Body body);
+  void flush(const Placed &placed, std::vector<Instance> &instances);
   size_t versionLevel(const Placed &placed, const std::vector<Instance> &instances);
 
   // Nest.cpp: loops and tasks.

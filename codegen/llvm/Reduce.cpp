@@ -18,6 +18,67 @@ static DType accumulated(const Stage &stage) {
   return isArg(stage.combiner) ? stage.body->type : stage.type;
 }
 
+/// Steps of an f32 or f64 sum in a row, from which on it is added to a total in f64: rounding
+/// errors of a step grow with the number of steps before it.
+static constexpr int64_t blockSteps = 32, manySteps = int64_t(1) << 30;
+
+/// Steps of the loop over a reduction dimension, or, behind all of those, of the loop over lanes.
+int64_t Emitter::stepsOf(const Placed &placed, size_t level, size_t slots) const {
+  const std::vector<DimExpr> &reduction = placed.stage->reduction;
+  bool isLanes = level == reduction.size();
+  if (isLanes ? placed.lanesAlong < 0 : static_cast<int>(level) == placed.lanesAlong)
+    return 1;
+  std::optional<int64_t> extent = reduction[isLanes ? placed.lanesAlong : level].constantValue();
+  int64_t chunk = isLanes ? lanes * static_cast<int64_t>(slots) : 1;
+  return extent ? std::clamp<int64_t>(divideCeil(*extent, chunk), 1, manySteps) : manySteps;
+}
+
+/// Steps of an accumulator in one turn of a level's loop.
+int64_t Emitter::stepsWithin(const Placed &placed, size_t level, size_t slots) const {
+  int64_t steps = 1;
+  for (size_t i = level + 1; i <= placed.stage->reduction.size(); ++i)
+    steps = std::min(steps * stepsOf(placed, i, slots), manySteps);
+  return steps;
+}
+
+/// Whether a level's loop is cut into blocks, each of which is added to the totals. The products
+/// of a contraction are summed in one go.
+bool Emitter::isBlocked(const Placed &placed, size_t level, size_t slots) const {
+  const Stage &stage = *placed.stage;
+  if (stage.combiner != Combiner::Add || !isFloat(stage.type) || !stage.body->strict)
+    return false;
+  int64_t within = stepsWithin(placed, level, slots);
+  return within <= blockSteps && within * stepsOf(placed, level, slots) > blockSteps;
+}
+
+/// A loop of `count` turns at a level of a placed stage.
+void Emitter::stepLoop(const Placed &placed, std::vector<Instance> &instances, size_t level,
+                       const DimExpr &count, Body body) {
+  size_t slots = instances.front().values.size();
+  if (!isBlocked(placed, level, slots))
+    return loop(b.getInt64(0), emit(count), body);
+  Value *turns = b.getInt64(blockSteps / stepsWithin(placed, level, slots)), *all = emit(count);
+  Value *most = b.CreateAdd(all, b.CreateSub(turns, b.getInt64(1)));
+  loop(b.getInt64(0), b.CreateUDiv(most, turns), [&](Value *block) {
+    Value *from = b.CreateNSWMul(block, turns), *to = b.CreateNSWAdd(from, turns);
+    loop(from, b.CreateBinaryIntrinsic(Intrinsic::smin, to, all), body);
+    flush(placed, instances);
+  });
+}
+
+/// Adds the accumulators to their totals and starts them anew.
+void Emitter::flush(const Placed &placed, std::vector<Instance> &instances) {
+  Value *start = values.identity(Combiner::Add, placed.stage->type).value;
+  for (Instance &instance : instances)
+    for (auto [from, into] : llvm::zip_equal(instance.values, instance.totals)) {
+      Value *sum = b.CreateLoad(from->getAllocatedType(), from);
+      Value *total = b.CreateLoad(into->getAllocatedType(), into);
+      b.CreateStore(b.CreateFAdd(total, b.CreateFPExt(sum, total->getType())), into);
+      bool isWide = sum->getType()->isVectorTy();
+      b.CreateStore(isWide ? values.splat(start, lanes) : start, from);
+    }
+}
+
 /// Computes a placed stage at every point of the tile as far as it is entered.
 void Emitter::place(const Plan &plan, const Placed &placed) {
   std::vector<Instance> instances;
@@ -32,7 +93,7 @@ void Emitter::place(const Plan &plan, const Placed &placed) {
     Frame frame = frameOf(*placed.stage, at);
     bool isWide = llvm::any_of(at, [&](const DimExpr &value) { return isVarying(value); });
     if (seen.insert(frame.key).second)
-      instances.push_back({std::move(frame), isWide ? pointMask : nullptr, {}, {}});
+      instances.push_back({std::move(frame), isWide ? pointMask : nullptr, {}, {}, {}});
   }
   reduce(placed, instances);
   for (Instance &instance : instances)
@@ -49,6 +110,9 @@ void Emitter::reduce(const Placed &placed, std::vector<Instance> &instances) {
   size_t slots = alongLanes && instances.size() == 1 ? 4 : 1;
   BasicBlock &entry = b.GetInsertBlock()->getParent()->getEntryBlock();
   IRBuilder<> top(&entry, entry.begin());
+  bool hasTotals = false;
+  for (size_t level = 0; level <= stage.reduction.size(); ++level)
+    hasTotals |= isBlocked(placed, level, slots);
   for (Instance &instance : instances) {
     bool isWide = alongLanes || llvm::any_of(instance.frame.at, [&](const DimExpr &value) {
                     return isVarying(value);
@@ -62,6 +126,8 @@ void Emitter::reduce(const Placed &placed, std::vector<Instance> &instances) {
       allocate(start.value, instance.values);
       if (isArg(stage.combiner))
         allocate(start.position, instance.positions);
+      if (hasTotals)
+        allocate(values.constant(-0.0, DType::F64), instance.totals);
     }
     for (size_t i = 0; i < stage.reduction.size(); ++i)
       instance.frame.at.push_back(DimExpr::symbol("%r" + std::to_string(i)));
@@ -118,7 +184,7 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
         reduceLevel(placed, instances, level + 1);
       }
     } else {
-      loop(b.getInt64(0), emit(extent), [&](Value *i) {
+      stepLoop(placed, instances, level, extent, [&](Value *i) {
         auto last = extent.bounds(bounds).upper;
         at(bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt}));
         reduceLevel(placed, instances, level + 1);
@@ -209,7 +275,7 @@ void Emitter::reduceLanes(const Placed &placed, std::vector<Instance> &instances
       step(placed, instance, slot, laneMask);
     }
   };
-  loop(b.getInt64(0), emit(full), [&](Value *i) {
+  stepLoop(placed, instances, stage.reduction.size(), full, [&](Value *i) {
     DimExpr base = bind(i, "%i", {0, {}}) * chunk;
     for (size_t slot = 0; slot < slots; ++slot)
       all(base + DimExpr(lanes * static_cast<int64_t>(slot)), slot, nullptr);
@@ -263,8 +329,17 @@ Value *Emitter::finish(const Placed &placed, Instance &instance) {
   const Stage &stage = *placed.stage;
   DType type = accumulated(stage);
   Accumulated result;
-  for (size_t slot = 0; slot < instance.values.size(); ++slot) {
-    auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
+  auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
+  if (!instance.totals.empty()) {
+    // What lies behind the last block is added too.
+    for (size_t slot = 0; slot < instance.values.size(); ++slot) {
+      Value *rest = get(instance.values[slot]), *total = get(instance.totals[slot]);
+      total = b.CreateFAdd(total, b.CreateFPExt(rest, total->getType()));
+      result.value = slot ? b.CreateFAdd(result.value, total) : total;
+    }
+    type = DType::F64;
+  }
+  for (size_t slot = 0; instance.totals.empty() && slot < instance.values.size(); ++slot) {
     Accumulated item{get(instance.values[slot])};
     if (isArg(stage.combiner))
       item.position = get(instance.positions[slot]);
@@ -293,6 +368,8 @@ Value *Emitter::finish(const Placed &placed, Instance &instance) {
     return b.CreateSelect(b.CreateICmpEQ(result.position, none),
                           Constant::getNullValue(none->getType()), result.position);
   }
+  if (type != accumulated(stage))
+    result.value = values.cast(result.value, type, accumulated(stage));
   if (placed.lanesAlong < 0)
     return result.value;
   return values.combine(stage.combiner, type, {values.constant(*stage.init)}, result).value;

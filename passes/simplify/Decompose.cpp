@@ -85,9 +85,9 @@ template <typename Op> struct Widen : OpRewritePattern<Op> {
   }
 };
 
-/// mean((d - mean(d))^2) where d = x - mean(x). In exact arithmetic mean(d) is 0; in floats it is the
-/// error of mean(x), as large as the variance where x lies far from 0. Where it is not finite it is
-/// not subtracted.
+/// mean((d - mean(d))^2) where d = x - mean(x). In exact arithmetic mean(d) is 0; in floats it is
+/// the error of mean(x), as large as the variance where x lies far from 0. Where it is not finite
+/// it is not subtracted.
 struct ExpandVariance : OpRewritePattern<VarOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(VarOp op, PatternRewriter &rewriter) const override {
