@@ -185,7 +185,10 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   auto guarded = [&](Value *pointer) {
     return scalarTest ? b.CreateSelect(scalarTest, pointer, outsideValues(missing)) : pointer;
   };
-  if (stride == 0 && !laneTest) {
+  bool isGather = stride != 0 && stride != 1 && !scalarTest && !laneTest;
+  if (Value *value = isGather ? loadTurned(memory, place) : nullptr) {
+    result = value;
+  } else if (stride == 0 && !laneTest) {
     result = b.CreateAlignedLoad(element, guarded(address(memory, place)), align);
   } else {
     auto *type = FixedVectorType::get(element, lanes);

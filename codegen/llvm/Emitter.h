@@ -18,7 +18,7 @@ namespace kiln::codegen {
 using Coordinates = std::vector<DimExpr>;
 using Body = llvm::function_ref<void(llvm::Value *)>;
 
-inline constexpr std::string_view laneName = "%l";
+inline constexpr std::string_view laneName = "%l", rowName = "%q";
 
 /// A coordinate of a read with `outside`, and the extent it must be checked against.
 struct Guard {
@@ -63,7 +63,8 @@ struct Plan {
   bool splitsNext = false;    ///< the level after those is cut into blocks for the tasks
   int lanes = 1, vectors = 1, rows = 1;
   int vectorDim = -1, rowDim = -1;
-  DimExpr work; ///< points times reduction: its size decides on parallel execution
+  bool isTurning = false; ///< rows are lanes of the loads
+  DimExpr work;           ///< points times reduction: its size decides on parallel execution
 };
 
 class Emitter {
@@ -98,6 +99,10 @@ private:
   void chooseLevels(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
+
+  // Transpose.cpp: tiles that turn.
+  void chooseTransposition(Plan &plan);
+  llvm::Value *loadTurned(const Memory &memory, const DimExpr &place);
 
   // Address.cpp: polynomials, loads, stores.
   llvm::Value *emit(const DimExpr &expr);
@@ -160,6 +165,8 @@ private:
   void rowTail(const Plan &plan, llvm::function_ref<void()> body);
   void chooseBlocks(const Plan &plan);
   void storeTile(const Plan &plan);
+  Coordinates storedAt(const spec::Stage &root, const spec::Operand &facts, const Frame &frame,
+                       bool emits);
   std::vector<std::pair<Frame, llvm::Value *>> tilePoints(const Plan &plan);
   void bindSymbols(llvm::Value *dims);
   void callTasks(const std::vector<Plan> &plans, llvm::ArrayRef<llvm::Function *> tasks,
@@ -188,6 +195,9 @@ private:
   std::map<int, DimExpr> tileBase; ///< of each entered dimension
   int tileVectors = 1, tileRows = 1;
   bool isLastMasked = false;
+  bool isTurning = false;
+  int turningRow = 0;                                             ///< the value of "%q"
+  std::map<std::string, llvm::SmallVector<llvm::Value *>> turned; ///< loads of the tile's rows
   DimExpr block, blocks; ///< which part of the level cut into blocks, and of how many
   const spec::Stage *unplaced = nullptr; ///< the reducing stage that planning could not place
   std::string message;

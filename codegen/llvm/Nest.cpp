@@ -69,7 +69,8 @@ std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
       Coordinates at = base;
       Value *exists = nullptr;
       if (hasRows)
-        at[plan.rowDim] = at[plan.rowDim] + DimExpr(row);
+        at[plan.rowDim] =
+            at[plan.rowDim] + (plan.isTurning ? DimExpr::symbol(std::string(rowName)) : row);
       if (hasVector) {
         DimExpr &n = at[plan.vectorDim];
         n = n + DimExpr(static_cast<int64_t>(vector) * lanes) + DimExpr::symbol(laneName);
@@ -82,23 +83,35 @@ std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
   return points;
 }
 
+/// Where a point of a stored stage lies in its operand.
+Coordinates Emitter::storedAt(const Stage &root, const Operand &facts, const Frame &frame,
+                              bool emits) {
+  if (root.store.empty())
+    return frame.at;
+  Coordinates at;
+  for (size_t i = 0; i < root.store.size(); ++i)
+    at.push_back(coordinate(root.store[i], facts.shape[i], frame, emits));
+  return at;
+}
+
 void Emitter::storeTile(const Plan &plan) {
   const Stage &root = *plan.root;
   const Memory &memory = memories.find(root.name)->second;
+  isTurning = plan.isTurning;
+  turningRow = 0;
+  turned.clear();
   for (auto &[frame, exists] : tilePoints(plan)) {
     memo.clear();
     mask = exists;
+    env[std::string(rowName)] = {b.getInt64(turningRow), INT_MAX};
     Value *value =
         root.combiner == Combiner::None ? evaluate(root.body, frame) : placedValues[frame.key];
-    Coordinates at = frame.at;
-    if (!root.store.empty()) {
-      at.clear();
-      for (size_t i = 0; i < root.store.size(); ++i)
-        at.push_back(coordinate(root.store[i], memory.facts->shape[i], frame, true));
-    }
-    store(memory, at, value);
+    store(memory, storedAt(root, *memory.facts, frame, true), value);
+    ++turningRow;
   }
   mask = nullptr;
+  isTurning = false;
+  env.erase(env.find(rowName));
 }
 
 void Emitter::vectorTail(const Plan &plan, function_ref<void()> body) {
@@ -287,7 +300,7 @@ Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   for (int i = 0; i < lanes; ++i)
     numbers.push_back(b.getInt64(i));
   env[std::string(laneName)] = {ConstantVector::get(numbers), static_cast<int>(env.size())};
-  bounds[std::string(laneName)] = {0, lanes - 1};
+  bounds[std::string(laneName)] = bounds[std::string(rowName)] = {0, lanes - 1};
   tileBase.clear();
   chooseBlocks(plan);
   Value *total = emit(flatCount(plan));

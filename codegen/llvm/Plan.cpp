@@ -124,13 +124,7 @@ int Emitter::bestDim(const Plan &plan, const ExprPtr &body, const Frame &frame, 
   const Operand &facts =
       whole != wholeStages.end() ? whole->second.facts : *spec.findOperand(root.name);
   Frame rootFrame = frameOf(root, rootDims(root));
-  Coordinates stored = rootFrame.at;
-  if (!root.store.empty()) {
-    stored.clear();
-    for (size_t i = 0; i < root.store.size(); ++i)
-      stored.push_back(coordinate(root.store[i], facts.shape[i], rootFrame, false));
-  }
-  DimExpr place = position(facts, stored);
+  DimExpr place = position(facts, storedAt(root, facts, rootFrame, false));
   for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
     if (isUnit(root.domain[dim]))
       continue;
@@ -275,7 +269,7 @@ void Emitter::chooseLevels(Plan &plan) {
     });
     int place = core ? 2 : 0;
     if (dim == plan.vectorDim) {
-      place = core ? 1 : 3;
+      place = core ? 1 : plan.isTurning ? 2 : 3;
     } else if (dim == plan.rowDim) {
       place = 3;
     } else if (core && plan.vectorDim >= 0) {
@@ -324,6 +318,7 @@ Plan Emitter::makePlan(const Stage &root) {
         placed.dims.push_back(i);
   chooseLanes(plan);
   chooseTile(plan);
+  chooseTransposition(plan);
   chooseLevels(plan);
   plan.work = 1;
   for (const DimExpr &extent : root.domain)
