@@ -2,6 +2,7 @@
 
 #include "codegen/llvm/Emitter.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/IR/Constants.h"
 
 #include <algorithm>
@@ -124,6 +125,84 @@ std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
   return split->first;
 }
 
+/// Takes quotients of the lane apart: where one of the number of lanes and the divisor divides the
+/// other, all lanes have one quotient, or as many have each.
+std::optional<Steps> Emitter::stepsOf(const DimExpr &position) {
+  Steps steps;
+  steps.offsets.assign(lanes, 0);
+  auto advance = [&](int64_t coefficient, int64_t lanesEach) {
+    for (int lane = 0; lane < lanes; ++lane)
+      steps.offsets[lane] += coefficient * (lane / lanesEach);
+  };
+  for (const auto &[monomial, coefficient] : position.monomials()) {
+    DimExpr term(coefficient);
+    bool isQuotient = monomial.size() == 1 && monomial[0].kind == DimAtom::Kind::Quotient;
+    auto split = isQuotient ? monomial[0].left->splitLinear(laneName) : std::nullopt;
+    int64_t divisor = isQuotient ? monomial[0].right->constantValue().value_or(0) : 0;
+    if (monomial.size() == 1 && monomial[0].kind == DimAtom::Kind::Symbol &&
+        monomial[0].symbol == laneName) {
+      advance(coefficient, 1);
+      continue;
+    }
+    if (split && split->first == 1 && divisor > 0) {
+      const DimExpr &first = split->second;
+      bool isAligned = first == DimExpr::floorDiv(first, lanes) * DimExpr(lanes);
+      if (!isAligned || (divisor % lanes && lanes % divisor))
+        return std::nullopt;
+      steps.base = steps.base + term * DimExpr::floorDiv(first, DimExpr(divisor));
+      advance(coefficient, divisor);
+      continue;
+    }
+    for (const DimAtom &atom : monomial)
+      term = term * DimExpr::ofAtom(atom);
+    if (isVarying(term))
+      return std::nullopt;
+    steps.base = steps.base + term;
+  }
+  return steps;
+}
+
+/// Lanes that step through less than a vector: two scalars, or one load of what they span and a
+/// shuffle. Nothing where that would read what no lane does.
+Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scalarTest,
+                          Constant *missing) {
+  auto *known = dyn_cast_or_null<Constant>(mask);
+  if (mask && !known)
+    return nullptr;
+  SmallVector<int, 16> pick;
+  int64_t last = 0;
+  for (auto [lane, offset] : llvm::enumerate(steps.offsets)) {
+    bool isHere = !known || known->getAggregateElement(lane)->isOneValue();
+    if (isHere && (offset < 0 || offset >= lanes))
+      return nullptr;
+    last = isHere ? std::max(last, offset) : last;
+    pick.push_back(isHere ? static_cast<int>(offset) : 0);
+  }
+  Type *element = values.memoryType(memory.facts->type);
+  auto *type = FixedVectorType::get(element, lanes);
+  Value *pointer = address(memory, steps.base);
+  if (scalarTest)
+    pointer = b.CreateSelect(scalarTest, pointer, outsideValues(missing));
+  Align align(byteSize(memory.facts->type));
+  SmallVector<Constant *, 16> exist;
+  if (llvm::all_of(pick, [&](int offset) { return offset == 0 || offset == last; })) {
+    for (int offset : pick)
+      exist.push_back(b.getInt1(offset == 0));
+    Value *first = b.CreateAlignedLoad(element, pointer, align);
+    Value *second =
+        b.CreateAlignedLoad(element, b.CreateConstGEP1_64(element, pointer, last), align);
+    return b.CreateSelect(ConstantVector::get(exist), values.splat(first, lanes),
+                          values.splat(second, lanes));
+  }
+  for (int lane = 0; lane < lanes; ++lane)
+    exist.push_back(b.getInt1(lane <= last));
+  Value *loaded = last + 1 == lanes
+                      ? static_cast<Value *>(b.CreateAlignedLoad(type, pointer, align))
+                      : b.CreateMaskedLoad(type, pointer, align, ConstantVector::get(exist),
+                                           Constant::getNullValue(type));
+  return b.CreateShuffleVector(loaded, pick);
+}
+
 /// Whether 0 <= coordinate < extent; null if that is always so.
 Value *Emitter::condition(const Guard &guard) {
   if (proven.count(guard.index))
@@ -180,6 +259,11 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   std::optional<int64_t> stride = laneStride(place);
   Value *scalarTest = nullptr, *laneTest = nullptr, *result;
   checks(guards, scalarTest, laneTest);
+  std::optional<Steps> steps = stride ? std::nullopt : stepsOf(place);
+  if (steps && llvm::all_of(steps->offsets, [](int64_t offset) { return offset == 0; })) {
+    stride = 0;
+    place = steps->base;
+  }
   Constant *missing =
       facts.type == DType::Bool ? b.getInt8(outside != 0) : values.constant(outside, facts.type);
   auto guarded = [&](Value *pointer) {
@@ -187,6 +271,10 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   };
   bool isGather = stride != 0 && stride != 1 && !scalarTest && !laneTest;
   if (Value *value = isGather ? loadTurned(memory, place) : nullptr) {
+    result = value;
+  } else if (Value *value = steps && !laneTest && !stride
+                                ? loadSteps(memory, *steps, scalarTest, missing)
+                                : nullptr) {
     result = value;
   } else if (stride == 0 && !laneTest) {
     result = b.CreateAlignedLoad(element, guarded(address(memory, place)), align);

@@ -9,63 +9,14 @@
 #define KILN_CODEGEN_LLVM_EMITTER_H
 
 #include "codegen/llvm/Generate.h"
+#include "codegen/llvm/Plan.h"
 #include "codegen/llvm/Values.h"
 
 #include "llvm/IR/Module.h"
 
 namespace kiln::codegen {
 
-using Coordinates = std::vector<DimExpr>;
 using Body = llvm::function_ref<void(llvm::Value *)>;
-
-inline constexpr std::string_view laneName = "%l", rowName = "%q";
-
-/// A coordinate of a read with `outside`, and the extent it must be checked against.
-struct Guard {
-  const spec::Index *index;
-  DimExpr coordinate, extent;
-};
-
-/// A point of a stage at which expressions are evaluated: domain, then reduction.
-struct Frame {
-  const spec::Stage *stage = nullptr;
-  Coordinates at;
-  std::vector<Guard> guards; ///< checks of the reads that led here through inlined stages
-  std::string key;           ///< identifies stage and coordinates
-};
-
-/// Buffers of operands and of stages kept whole.
-struct Memory {
-  const spec::Operand *facts;
-  llvm::Value *base = nullptr;
-};
-
-/// A reducing stage computed where its coordinates are known, before the tiles that read it.
-struct Placed {
-  const spec::Stage *stage;
-  Coordinates at;        ///< over the root's dimensions "%d0", …
-  std::vector<int> dims; ///< the root's dimensions that `at` uses
-  int lanesAlong = -1;   ///< reduction dimension whose positions fill the lanes
-  size_t depth = 0;      ///< levels entered before it is computed
-};
-
-struct Level {
-  enum class Kind : uint8_t { Plain, Vector, Rows } kind = Kind::Plain;
-  int dim = 0;
-};
-
-/// How the loops of one stored stage run.
-struct Plan {
-  const spec::Stage *root = nullptr;
-  std::vector<Placed> placed; ///< in the order of computation
-  std::vector<Level> levels;  ///< outermost first
-  size_t parallelLevels = 0;  ///< leading levels that tasks share
-  bool splitsNext = false;    ///< the level after those is cut into blocks for the tasks
-  int lanes = 1, vectors = 1, rows = 1;
-  int vectorDim = -1, rowDim = -1;
-  bool isTurning = false; ///< rows are lanes of the loads
-  DimExpr work;           ///< points times reduction: its size decides on parallel execution
-};
 
 class Emitter {
 public:
@@ -112,11 +63,14 @@ private:
   bool isVarying(const DimExpr &expr);
   DimExpr position(const spec::Operand &facts, const Coordinates &at);
   std::optional<int64_t> laneStride(const DimExpr &position);
+  std::optional<Steps> stepsOf(const DimExpr &position);
   llvm::Value *condition(const Guard &guard);
   void checks(const std::vector<Guard> &guards, llvm::Value *&scalar, llvm::Value *&lanes);
   llvm::Value *load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,
                     double outside);
   void store(const Memory &memory, const Coordinates &at, llvm::Value *value);
+  llvm::Value *loadSteps(const Memory &memory, const Steps &steps, llvm::Value *scalarTest,
+                         llvm::Constant *missing);
   llvm::Value *address(const Memory &memory, const DimExpr &position);
   llvm::Constant *outsideValues(llvm::Constant *element);
 
@@ -124,6 +78,8 @@ private:
   llvm::Value *evaluate(const spec::ExprPtr &expr, const Frame &frame);
   llvm::Value *evaluateNode(const spec::Expr &expr, const Frame &frame);
   llvm::Value *evaluateRead(const spec::Expr &expr, const Frame &frame);
+  std::optional<DimExpr> computed(const spec::Index &index, const DimExpr &extent,
+                                  const Frame &frame) const;
   DimExpr coordinate(const spec::Index &index, const DimExpr &extent, const Frame &frame,
                      bool emits);
   const Coordinates &shapeOf(const spec::Read &read);

@@ -23,6 +23,52 @@ const Coordinates &Emitter::shapeOf(const Read &read) {
   return operand ? operand->shape : spec.findStage(read.source)->domain;
 }
 
+/// An integer expression of dimensions and constants as a polynomial.
+static std::optional<DimExpr> polynomial(const ExprPtr &expr, const Coordinates &at) {
+  if (expr->type != DType::I64)
+    return std::nullopt;
+  if (expr->op == Op::Dim)
+    return at[expr->dim];
+  if (expr->op == Op::Extent)
+    return expr->extent;
+  if (const int64_t *value = std::get_if<int64_t>(&expr->constant); value && expr->op == Op::Const)
+    return DimExpr(*value);
+  if (expr->op != Op::Add && expr->op != Op::Mul && expr->op != Op::FloorDiv)
+    return std::nullopt;
+  std::optional<DimExpr> x = polynomial(expr->args[0], at), y = polynomial(expr->args[1], at);
+  if (!x || !y)
+    return std::nullopt;
+  if (expr->op == Op::FloorDiv) {
+    std::optional<int64_t> divisor = y->constantValue();
+    return divisor && *divisor > 0 ? std::optional(DimExpr::floorDiv(*x, *y)) : std::nullopt;
+  }
+  return expr->op == Op::Add ? *x + *y : *x * *y;
+}
+
+/// An indirect coordinate as a polynomial, if it is one that stays within the extent at all points
+/// of the stage, so that nothing is clamped.
+std::optional<DimExpr> Emitter::computed(const Index &index, const DimExpr &extent,
+                                         const Frame &frame) const {
+  if (!index.indirect || !frame.guards.empty())
+    return std::nullopt;
+  Coordinates points;
+  DimExpr::BoundsMap ranges = bounds;
+  auto add = [&](const DimExpr &size) {
+    std::string name = "%p" + std::to_string(points.size());
+    auto upper = size.bounds(bounds).upper;
+    ranges[name] = {0, upper ? std::optional(*upper - 1) : std::nullopt};
+    points.push_back(DimExpr::symbol(name));
+  };
+  llvm::for_each(frame.stage->domain, add);
+  llvm::for_each(frame.stage->reduction, add);
+  std::optional<DimExpr> value = polynomial(index.indirect, points);
+  if (!value)
+    return std::nullopt;
+  auto low = value->bounds(ranges).lower, room = (extent - 1 - *value).bounds(ranges).lower;
+  return low && *low >= 0 && room && *room >= 0 ? polynomial(index.indirect, frame.at)
+                                                : std::nullopt;
+}
+
 /// The coordinate of an index at a frame. An indirect part is evaluated, clamped and bound to a
 /// fresh symbol; when planning (`emits` false) the symbol "%x" stands for it.
 DimExpr Emitter::coordinate(const Index &index, const DimExpr &extent, const Frame &frame,
@@ -32,6 +78,8 @@ DimExpr Emitter::coordinate(const Index &index, const DimExpr &extent, const Fra
     result = result + frame.at[dim] * DimExpr(coefficient);
   if (!index.indirect)
     return result;
+  if (std::optional<DimExpr> value = computed(index, extent, frame))
+    return result + *value;
   if (!emits)
     return result + DimExpr::symbol("%x");
   Value *zero = b.getInt64(0), *last = emit(extent - DimExpr(1));
@@ -54,7 +102,10 @@ void Emitter::walk(const ExprPtr &root, const Frame &frame, ReadVisitor visit) {
     std::vector<Guard> guards = frame.guards;
     for (size_t i = 0; i < shape.size(); ++i) {
       at.push_back(coordinate(node->read.indices[i], shape[i], frame, false));
-      if (node->read.outside)
+      const Index &index = node->read.indices[i];
+      bool isInside =
+          index.terms.empty() && index.offset == DimExpr(0) && computed(index, shape[i], frame);
+      if (node->read.outside && !isInside)
         guards.push_back({&node->read.indices[i], at.back(), shape[i]});
     }
     const Stage *stage = spec.findStage(node->read.source);
@@ -77,8 +128,11 @@ Value *Emitter::evaluateRead(const Expr &expr, const Frame &frame) {
     at.push_back(coordinate(read.indices[i], shape[i], frame, true));
     // A clamped index into nothing lies outside too.
     auto least = shape[i].bounds(bounds).lower;
-    bool isHollow = read.indices[i].indirect && (!least || *least < 1);
-    if (read.outside || isHollow)
+    const Index &index = read.indices[i];
+    bool isHollow = index.indirect && (!least || *least < 1);
+    bool isInside =
+        index.terms.empty() && index.offset == DimExpr(0) && computed(index, shape[i], frame);
+    if ((read.outside || isHollow) && !isInside)
       guards.push_back({&read.indices[i], at.back(), shape[i]});
   }
   if (auto it = memories.find(read.source); it != memories.end())

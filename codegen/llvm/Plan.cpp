@@ -12,6 +12,9 @@ using namespace kiln::codegen;
 using namespace llvm;
 using namespace kiln::spec;
 
+/// Lanes below which a gather is as good.
+static constexpr int leastLanes = 4;
+
 static std::string dimName(int dim) { return "%d" + std::to_string(dim); }
 static std::string reductionName(int dim) { return "%r" + std::to_string(dim); }
 
@@ -84,6 +87,22 @@ bool Emitter::keepWhole(const Stage &stage) {
   return true;
 }
 
+/// The divisor of a quotient of the symbol, if a position holds it in no other form.
+static std::optional<int64_t> stepAlong(const DimExpr &position, const std::string &symbol) {
+  std::optional<int64_t> result;
+  for (const auto &[monomial, coefficient] : position.monomials())
+    for (const DimAtom &atom : monomial) {
+      if (atom.symbol == symbol)
+        return std::nullopt;
+      if (atom.kind == DimAtom::Kind::Symbol || !mentions(*atom.left, symbol))
+        continue;
+      if (atom.kind != DimAtom::Kind::Quotient || *atom.left != DimExpr::symbol(symbol) || result)
+        return std::nullopt;
+      result = atom.right->constantValue();
+    }
+  return result;
+}
+
 Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr &body,
                                        const Frame &frame) {
   Strides result;
@@ -97,8 +116,12 @@ Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr 
     bool inRest = isPanel && llvm::any_of(llvm::drop_begin(at), [&](const DimExpr &value) {
                     return mentions(value, symbol);
                   });
-    auto split = (isPanel ? at[0] : position(*facts, at)).splitLinear(symbol);
-    if (!split || inRest || (split->first != 0 && split->first != 1))
+    DimExpr place = isPanel ? at[0] : position(*facts, at);
+    auto split = place.splitLinear(symbol);
+    if (std::optional<int64_t> divisor = split ? std::nullopt : stepAlong(place, symbol);
+        divisor && !isPanel && (*divisor % lanes == 0 || lanes % *divisor == 0))
+      ++(*divisor % lanes ? result.contiguous : result.uniform);
+    else if (!split || inRest || (split->first != 0 && split->first != 1))
       ++result.scattered;
     else
       ++(split->first ? result.contiguous : result.uniform);
@@ -170,7 +193,17 @@ void Emitter::chooseLanes(Plan &plan) {
   const Stage &stage = core ? *core->stage : *plan.root;
   Frame frame = frameOf(stage, core ? withReduction(stage, core->at) : rootDims(stage));
   bool isClean = true;
-  plan.lanes = lanesFor(plan);
+  plan.lanes = lanes = lanesFor(plan);
+  // Fewer lanes where the groups of a convolution are not as wide.
+  walk(stage.body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
+    const Operand *facts = spec.findOperand(read.source);
+    bool isStrided = facts && facts->layout == Operand::Layout::Strided;
+    for (size_t dim = 0; isStrided && dim < plan.root->domain.size(); ++dim)
+      if (auto divisor = stepAlong(position(*facts, at), dimName(dim)))
+        while (plan.lanes > leastLanes && *divisor % plan.lanes && plan.lanes % *divisor)
+          plan.lanes /= 2;
+  });
+  lanes = plan.lanes;
   plan.vectorDim = bestDim(plan, stage.body, frame, isClean);
   for (Placed &placed : plan.placed) {
     bool isCore = &placed == core;

@@ -43,9 +43,6 @@ Choice chooseConvolution(Conv2dOp op, const Launches &launches) {
   std::string reason;
   if (!weightOf(op, launches, reason))
     return {"", reason};
-  std::optional<int64_t> outputs = w[0].constantValue();
-  if (groups > 1 && (!outputs || *outputs / groups % 16))
-    return {"", "a group's channels are no multiple of 16"};
   return {"conv2d", "the weight can be packed"};
 }
 
