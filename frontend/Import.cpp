@@ -1,8 +1,8 @@
 //===- Import.cpp - from a model file to the dialect ----------------------===//
 #include "frontend/Import.h"
 
-#include "frontend/Elaborator.h"
-#include "frontend/Sema.h"
+#include "frontend/elaborate/Elaborator.h"
+#include "frontend/elaborate/Sema.h"
 #include "ir/KilnDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

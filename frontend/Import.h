@@ -2,7 +2,7 @@
 #ifndef KILN_FRONTEND_IMPORT_H
 #define KILN_FRONTEND_IMPORT_H
 
-#include "frontend/Diagnostics.h"
+#include "frontend/syntax/Diagnostics.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"

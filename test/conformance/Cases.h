@@ -7,7 +7,7 @@
 #ifndef KILN_TEST_CONFORMANCE_CASES_H
 #define KILN_TEST_CONFORMANCE_CASES_H
 
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
 #include "test/conformance/Case.h"
 
 namespace kiln::conformance {

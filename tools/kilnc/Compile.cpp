@@ -6,7 +6,7 @@
 #include "codegen/link/TemporaryFolder.h"
 #include "codegen/loader/Loader.h"
 #include "frontend/Import.h"
-#include "frontend/Parser.h"
+#include "frontend/syntax/Parser.h"
 #include "frontend/weights/Bind.h"
 #include "frontend/weights/StoreFile.h"
 #include "ir/KilnOps.h"

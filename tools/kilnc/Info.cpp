@@ -1,7 +1,7 @@
 //===- Info.cpp - what kilnc says of itself -------------------------------===//
 #include "tools/kilnc/Info.h"
 
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
 #include "ir/KilnDialect.h"
 #include "ir/target/Target.h"
 

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "frontend/Import.h"
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
 

@@ -1,5 +1,5 @@
 //===- SyntaxTest.cpp - lexer, parser and their errors ----------------------===//
-#include "frontend/Parser.h"
+#include "frontend/syntax/Parser.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"

@@ -1,5 +1,5 @@
-//===- EmitOperator.cpp - operators, broadcasting, literals ---------------===//
-#include "frontend/Elaborator.h"
+//===- ElaborateOperator.cpp - operators, broadcasting, literals ----------===//
+#include "frontend/elaborate/Elaborator.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/ADT/APFloat.h"

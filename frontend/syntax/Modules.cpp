@@ -1,7 +1,7 @@
 //===- Modules.cpp - the files of a model ---------------------------------===//
-#include "frontend/Modules.h"
+#include "frontend/syntax/Modules.h"
 
-#include "frontend/Parser.h"
+#include "frontend/syntax/Parser.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"

@@ -1,5 +1,5 @@
 //===- Diagnostics.cpp - errors in model files -----------------------------===//
-#include "frontend/Diagnostics.h"
+#include "frontend/syntax/Diagnostics.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -16,7 +16,7 @@ namespace kiln {
 StringRef name(DiagCode code) {
   static constexpr const char *names[] = {
 #define KILN_DIAGNOSTIC(code, name, text) name,
-#include "frontend/Diagnostics.def"
+#include "frontend/syntax/Diagnostics.def"
   };
   return names[static_cast<int>(code)];
 }
@@ -24,7 +24,7 @@ StringRef name(DiagCode code) {
 StringRef describe(DiagCode code) {
   static constexpr const char *texts[] = {
 #define KILN_DIAGNOSTIC(code, name, text) text,
-#include "frontend/Diagnostics.def"
+#include "frontend/syntax/Diagnostics.def"
   };
   return texts[static_cast<int>(code)];
 }

@@ -1,5 +1,5 @@
 //===- ElaborateStmt.cpp - statements -------------------------------------===//
-#include "frontend/Elaborator.h"
+#include "frontend/elaborate/Elaborator.h"
 
 using namespace llvm;
 using namespace kiln;

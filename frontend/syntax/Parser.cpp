@@ -1,6 +1,6 @@
 //===- Parser.cpp - files and declarations ---------------------------------===//
-#include "frontend/Parser.h"
-#include "frontend/ParserImpl.h"
+#include "frontend/syntax/Parser.h"
+#include "frontend/syntax/ParserImpl.h"
 
 #include "llvm/ADT/StringExtras.h"
 

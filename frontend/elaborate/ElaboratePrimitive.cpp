@@ -1,5 +1,5 @@
-//===- EmitPrimitive.cpp - calls of primitive functions -------------------===//
-#include "frontend/Elaborator.h"
+//===- ElaboratePrimitive.cpp - calls of primitive functions --------------===//
+#include "frontend/elaborate/Elaborator.h"
 
 #include "ir/Requirements.h"
 

@@ -1,5 +1,5 @@
 //===- Primitives.cpp - signatures of the ops of the dialect --------------===//
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
 
 #include "ir/KilnDialect.h"
 

@@ -4,10 +4,10 @@
 // error; parseBody then skips to the next statement.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_PARSERIMPL_H
-#define KILN_FRONTEND_PARSERIMPL_H
+#ifndef KILN_FRONTEND_SYNTAX_PARSERIMPL_H
+#define KILN_FRONTEND_SYNTAX_PARSERIMPL_H
 
-#include "frontend/AST.h"
+#include "frontend/syntax/AST.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -149,4 +149,4 @@ const Node *Parser::makeExpr(llvm::SMRange range, unsigned partDepth, Parts &&..
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_PARSERIMPL_H
+#endif // KILN_FRONTEND_SYNTAX_PARSERIMPL_H

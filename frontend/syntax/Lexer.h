@@ -1,8 +1,8 @@
 //===- Lexer.h - text to tokens --------------------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_LEXER_H
-#define KILN_FRONTEND_LEXER_H
+#ifndef KILN_FRONTEND_SYNTAX_LEXER_H
+#define KILN_FRONTEND_SYNTAX_LEXER_H
 
-#include "frontend/Diagnostics.h"
+#include "frontend/syntax/Diagnostics.h"
 
 #include <optional>
 #include <string>
@@ -19,7 +19,7 @@ enum class TokenKind : uint8_t {
   String,
 #define PUNCTUATION(kind, spelling) kind,
 #define KEYWORD(spelling) kw_##spelling,
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
 };
 
 /// How messages name a kind: its spelling, or "a name", "end of file".
@@ -51,4 +51,4 @@ std::vector<Token> lex(unsigned bufferId, Diagnostics &diags);
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_LEXER_H
+#endif // KILN_FRONTEND_SYNTAX_LEXER_H

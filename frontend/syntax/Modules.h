@@ -3,11 +3,11 @@
 // Loads a file and what it imports, once each, and names their declarations.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_MODULES_H
-#define KILN_FRONTEND_MODULES_H
+#ifndef KILN_FRONTEND_SYNTAX_MODULES_H
+#define KILN_FRONTEND_SYNTAX_MODULES_H
 
-#include "frontend/AST.h"
-#include "frontend/Diagnostics.h"
+#include "frontend/syntax/AST.h"
+#include "frontend/syntax/Diagnostics.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -57,4 +57,4 @@ const ast::Ident &declaredName(const ast::Stmt *decl);
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_MODULES_H
+#endif // KILN_FRONTEND_SYNTAX_MODULES_H

@@ -1,5 +1,5 @@
 //===- ElaborateCall.cpp - calls of functions and layers ------------------===//
-#include "frontend/Elaborator.h"
+#include "frontend/elaborate/Elaborator.h"
 
 #include "llvm/ADT/ScopeExit.h"
 

@@ -1,9 +1,9 @@
 //===- Parser.h - tokens to the syntax tree ---------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_PARSER_H
-#define KILN_FRONTEND_PARSER_H
+#ifndef KILN_FRONTEND_SYNTAX_PARSER_H
+#define KILN_FRONTEND_SYNTAX_PARSER_H
 
-#include "frontend/AST.h"
-#include "frontend/Diagnostics.h"
+#include "frontend/syntax/AST.h"
+#include "frontend/syntax/Diagnostics.h"
 
 namespace kiln {
 
@@ -13,4 +13,4 @@ ast::File parseFile(unsigned bufferId, Diagnostics &diags, ast::AstArena &arena)
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_PARSER_H
+#endif // KILN_FRONTEND_SYNTAX_PARSER_H

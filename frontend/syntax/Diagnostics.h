@@ -3,8 +3,8 @@
 // Collects errors with places in the user's files, so that one run reports several, sorted.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_DIAGNOSTICS_H
-#define KILN_FRONTEND_DIAGNOSTICS_H
+#ifndef KILN_FRONTEND_SYNTAX_DIAGNOSTICS_H
+#define KILN_FRONTEND_SYNTAX_DIAGNOSTICS_H
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -21,7 +21,7 @@ namespace kiln {
 
 enum class DiagCode : uint8_t {
 #define KILN_DIAGNOSTIC(code, name, text) code,
-#include "frontend/Diagnostics.def"
+#include "frontend/syntax/Diagnostics.def"
 };
 
 /// The name of a code as printed ("unexpected-token").
@@ -92,4 +92,4 @@ std::optional<unsigned> openSource(llvm::StringRef path, Diagnostics &diags,
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_DIAGNOSTICS_H
+#endif // KILN_FRONTEND_SYNTAX_DIAGNOSTICS_H

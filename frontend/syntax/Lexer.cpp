@@ -1,5 +1,5 @@
 //===- Lexer.cpp - text to tokens ------------------------------------------===//
-#include "frontend/Lexer.h"
+#include "frontend/syntax/Lexer.h"
 
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
@@ -31,7 +31,7 @@ StringRef spelling(TokenKind kind) {
 #define KEYWORD(spelling)                                                                          \
   case TokenKind::kw_##spelling:                                                                   \
     return "'" #spelling "'";
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
   }
   return {};
 }
@@ -164,7 +164,7 @@ static bool continuesLine(TokenKind kind) {
   case TokenKind::kw_as:
   case TokenKind::kw_in:
 #define BINARY_OPERATOR(kind, spelling, precedence) case TokenKind::kind:
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
     return true;
   default:
     return false;
@@ -184,7 +184,7 @@ void Lexer::lexName() {
   StringRef text = rest.take_while(isNameChar);
   TokenKind kind = StringSwitch<TokenKind>(text)
 #define KEYWORD(spelling) .Case(#spelling, TokenKind::kw_##spelling)
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
                        .Default(TokenKind::Identifier);
   emit(kind, text.size());
 }
@@ -265,7 +265,7 @@ bool Lexer::lexPunctuation() {
     trackBracket(tokens.back());                                                                   \
     return true;                                                                                   \
   }
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
   return false;
 }
 

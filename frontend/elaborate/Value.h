@@ -1,8 +1,8 @@
 //===- Value.h - what expressions evaluate to ------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_VALUE_H
-#define KILN_FRONTEND_VALUE_H
+#ifndef KILN_FRONTEND_ELABORATE_VALUE_H
+#define KILN_FRONTEND_ELABORATE_VALUE_H
 
-#include "frontend/Modules.h"
+#include "frontend/syntax/Modules.h"
 #include "ir/KilnTypes.h"
 
 #include "mlir/IR/Value.h"
@@ -86,4 +86,4 @@ struct Arg {
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_VALUE_H
+#endif // KILN_FRONTEND_ELABORATE_VALUE_H

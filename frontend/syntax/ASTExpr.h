@@ -1,8 +1,8 @@
 //===- ASTExpr.h - expressions and types ------------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_ASTEXPR_H
-#define KILN_FRONTEND_ASTEXPR_H
+#ifndef KILN_FRONTEND_SYNTAX_ASTEXPR_H
+#define KILN_FRONTEND_SYNTAX_ASTEXPR_H
 
-#include "frontend/Lexer.h"
+#include "frontend/syntax/Lexer.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -169,4 +169,4 @@ struct Type {
 
 } // namespace kiln::ast
 
-#endif // KILN_FRONTEND_ASTEXPR_H
+#endif // KILN_FRONTEND_SYNTAX_ASTEXPR_H

@@ -1,5 +1,5 @@
 //===- Sema.cpp - names in all code ---------------------------------------===//
-#include "frontend/Sema.h"
+#include "frontend/elaborate/Sema.h"
 
 #include "ir/DType.h"
 

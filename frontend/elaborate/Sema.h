@@ -1,9 +1,9 @@
 //===- Sema.h - names in all code ------------------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_SEMA_H
-#define KILN_FRONTEND_SEMA_H
+#ifndef KILN_FRONTEND_ELABORATE_SEMA_H
+#define KILN_FRONTEND_ELABORATE_SEMA_H
 
-#include "frontend/Modules.h"
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
+#include "frontend/syntax/Modules.h"
 
 namespace kiln {
 
@@ -14,4 +14,4 @@ void resolveNames(const Modules &modules, const PrimitiveTable &primitives, Diag
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_SEMA_H
+#endif // KILN_FRONTEND_ELABORATE_SEMA_H

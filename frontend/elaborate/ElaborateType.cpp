@@ -1,5 +1,5 @@
 //===- ElaborateType.cpp - types, generics and checks of extents ----------===//
-#include "frontend/Elaborator.h"
+#include "frontend/elaborate/Elaborator.h"
 
 #include "llvm/ADT/StringExtras.h"
 

@@ -4,8 +4,8 @@
 // "name(x, weight, bias?, xs..., sizes: parts, *, stride: pair = 1)", is parsed once.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_PRIMITIVES_H
-#define KILN_FRONTEND_PRIMITIVES_H
+#ifndef KILN_FRONTEND_EMIT_PRIMITIVES_H
+#define KILN_FRONTEND_EMIT_PRIMITIVES_H
 
 #include "mlir/IR/OperationSupport.h"
 #include "llvm/ADT/StringMap.h"
@@ -42,4 +42,4 @@ private:
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_PRIMITIVES_H
+#endif // KILN_FRONTEND_EMIT_PRIMITIVES_H

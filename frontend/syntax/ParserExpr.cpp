@@ -1,5 +1,5 @@
 //===- ParserExpr.cpp - expressions and types ------------------------------===//
-#include "frontend/ParserImpl.h"
+#include "frontend/syntax/ParserImpl.h"
 
 #include <limits>
 
@@ -22,7 +22,7 @@ static int binaryPrecedence(TokenKind kind) {
 #define BINARY_OPERATOR(kind, spelling, precedence)                                                \
   case TokenKind::kind:                                                                            \
     return precedence;
-#include "frontend/Tokens.def"
+#include "frontend/syntax/Tokens.def"
   default:
     return 0;
   }

@@ -1,5 +1,5 @@
 //===- ParserStmt.cpp - statements and loops -------------------------------===//
-#include "frontend/ParserImpl.h"
+#include "frontend/syntax/ParserImpl.h"
 
 using namespace llvm;
 

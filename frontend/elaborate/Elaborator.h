@@ -5,12 +5,12 @@
 // run finds several.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_ELABORATOR_H
-#define KILN_FRONTEND_ELABORATOR_H
+#ifndef KILN_FRONTEND_ELABORATE_ELABORATOR_H
+#define KILN_FRONTEND_ELABORATE_ELABORATOR_H
 
-#include "frontend/Frame.h"
 #include "frontend/Import.h"
-#include "frontend/Primitives.h"
+#include "frontend/elaborate/Frame.h"
+#include "frontend/emit/Primitives.h"
 #include "ir/Requirement.h"
 
 #include "mlir/IR/Builders.h"
@@ -51,7 +51,7 @@ private:
   Requirements requirements;
   std::vector<mlir::Location> requirementPlaces; ///< of those that are kept
 
-  // Reporting (Elaborate.cpp)
+  // Reporting (Elaborator.cpp)
   Value fail(llvm::SMRange place, DiagCode code, const llvm::Twine &message);
   Value failAt(llvm::SMRange place, DiagCode code, const llvm::Twine &message, llvm::SMRange other,
                const llvm::Twine &note);
@@ -59,7 +59,7 @@ private:
   Value unsupported(llvm::SMRange place, llvm::StringRef what);
   mlir::Location location(llvm::SMRange place);
 
-  // Model and entry points (Elaborate.cpp)
+  // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
                           std::vector<Arg> &args);
   Value parseSet(llvm::StringRef name, llvm::StringRef text);
@@ -135,7 +135,7 @@ private:
   bool requireEqual(const Equation &equation);
   Value checkResults(const ast::FnDecl *fn, const Value &value);
 
-  // Operators on tensors (EmitOperator.cpp)
+  // Operators on tensors (ElaborateOperator.cpp)
   Value binary(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
   Value foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
   Value foldDims(TokenKind op, const DimExpr &lhs, const DimExpr &rhs, llvm::SMRange place);
@@ -149,7 +149,7 @@ private:
   Value matmul(mlir::Value a, mlir::Value b, llvm::SMRange place);
   mlir::Value get(const Weight *weight, llvm::SMRange place);
 
-  // Primitive functions (EmitPrimitive.cpp)
+  // Primitive functions (ElaboratePrimitive.cpp)
   Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, llvm::SMRange place);
   bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound,
                       llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
@@ -187,4 +187,4 @@ std::optional<Dims> dimList(const Value &value);
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_ELABORATOR_H
+#endif // KILN_FRONTEND_ELABORATE_ELABORATOR_H

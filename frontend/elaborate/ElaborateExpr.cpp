@@ -1,5 +1,5 @@
 //===- ElaborateExpr.cpp - expressions ------------------------------------===//
-#include "frontend/Elaborator.h"
+#include "frontend/elaborate/Elaborator.h"
 
 #include "llvm/ADT/ScopeExit.h"
 

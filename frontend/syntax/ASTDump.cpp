@@ -1,5 +1,5 @@
 //===- ASTDump.cpp - the tree as s-expressions -----------------------------===//
-#include "frontend/AST.h"
+#include "frontend/syntax/AST.h"
 
 #include "llvm/ADT/StringExtras.h"
 

@@ -1,8 +1,8 @@
 //===- ASTStmt.h - statements and declarations ------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_ASTSTMT_H
-#define KILN_FRONTEND_ASTSTMT_H
+#ifndef KILN_FRONTEND_SYNTAX_ASTSTMT_H
+#define KILN_FRONTEND_SYNTAX_ASTSTMT_H
 
-#include "frontend/ASTExpr.h"
+#include "frontend/syntax/ASTExpr.h"
 
 namespace kiln::ast {
 
@@ -126,4 +126,4 @@ struct RecipeDecl : StmtOf<Stmt::Kind::Recipe> {
 
 } // namespace kiln::ast
 
-#endif // KILN_FRONTEND_ASTSTMT_H
+#endif // KILN_FRONTEND_SYNTAX_ASTSTMT_H

@@ -1,8 +1,8 @@
 //===- Frame.h - calls in progress -----------------------------*- C++ -*-===//
-#ifndef KILN_FRONTEND_FRAME_H
-#define KILN_FRONTEND_FRAME_H
+#ifndef KILN_FRONTEND_ELABORATE_FRAME_H
+#define KILN_FRONTEND_ELABORATE_FRAME_H
 
-#include "frontend/Value.h"
+#include "frontend/elaborate/Value.h"
 
 #include "mlir/IR/Location.h"
 
@@ -46,4 +46,4 @@ struct Formal {
 
 } // namespace kiln
 
-#endif // KILN_FRONTEND_FRAME_H
+#endif // KILN_FRONTEND_ELABORATE_FRAME_H

@@ -6,11 +6,11 @@
 // declarations.
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_FRONTEND_AST_H
-#define KILN_FRONTEND_AST_H
+#ifndef KILN_FRONTEND_SYNTAX_AST_H
+#define KILN_FRONTEND_SYNTAX_AST_H
 
-#include "frontend/ASTExpr.h"
-#include "frontend/ASTStmt.h"
+#include "frontend/syntax/ASTExpr.h"
+#include "frontend/syntax/ASTStmt.h"
 
 #include "llvm/Support/Allocator.h"
 #include "llvm/Support/raw_ostream.h"
@@ -52,4 +52,4 @@ void dump(const Stmt *stmt, llvm::raw_ostream &os, unsigned indent = 0);
 
 } // namespace kiln::ast
 
-#endif // KILN_FRONTEND_AST_H
+#endif // KILN_FRONTEND_SYNTAX_AST_H

@@ -1,7 +1,7 @@
-//===- Elaborate.cpp - reporting, the model and its entry points ----------===//
-#include "frontend/Elaborator.h"
+//===- Elaborator.cpp - reporting, the model and its entry points ---------===//
+#include "frontend/elaborate/Elaborator.h"
 
-#include "frontend/Parser.h"
+#include "frontend/syntax/Parser.h"
 #include "ir/KilnOps.h"
 #include "ir/Requirements.h"
 
