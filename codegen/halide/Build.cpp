@@ -2,6 +2,7 @@
 
 #include "codegen/halide/Build.h"
 
+#include <algorithm>
 #include <limits>
 
 using namespace kiln;
@@ -88,6 +89,26 @@ DimExpr::BoundsMap Builder::symbolBounds() const {
   for (const Symbol &symbol : spec.symbols)
     result[symbol.name] = {symbol.lower, symbol.upper};
   return result;
+}
+
+void Builder::checkReductions() const {
+  DimExpr::BoundsMap bounds = symbolBounds();
+  for (const Stage &stage : spec.stages) {
+    bool mayBeEmpty = std::ranges::any_of(stage.reduction, [&](const DimExpr &extent) {
+      return extent.bounds(bounds).lower.value_or(0) < 1;
+    });
+    bool depends = false;
+    std::set<const Expr *> seen;
+    auto isReduced = [&](int dim) { return dim >= static_cast<int>(stage.domain.size()); };
+    visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+      depends |= node->op == Op::Dim && isReduced(node->dim);
+      for (const Index &index : node->read.indices)
+        for (auto [dim, coefficient] : index.terms)
+          depends |= isReduced(dim);
+    });
+    if (mayBeEmpty && !depends)
+      throw Unsupported("a reduction that may be empty, of one value");
+  }
 }
 
 /// Whether 0 <= index < extent at every point of the stage, as far as constants tell.

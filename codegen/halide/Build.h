@@ -55,6 +55,9 @@ class Builder {
 public:
   Builder(const spec::KernelSpec &spec, const target::Target &target);
 
+  /// Throws Unsupported if a reduction that may be empty does not depend on what it reduces: Halide
+  /// moves what is the same in every round out of a loop, even where there is no round.
+  void checkReductions() const;
   /// A dimension expression over the symbols' parameters.
   Halide::Expr extent(const DimExpr &value);
   /// The constant of an extent, or nothing.

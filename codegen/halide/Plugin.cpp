@@ -80,6 +80,7 @@ static void generate(std::string_view text, const char *symbol, const char *targ
   if (!target)
     throw std::runtime_error(std::string("unknown target '") + targetName + "'");
   Builder builder(*spec, *target);
+  builder.checkReductions();
   findTemplate(spec->schedule.templateName)(builder);
   Halide::Target halideTarget(std::string(target->halide) +
                               "-no_runtime-no_asserts-no_bounds_query-user_context" +

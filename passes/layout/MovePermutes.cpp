@@ -19,14 +19,14 @@ using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::passes;
 
-/// A permute of something computed, not of a weight or constant, where it is folded.
-static PermuteOp realPermute(Value value) {
-  auto op = value.getDefiningOp<PermuteOp>();
-  return op && !isLeaf(op.getX()) ? op : PermuteOp();
-}
-
 /// Whether a permute of the value costs nothing or little.
 static bool isCheap(Value value) { return isLeaf(value) || value.getDefiningOp<BroadcastToOp>(); }
+
+/// A permute of something computed: those of weights, constants and broadcasts stay in front.
+static PermuteOp realPermute(Value value) {
+  auto op = value.getDefiningOp<PermuteOp>();
+  return op && !isCheap(op.getX()) ? op : PermuteOp();
+}
 
 namespace {
 /// op(permute(x), …) to permute(op(x, …)).
@@ -74,7 +74,7 @@ struct HoistToCancel : OpRewritePattern<PermuteOp> {
     Axes back = inverse(op.getAxes());
     bool cancels = llvm::any_of(source->getOperands(), [&](Value operand) {
       PermuteOp inner = realPermute(operand);
-      return inner && !isCheap(inner.getX()) && inner.getAxes() == ArrayRef(back);
+      return inner && inner.getAxes() == ArrayRef(back);
     });
     if (!cancels)
       return failure();

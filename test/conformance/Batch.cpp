@@ -43,8 +43,6 @@ struct Running {
   ir::FusionRole role = ir::FusionRole::Movement;
   std::vector<Call> calls = {};
   bool done = false; ///< has its outcome
-  /// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
-  bool cancels() const { return what->op == "batch_norm"; }
   std::string difference(const Call &call, size_t result, const ir::Tensor &got) const;
 };
 
@@ -156,16 +154,18 @@ static ir::Tensor zerosOf(mlir::Type type, const ir::Evaluation &evaluation) {
 
 void Batch::prepare(Running &running, const std::string &entry) {
   mlir::FunctionOpInterface function = find(entry);
+  bool multiplies = llvm::StringRef(running.what->members).contains("prod(");
   bool isFixed = ir::declaredBounds(function).empty();
   for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
     Call call{entry, dims, {}, {}, std::nullopt, {}};
     ir::Evaluation evaluation{dims};
     bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
-    Special special = isPlain != running.what->isProgram() ? Special::None
-                      : running.what->op == "prod"         ? Special::Moderate
-                      : running.what->isProgram() || addsUp(running.role) || running.cancels()
-                          ? Special::NoLimits
-                          : Special::All;
+    Special special =
+        isPlain != running.what->isProgram() ? Special::None
+        : multiplies                         ? Special::Moderate
+        : running.what->isProgram() || addsUp(running.role) || cancels(running.what->op)
+            ? Special::NoLimits
+            : Special::All;
     for (mlir::Type type : function.getArgumentTypes()) {
       ir::Tensor shaped = zerosOf(type, evaluation);
       call.arguments.push_back(makeTensor(shaped.type, shaped.shape,
@@ -187,7 +187,7 @@ void Batch::prepare(Running &running, const std::string &entry) {
 std::string Running::difference(const Call &call, size_t result, const ir::Tensor &got) const {
   const ir::Tensor &expected = (*call.expected)[result];
   return what->isProgram() ? conformance::difference(expected, got, call.allowed[result])
-                           : conformance::difference(expected, got, role, cancels());
+                           : conformance::difference(expected, got, role, cancels(what->op));
 }
 
 void Batch::checkStage(llvm::StringRef stage) {

@@ -1,16 +1,12 @@
 //===- Main.cpp - conformance: every op against its definition ------------===//
 
 #include "ir/KilnDialect.h"
-#include "passes/Pipeline.h"
 #include "test/conformance/Cases.h"
+#include "test/conformance/Setup.h"
 #include "test/conformance/Workers.h"
 
 #include "mlir/IR/MLIRContext.h"
-#include "llvm/ADT/Hashing.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileSystem.h"
-#include "llvm/Support/Path.h"
-#include "llvm/Support/TargetSelect.h"
 
 #include <set>
 
@@ -31,19 +27,6 @@ static cl::opt<bool> listOnly("list", cl::desc("print the cases and end"));
 static cl::opt<bool> showRefused("show-refused", cl::desc("print what the front end refuses"));
 
 static constexpr size_t casesOfBatch = 32;
-
-static std::vector<Config> matrix(bool halide) {
-  std::vector<Config> cells;
-  std::vector<std::string> targets = {"x86-64-v3", "native"};
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"))
-    targets.push_back("x86-64-v4");
-  for (int level : {2, 0, 1})
-    for (bool useHalide : {false, true})
-      for (const std::string &target : targets)
-        if (!useHalide || halide)
-          cells.push_back({level, useHalide, target});
-  return cells;
-}
 
 namespace {
 /// What came of all.
@@ -172,21 +155,10 @@ int main(int argc, char **argv) {
       llvm::outs() << one.id << " " << one.members << "\n";
     return 0;
   }
-  registerPasses();
-  static int anchor;
-  std::string self = llvm::sys::fs::getMainExecutable(argv[0], &anchor);
-  llvm::StringRef build = llvm::sys::path::parent_path(
-      llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
-  BatchOptions common;
-  common.seed = seed;
-  common.stdDir = (build + "/share/kiln/std").str();
-  std::string why;
-  std::unique_ptr<halide::Generator> halide;
-  if (!noHalide)
-    halide = halide::Generator::load((build + "/lib/kiln/libkiln-halide.so").str(), why);
-  common.halide = halide.get();
+  Setup setup(argv[0], !noHalide);
+  setup.common.seed = seed;
   Report report(cases);
-  runJobs(makeJobs(cases, matrix(halide != nullptr)), workers, common,
+  runJobs(makeJobs(cases, setup.cells), workers, setup.common,
           [&](const Case &one, const Config &config, const Outcome &outcome) {
             report.add(one, config, outcome);
           });

@@ -32,6 +32,8 @@ std::string firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
 double errorOf(ir::FusionRole role, DType type, double size);
 /// Whether ops of the role add up many elements.
 bool addsUp(ir::FusionRole role);
+/// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
+inline bool cancels(llvm::StringRef op) { return op == "batch_norm"; }
 llvm::StringRef name(ir::FusionRole role);
 
 } // namespace kiln::conformance
