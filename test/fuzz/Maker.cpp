@@ -2,9 +2,9 @@
 
 #include "test/fuzz/Maker.h"
 
-#include "frontend/Diagnostics.h"
 #include "frontend/Import.h"
-#include "frontend/Primitives.h"
+#include "frontend/emit/Primitives.h"
+#include "frontend/syntax/Diagnostics.h"
 #include "ir/KilnOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
