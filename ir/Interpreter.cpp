@@ -60,7 +60,7 @@ static LogicalResult checkDims(Operation *op, const Evaluation &evaluation) {
 }
 
 FailureOr<SmallVector<Tensor>> ir::evaluateOp(Operation *op, ArrayRef<const Tensor *> operands,
-                                              const Evaluation &evaluation, bool roundResults) {
+                                              const Evaluation &evaluation) {
   auto evaluable = dyn_cast<Evaluable>(op);
   if (!evaluable)
     return op->emitOpError("has no meaning to the interpreter"), failure();
@@ -71,10 +71,9 @@ FailureOr<SmallVector<Tensor>> ir::evaluateOp(Operation *op, ArrayRef<const Tens
     results.emplace_back(*dtypeOf(result.getType()), evaluation.values(dimsOf(result.getType())));
   if (failed(evaluable.evaluate(operands, results, evaluation)))
     return failure();
-  if (roundResults)
-    for (Tensor &t : results)
-      for (double &v : t.floats)
-        v = roundTo(t.type, v);
+  for (Tensor &t : results)
+    for (double &v : t.floats)
+      v = roundTo(t.type, v);
   return results;
 }
 
@@ -222,8 +221,7 @@ LogicalResult Frame::execute(Operation &op) {
   SmallVector<const Tensor *> operands;
   for (Value v : op.getOperands())
     operands.push_back(&values[v]);
-  FailureOr<SmallVector<Tensor>> results =
-      evaluateOp(&op, operands, evaluation, /*roundResults=*/true);
+  FailureOr<SmallVector<Tensor>> results = evaluateOp(&op, operands, evaluation);
   if (failed(results))
     return failure();
   if (after)

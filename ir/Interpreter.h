@@ -11,15 +11,16 @@
 
 namespace kiln::ir {
 
-/// Runs a function of kiln ops on tensors, op by op, by each op's own definition. Floats are held
-/// in f64 and rounded only by ops that define rounding, and at the edges: arguments and results
-/// have their element types. Where launches carry `offsets` (after `plan`), values live in one byte
-/// arena at those places, in their element types, and reading a byte that another value has
-/// overwritten is an error. Fails with a diagnostic at the op concerned. `after` sees the rounded
-/// results of every op, and may change them.
+/// Sees an op's operands and its results, which it may change.
 using AfterOp =
     llvm::function_ref<void(mlir::Operation *op, llvm::ArrayRef<const Tensor *> operands,
                             llvm::MutableArrayRef<Tensor> results)>;
+
+/// Runs a function of kiln ops on tensors, op by op, by each op's own definition: computed in f64
+/// or exact integers, then rounded to the result's element type; `after` comes next. Where launches
+/// carry `offsets` (after `plan`), values live in one byte arena at those places, in their element
+/// types, and reading a byte that another value has overwritten is an error. Fails with a diagnostic
+/// at the op concerned.
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface function,
                                                      llvm::ArrayRef<Tensor> arguments,
                                                      AfterOp after = nullptr);
@@ -29,12 +30,10 @@ mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface f
 mlir::FailureOr<Evaluation> bindDimensions(mlir::FunctionOpInterface function,
                                            llvm::ArrayRef<Tensor> arguments);
 
-/// Evaluates one op whose operands are given; results are rounded to their element types on
-/// request.
+/// Evaluates one op whose operands are given; results are rounded to their element types.
 mlir::FailureOr<llvm::SmallVector<Tensor>> evaluateOp(mlir::Operation *op,
                                                       llvm::ArrayRef<const Tensor *> operands,
-                                                      const Evaluation &evaluation,
-                                                      bool roundResults);
+                                                      const Evaluation &evaluation);
 
 /// The value of a weight from the context's store; fails with a diagnostic if it has none.
 mlir::FailureOr<Tensor> weightValue(mlir::Operation *user, llvm::StringRef symbol);

@@ -10,12 +10,25 @@ using namespace kiln::halide;
 using namespace kiln::spec;
 using HExpr = Halide::Expr;
 
-Builder::Builder(const KernelSpec &spec, const target::Target &target)
-    : spec(spec), target(target) {
+/// Whether a product is not strict, and no factor is chosen: of a chosen 0 or 1 Halide would make a
+/// choice of the product, which loses 0 * NaN.
+static bool canRelax(const KernelSpec &spec) {
+  bool isRelaxed = false, chooses = false;
   for (const Stage &stage : spec.stages) {
     std::set<const Expr *> seen;
-    visitPostOrder(stage.body, seen, [&](const ExprPtr &node) { isRelaxed |= !node->strict; });
+    visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+      isRelaxed |= !node->strict;
+      chooses |= stage.role != Role::Epilogue &&
+                 (node->op == Op::Select || (node->op == Op::Cast && !node->args[0]->args.empty() &&
+                                             node->args[0]->type == DType::Bool));
+    });
   }
+  return isRelaxed && !chooses;
+}
+
+Builder::Builder(const KernelSpec &spec, const target::Target &target)
+    : spec(spec), target(target) {
+  isRelaxed = canRelax(spec);
   for (const Symbol &symbol : spec.symbols)
     symbols.emplace(symbol.name, Halide::Param<int32_t>("s_" + symbol.name));
   for (size_t i = 0; i < spec.operands.size(); ++i) {

@@ -207,7 +207,7 @@ private:
         if (!operands.back())
           return nullptr;
       }
-      FailureOr<SmallVector<Tensor>> results = evaluateOp(op, operands, {}, /*roundResults=*/false);
+      FailureOr<SmallVector<Tensor>> results = evaluateOp(op, operands, {});
       if (failed(results))
         return nullptr;
       *result = std::move(results->front());

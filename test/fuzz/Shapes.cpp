@@ -39,7 +39,7 @@ static bool permute(Maker &maker) {
   }
   bool swapsLast = std::is_sorted(order.begin(), order.end() - 2) &&
                    order[order.size() - 1] == order.size() - 2 &&
-                   order[order.size() - 1] == order.size() - 2;
+                   order[order.size() - 2] == order.size() - 1;
   Type result{type.element, {}};
   std::vector<std::string> numbers;
   for (unsigned axis : order) {

@@ -22,3 +22,14 @@ func.func @constants() -> (tensor<2xf32>, tensor<2xi1>, tensor<2000x2xf32>, tens
   %n = kiln.neg %w : (tensor<4xf32>) -> tensor<4xf32>
   return %sum, %bool, %large, %n : tensor<2xf32>, tensor<2xi1>, tensor<2000x2xf32>, tensor<4xf32>
 }
+
+// Every result is rounded on the way: the sum is 65504 + 16, which f16 takes for infinity.
+// CHECK-LABEL: func.func @rounds
+// CHECK: kiln.constant dense<0x7C00> : tensor<1xf16>
+func.func @rounds() -> tensor<1xf16> {
+  %a = kiln.constant dense<65504.0> : tensor<1xf16>
+  %b = kiln.constant dense<16.0> : tensor<1xf16>
+  %sum = kiln.add %a, %b : (tensor<1xf16>, tensor<1xf16>) -> tensor<1xf16>
+  %back = kiln.sub %sum, %b : (tensor<1xf16>, tensor<1xf16>) -> tensor<1xf16>
+  return %back : tensor<1xf16>
+}
