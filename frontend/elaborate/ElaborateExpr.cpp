@@ -170,7 +170,7 @@ Value Elaborator::evalUnary(const UnaryExpr *expr) {
     if (auto *known = value.as<bool>())
       return !*known;
     if (auto *tensor = value.as<mlir::Value>())
-      return createNamed("logical_not", *tensor, {}, expr->range);
+      return at(expr->range).create("logical_not", *tensor);
   } else {
     if (auto *integer = value.as<int64_t>(); integer && *integer != INT64_MIN)
       return -*integer;
@@ -179,7 +179,7 @@ Value Elaborator::evalUnary(const UnaryExpr *expr) {
     if (auto *dim = value.as<DimExpr>())
       return Value::dim(-*dim);
     if (auto *tensor = value.as<mlir::Value>())
-      return createNamed("neg", *tensor, {}, expr->range);
+      return at(expr->range).create("neg", *tensor);
   }
   return fail(expr->range, DiagCode::TypeMismatch,
               Twine(expr->op == UnaryOp::Not ? "'not'" : "'-'") + " is not defined on " +
@@ -195,11 +195,9 @@ Value Elaborator::evalCast(const CastExpr *expr) {
     return fail(expr->range, DiagCode::TypeMismatch,
                 "expected a number or a tensor before 'as', got " + describe(value));
   mlir::Value tensor = toTensor(value, std::nullopt, expr->range);
-  if (!tensor || ir::dtypeOf(tensor.getType()) == type)
-    return tensor ? Value(tensor) : Value();
-  mlir::NamedAttrList attributes;
-  attributes.set("dtype", mlir::TypeAttr::get(ir::elementType(&context, *type)));
-  return createNamed("cast", tensor, attributes, expr->range);
+  if (tensor)
+    tensor = at(expr->range).cast(tensor, *type);
+  return tensor ? Value(tensor) : Value();
 }
 
 void Elaborator::comprehend(const ComprehensionExpr *expr, size_t clause,
@@ -285,75 +283,37 @@ std::optional<DimExpr> Elaborator::position(const Expr *expr) {
   return std::nullopt;
 }
 
-/// An index is inside of the extent; one that is always negative counts from the end.
-bool Elaborator::indexAxis(const Expr *subscript, const DimExpr &extent, DimExpr &start) {
-  std::optional<DimExpr> at = position(subscript);
-  if (!at)
-    return false;
-  std::optional<int64_t> upper = at->bounds(bounds).upper;
-  start = upper && *upper < 0 ? extent + *at : *at;
-  std::string what =
-      "the index " + inQuotes(dimText(*at)) + " into " + inQuotes(dimText(extent)) + " elements";
-  return require({start, Relation::AtLeast, 0, what}, subscript->range, {},
-                 DiagCode::InvalidValue) &&
-         require({start, Relation::AtMost, extent - 1, what}, subscript->range, {},
-                 DiagCode::InvalidValue);
-}
-
-/// A bound of a slice. A number clips, as NumPy's; a position that is computed must lie within.
-std::optional<DimExpr> Elaborator::sliceBound(const Expr *expr, const DimExpr &extent, int64_t step,
-                                              const DimExpr &fallback, bool &isComputed) {
-  if (!expr)
-    return fallback;
-  std::optional<DimExpr> at = position(expr);
-  if (!at)
+std::optional<ir::AxisPart> Elaborator::sliceOf(const SliceExpr *slice, const DimExpr &extent) {
+  std::optional<int64_t> step = constantIndex(slice->step, 1, 0);
+  if (!step)
     return std::nullopt;
-  DimExpr low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-  if (std::optional<int64_t> number = at->constantValue())
-    return *number < 0 ? DimExpr::max(extent + *at, low) : DimExpr::min(*at, high);
-  isComputed = true;
-  std::optional<int64_t> upper = at->bounds(bounds).upper;
-  DimExpr place = upper && *upper < 0 ? extent + *at : *at;
-  std::string what = "the bound " + inQuotes(dimText(*at)) + " of a slice";
-  if (!require({place, Relation::AtLeast, low, what}, expr->range) ||
-      !require({place, Relation::AtMost, high, what}, expr->range))
-    return std::nullopt;
-  return place;
-}
-
-bool Elaborator::sliceAxis(const SliceExpr *slice, const DimExpr &extent, DimExpr &start,
-                           DimExpr &size, int64_t &step) {
-  std::optional<int64_t> by = constantIndex(slice->step, 1, 0);
-  if (!by)
-    return false;
-  if (*by == 0 || *by == INT64_MIN) {
+  if (*step == 0 || *step == INT64_MIN) {
     fail(slice->step->range, DiagCode::InvalidValue, "a step is not 0");
-    return false;
+    return std::nullopt;
   }
-  step = *by;
-  bool isComputed = false;
-  std::optional<DimExpr> from = sliceBound(slice->start, extent, step, step > 0 ? 0 : extent - 1,
-                                           isComputed),
-                         to = sliceBound(slice->stop, extent, step, step > 0 ? extent : -1,
-                                         isComputed);
+  bool areNumbers = true;
+  auto bound = [&](const Expr *expr, const DimExpr &fallback) -> std::optional<DimExpr> {
+    if (!expr)
+      return fallback;
+    std::optional<DimExpr> given = position(expr);
+    if (!given)
+      return std::nullopt;
+    areNumbers &= given->isConstant();
+    return at(expr->range).sliceBound(*given, extent, *step);
+  };
+  std::optional<DimExpr> from = bound(slice->start, *step > 0 ? 0 : extent - 1),
+                         to = bound(slice->stop, *step > 0 ? extent : -1);
   if (!from || !to)
-    return false;
-  start = *from;
-  DimExpr distance = step > 0 ? *to - *from : *from - *to;
+    return std::nullopt;
   // Numbers the wrong way round give nothing, as NumPy's; computed positions must not be.
-  DimBounds range = requirements.boundsOf(distance);
-  if (!range.lower || *range.lower < 0) {
-    if (!isComputed)
-      distance = range.upper && *range.upper <= 0 ? 0 : DimExpr::max(distance, 0);
-    else if (!require({step > 0 ? *from : *to, Relation::AtMost, step > 0 ? *to : *from,
-                       "the start of a slice"},
-                      slice->range))
-      return false;
-  }
-  size = DimExpr::floorDiv(distance + (std::abs(step) - 1), std::abs(step));
-  if (size == DimExpr(0)) // anywhere; 0 is always inside
-    start = 0, step = 1;
-  return true;
+  return at(slice->range).sliceBetween(*from, *to, *step, /*mayCross=*/areNumbers);
+}
+
+std::optional<ir::AxisPart> Elaborator::partOf(const Expr *subscript, const DimExpr &extent) {
+  if (auto *slice = dyn_cast<SliceExpr>(subscript))
+    return sliceOf(slice, extent);
+  std::optional<DimExpr> given = position(subscript);
+  return given ? at(subscript->range).index(*given, extent) : std::nullopt;
 }
 
 Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
@@ -363,36 +323,20 @@ Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
     return fail(expr->range, DiagCode::ShapeMismatch,
                 "expected at most " + Twine(dims.size()) + " indices for " +
                     ir::typeText(tensor.getType()) + ", got " + Twine(given));
-  Dims starts(dims.size(), DimExpr(0)), sizes = dims, kept;
-  SmallVector<int64_t> stepList(dims.size(), 1);
-  SmallVector<bool> dropped(dims.size(), false);
+  SmallVector<ir::AxisPart> parts;
+  for (const DimExpr &dim : dims)
+    parts.push_back({0, dim});
   size_t axis = 0;
   for (const Expr *subscript : expr->subscripts) {
     if (isa<EllipsisExpr>(subscript)) {
       axis += dims.size() - given;
       continue;
     }
-    auto *slice = dyn_cast<SliceExpr>(subscript);
-    bool ok = slice ? sliceAxis(slice, dims[axis], starts[axis], sizes[axis], stepList[axis])
-                    : indexAxis(subscript, dims[axis], starts[axis]);
-    if (!ok)
+    std::optional<ir::AxisPart> part = partOf(subscript, dims[axis]);
+    if (!part)
       return Value();
-    if (!slice)
-      sizes[axis] = 1, dropped[axis] = true;
-    ++axis;
+    parts[axis++] = *part;
   }
-  for (auto [drop, size] : zip(dropped, sizes))
-    if (!drop)
-      kept.push_back(size);
-  if (sizes != dims || any_of(stepList, [](int64_t s) { return s != 1; })) {
-    mlir::NamedAttrList attributes;
-    attributes.set("starts", dimsAttr(starts));
-    attributes.set("sizes", dimsAttr(sizes));
-    attributes.set("steps", builder.getDenseI64ArrayAttr(stepList));
-    tensor = createNamed("slice", tensor, attributes, expr->range);
-  }
-  if (!tensor)
-    return Value();
-  mlir::Value result = reshape(tensor, kept, expr->range);
+  mlir::Value result = at(expr->range).slice(tensor, parts);
   return result ? Value(result) : Value();
 }

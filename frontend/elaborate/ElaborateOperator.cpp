@@ -1,9 +1,5 @@
-//===- ElaborateOperator.cpp - operators, broadcasting, literals ----------===//
+//===- ElaborateOperator.cpp - operators and tensors of values ------------===//
 #include "frontend/elaborate/Elaborator.h"
-
-#include "mlir/IR/BuiltinAttributes.h"
-#include "llvm/ADT/APFloat.h"
-#include "llvm/ADT/StringExtras.h"
 
 #include <cmath>
 
@@ -24,7 +20,6 @@ static constexpr Operator operators[] = {{TokenKind::Plus, "add"},
                                          {TokenKind::SlashSlash, "floordiv"},
                                          {TokenKind::Percent, "mod"},
                                          {TokenKind::StarStar, "pow"},
-                                         {TokenKind::At, "matmul"},
                                          {TokenKind::EqualEqual, "eq"},
                                          {TokenKind::NotEqual, "ne"},
                                          {TokenKind::Less, "lt"},
@@ -66,24 +61,20 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
       if (Value folded = foldDims(op, *a, *b, place); !folded.isError())
         return folded;
   }
-  std::optional<DType> like;
-  if (ta || tb)
-    like = ir::dtypeOf((ta ? *ta : *tb).getType());
-  else if (lhs.as<double>() || rhs.as<double>())
-    like = DType::F32; // a dimension beside a float
-  mlir::Value a = toTensor(lhs, like, place), b = toTensor(rhs, like, place);
+  std::optional<ir::Operand> given[] = {operand(lhs, place), operand(rhs, place)};
+  if (!given[0] || !given[1])
+    return Value();
+  std::optional<DType> like = ir::commonType({*given[0], *given[1]});
+  ir::TensorBuilder here = at(place);
+  mlir::Value a = here.tensor(*given[0], like), b = a ? here.tensor(*given[1], like) : nullptr;
   if (!a || !b)
     return Value();
-  if (op == TokenKind::At)
-    return matmul(a, b, place);
   if (op == TokenKind::Slash && !isFloat(*ir::dtypeOf(a.getType())))
     return fail(place, DiagCode::TypeMismatch,
                 "'/' is for floats, got " + ir::typeText(a.getType()) + "; '//' is floor division");
-  mlir::Value both[] = {a, b};
-  if (!broadcastAll(both, place))
-    return Value();
   const Operator *found = find_if(operators, [&](const Operator &o) { return o.kind == op; });
-  mlir::Value result = createNamed(found->op, both, {}, place);
+  mlir::Value result =
+      op == TokenKind::At ? here.matmul(a, b) : here.elementwise(found->op, {a, b});
   return result ? Value(result) : Value();
 }
 
@@ -224,7 +215,7 @@ Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMR
   default:
     break;
   }
-  DimBounds range = (a - b).bounds(bounds);
+  DimBounds range = (a - b).bounds(scope.bounds());
   if (!range.lower || !range.upper || *range.lower == *range.upper) {
     if (a == b)
       return compare(op, 0, 0);
@@ -239,188 +230,26 @@ Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMR
   return Value();
 }
 
-/// A scalar of a compile-time number; reports if the number does not fit the type exactly.
-mlir::Value Elaborator::scalar(const Value &value, DType type, SMRange place) {
-  mlir::Attribute content;
-  auto *integer = value.as<int64_t>();
-  if (auto *flag = value.as<bool>()) {
-    if (type == DType::Bool)
-      content = builder.getI64IntegerAttr(*flag);
-  } else if (isFloat(type)) {
-    double number = integer ? static_cast<double>(*integer) : *value.as<double>();
-    bool exact = true;
-    if (integer) { // a float literal is rounded, an integer is exact or refused
-      APFloat narrow(number);
-      bool loses = false;
-      narrow.convert(
-          mlir::cast<mlir::FloatType>(ir::elementType(&context, type)).getFloatSemantics(),
-          APFloat::rmNearestTiesToEven, &loses);
-      exact = !loses && static_cast<__int128>(number) == *integer;
-    }
-    if (exact)
-      content = builder.getF64FloatAttr(number);
-  } else if (isInteger(type) && integer) {
-    unsigned bits = 8 * byteSize(type);
-    bool fits = type == DType::U8 ? *integer >= 0 && *integer < 256 : isIntN(bits, *integer);
-    if (fits)
-      content = builder.getI64IntegerAttr(*integer);
+/// What the builder makes a tensor of; reports what is none.
+std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place) {
+  if (auto *tensor = value.as<mlir::Value>())
+    return ir::Operand(*tensor);
+  if (frame->inLayer) {
+    fail(place, DiagCode::NotCompileTime, "a tensor is not known when the model is compiled");
+    return std::nullopt;
   }
-  if (!content) {
-    fail(place, DiagCode::TypeMismatch,
-         describe(value) + " does not fit " + name(type) + "; convert the tensor with 'as'");
-    return nullptr;
-  }
-  mlir::NamedAttrList attributes;
-  attributes.set("shape", dimsAttr({}));
-  attributes.set("value", content);
-  attributes.set("dtype", mlir::TypeAttr::get(ir::elementType(&context, type)));
-  return createNamed("full", {}, attributes, place);
+  if (auto *weight = value.as<Weight *>())
+    return ir::Operand(get(*weight, place));
+  if (auto *dim = value.as<DimExpr>())
+    return ir::Operand(*dim);
+  if (auto number = value.asNumber())
+    return ir::Operand(*number);
+  if (!value.isError())
+    fail(place, DiagCode::TypeMismatch, "expected a tensor, got " + describe(value));
+  return std::nullopt;
 }
 
 mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, SMRange place) {
-  if (auto *tensor = value.as<mlir::Value>())
-    return *tensor;
-  if (frame->inLayer) {
-    fail(place, DiagCode::NotCompileTime, "a tensor is not known when the model is compiled");
-    return nullptr;
-  }
-  if (auto *weight = value.as<Weight *>())
-    return get(*weight, place);
-  if (auto *dim = value.as<DimExpr>()) {
-    mlir::NamedAttrList attributes;
-    attributes.set("value", dimsAttr(*dim));
-    mlir::Value extent = createNamed("extent", {}, attributes, place);
-    if (!extent || !like || *like == DType::I64)
-      return extent;
-    if (!isFloat(*like)) {
-      fail(place, DiagCode::TypeMismatch,
-           "the dimension " + inQuotes(dimText(*dim)) + " is an i64 beside " + name(*like) +
-               "; convert one with 'as'");
-      return nullptr;
-    }
-    mlir::NamedAttrList to;
-    to.set("dtype", mlir::TypeAttr::get(ir::elementType(&context, *like)));
-    return createNamed("cast", extent, to, place);
-  }
-  if (value.isNumber()) {
-    DType alone = value.as<int64_t>() ? DType::I64 : value.as<double>() ? DType::F32 : DType::Bool;
-    return scalar(value, like.value_or(alone), place);
-  }
-  if (!value.isError())
-    fail(place, DiagCode::TypeMismatch, "expected a tensor, got " + describe(value));
-  return nullptr;
-}
-
-static std::string shapeText(ArrayRef<DimExpr> dims) {
-  return "[" + join(map_range(dims, dimText), ", ") + "]";
-}
-
-/// NumPy's common shape. Extents that may differ are compared at entry; only the constant 1 is
-/// repeated.
-std::optional<Dims> Elaborator::broadcastShape(ArrayRef<Dims> shapes, SMRange place) {
-  size_t rank = 0;
-  for (const Dims &shape : shapes)
-    rank = std::max(rank, shape.size());
-  Dims result(rank, DimExpr(1));
-  for (const Dims &shape : shapes)
-    for (auto [i, extent] : enumerate(shape)) {
-      DimExpr &known = result[rank - shape.size() + i];
-      if (known == DimExpr(1)) {
-        known = extent;
-      } else if (extent != DimExpr(1) && extent != known) {
-        auto texts = map_range(shapes, [](const Dims &each) { return shapeText(each); });
-        std::string what = "the shapes " + join(texts, " and ") + " do not match";
-        if (!requireEqual({known, extent, place, SMRange(), what}))
-          return std::nullopt;
-        if (extent.isConstant())
-          known = extent;
-      }
-    }
-  return result;
-}
-
-/// The value under extents that are required to equal its own.
-mlir::Value Elaborator::assumeShape(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
-  if (ir::dimsOf(value.getType()) == Dims(dims))
-    return value;
-  return reshape(value, dims, place);
-}
-
-mlir::Value Elaborator::broadcastTo(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
-  Dims own = ir::dimsOf(value.getType());
-  for (auto [mine, target] : zip(own, dims.take_back(own.size())))
-    mine = mine == DimExpr(1) ? mine : target;
-  value = assumeShape(value, own, place);
-  if (!value || own == Dims(dims))
-    return value;
-  mlir::NamedAttrList attributes;
-  attributes.set("shape", dimsAttr(dims));
-  return createNamed("broadcast_to", value, attributes, place);
-}
-
-mlir::Value Elaborator::reshape(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place) {
-  if (ir::dimsOf(value.getType()) == Dims(dims))
-    return value;
-  mlir::NamedAttrList attributes;
-  attributes.set("shape", dimsAttr(dims));
-  return createNamed("reshape", value, attributes, place);
-}
-
-bool Elaborator::broadcastAll(MutableArrayRef<mlir::Value> values, SMRange place) {
-  SmallVector<Dims> shapes;
-  for (mlir::Value value : values)
-    shapes.push_back(ir::dimsOf(value.getType()));
-  std::optional<Dims> shape = broadcastShape(shapes, place);
-  if (!shape)
-    return false;
-  for (mlir::Value &value : values)
-    if (value = broadcastTo(value, *shape, place); !value)
-      return false;
-  return true;
-}
-
-/// NumPy's matmul: a vector is a row on the left and a column on the right; leading dimensions are
-/// broadcast, but a lone matrix on the right serves all.
-Value Elaborator::matmul(mlir::Value a, mlir::Value b, SMRange place) {
-  Dims da = ir::dimsOf(a.getType()), db = ir::dimsOf(b.getType());
-  if (da.empty() || db.empty())
-    return fail(place, DiagCode::ShapeMismatch,
-                "'@' expected tensors of at least one dimension, got " + ir::typeText(a.getType()) +
-                    " and " + ir::typeText(b.getType()));
-  bool row = da.size() == 1, column = db.size() == 1;
-  if (row)
-    da.insert(da.begin(), 1);
-  if (column)
-    db.push_back(1);
-  a = reshape(a, da, place);
-  b = reshape(b, db, place);
-  std::string what = "the inner extents of " + shapeText(da) + " @ " + shapeText(db);
-  DimExpr &inner = db[db.size() - 2];
-  if (!a || !b || !requireEqual({da.back(), inner, place, SMRange(), what}))
-    return Value();
-  inner = da.back();
-  b = assumeShape(b, db, place);
-  if (a && b && db.size() > 2) {
-    std::optional<Dims> batch =
-        broadcastShape({Dims(ArrayRef(da).drop_back(2)), Dims(ArrayRef(db).drop_back(2))}, place);
-    if (!batch)
-      return Value();
-    auto whole = [&](const Dims &dims) {
-      Dims all = *batch;
-      all.append(dims.end() - 2, dims.end());
-      return all;
-    };
-    a = broadcastTo(a, da = whole(da), place);
-    b = broadcastTo(b, db = whole(db), place);
-  }
-  mlir::Value product = a && b ? createNamed("matmul", {a, b}, {}, place) : nullptr;
-  if (!product)
-    return Value();
-  Dims dims = ir::dimsOf(product.getType());
-  if (column)
-    dims.pop_back();
-  if (row)
-    dims.erase(dims.end() - (column ? 1 : 2));
-  product = reshape(product, dims, place);
-  return product ? Value(product) : Value();
+  std::optional<ir::Operand> given = operand(value, place);
+  return given ? at(place).tensor(*given, like) : nullptr;
 }

@@ -1,12 +1,7 @@
 //===- ElaboratePrimitive.cpp - calls of primitive functions --------------===//
 #include "frontend/elaborate/Elaborator.h"
 
-#include "ir/Requirements.h"
-
-#include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/Verifier.h"
-#include "mlir/Interfaces/InferTypeOpInterface.h"
-#include "llvm/ADT/ScopeExit.h"
+#include "ir/KilnDialect.h"
 
 #include <limits>
 
@@ -15,100 +10,6 @@ using namespace kiln;
 
 mlir::Attribute Elaborator::dimsAttr(ArrayRef<DimExpr> dims) {
   return ir::DimsAttr::get(&context, dims);
-}
-
-mlir::Value Elaborator::createNamed(StringRef op, mlir::ValueRange operands,
-                                    mlir::NamedAttrList attributes, SMRange place) {
-  auto name = mlir::RegisteredOperationName::lookup(("kiln." + op).str(), &context);
-  mlir::Operation *made = create(*name, operands, std::move(attributes), place);
-  return made ? made->getResult(0) : mlir::Value();
-}
-
-/// Views operands under the extents that the op wants to be equal; false after an error.
-bool Elaborator::align(mlir::RegisteredOperationName op, SmallVectorImpl<mlir::Value> &operands,
-                       mlir::DictionaryAttr attributes, SMRange place) {
-  auto *aligning = op.getInterface<ir::Aligning>();
-  if (!aligning)
-    return true;
-  SmallVector<Dims> shapes =
-      map_to_vector(operands, [](mlir::Value v) { return ir::dimsOf(v.getType()); });
-  bool ok = true;
-  aligning->alignShapes(
-      shapes, attributes, [&](const DimExpr &got, const DimExpr &expected, StringRef subject) {
-        std::string what = inQuotes(op.stripDialect()) + ": " + subject.str();
-        return ok = require({got, Relation::Equal, expected, what}, place, {}, DiagCode::OpError);
-      });
-  for (auto [operand, shape] : zip(operands, shapes))
-    if (ok && !(operand = assumeShape(operand, shape, place)))
-      return false;
-  return ok;
-}
-
-/// Infers the results' types, builds and verifies the op; its complaints become errors at `place`.
-mlir::Operation *Elaborator::create(mlir::RegisteredOperationName op, mlir::ValueRange given,
-                                    mlir::NamedAttrList attributes, SMRange place) {
-  SmallVector<mlir::Value> operands(given);
-  mlir::DictionaryAttr dictionary = attributes.getDictionary(&context);
-  if (!align(op, operands, dictionary, place))
-    return nullptr;
-  mlir::Location loc = location(place);
-  std::string message;
-  mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-    if (message.empty())
-      message = diagnostic.str();
-    return mlir::success();
-  });
-  auto report = [&]() -> mlir::Operation * {
-    StringRef text = message;
-    std::string own = "'" + op.getStringRef().str() + "' op ";
-    if (text.consume_front(own))
-      text = text.trim();
-    StringRef function = op.stripDialect();
-    std::string prefix = text.starts_with("'") ? "" : inQuotes(function) + ": ";
-    fail(place, DiagCode::OpError,
-         text.empty() ? inQuotes(function) + " does not accept these arguments"
-                      : prefix + text.str());
-    return nullptr;
-  };
-  // Properties as shape inference wants them: the op's own struct, filled from the attributes.
-  std::vector<std::max_align_t> storage(op.getOpPropertyByteSize() / sizeof(std::max_align_t) + 1);
-  mlir::OpaqueProperties properties(op.getOpPropertyByteSize() ? storage.data() : nullptr);
-  if (properties)
-    op.initOpProperties(properties, mlir::OpaqueProperties(nullptr));
-  llvm::scope_exit destroy([&] {
-    if (properties)
-      op.destroyOpProperties(properties);
-  });
-  auto emitError = [&] { return mlir::emitError(loc); };
-  SmallVector<mlir::Type> types;
-  auto *inference = op.getInterface<mlir::InferTypeOpInterface>();
-  if ((properties &&
-       failed(op.setOpPropertiesFromAttribute(op, properties, dictionary, emitError))) ||
-      !inference ||
-      failed(
-          inference->inferReturnTypes(&context, loc, operands, dictionary, properties, {}, types)))
-    return report();
-  mlir::OperationState state(loc, op);
-  state.addOperands(operands);
-  state.addTypes(types);
-  if (properties)
-    state.propertiesAttr = dictionary;
-  mlir::Operation *made = builder.create(state);
-  if (failed(mlir::verify(made, /*verifyRecursively=*/false))) {
-    made->erase();
-    return report();
-  }
-  for (mlir::Type type : made->getResultTypes())
-    if (!fitsMemory(*ir::dtypeOf(type), ir::dimsOf(type))) {
-      fail(place, DiagCode::InvalidValue,
-           inQuotes(op.stripDialect()) + ": a tensor is expected to take less than 1 TiB, got " +
-               ir::typeText(type));
-      return nullptr;
-    }
-  for (const Requirement &requirement : ir::requirementsOf(made))
-    if (!require(requirement, place, {}, DiagCode::OpError))
-      return nullptr;
-  return made;
 }
 
 Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place) {
@@ -128,8 +29,10 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   SmallVector<int32_t> segments;
   if (!gatherOperands(primitive, bound, place, operands, segments))
     return Value();
-  if (primitive.op.getStringRef() == "kiln.matmul")
-    return matmul(operands[0], operands[1], place);
+  if (primitive.op.getStringRef() == "kiln.matmul") {
+    mlir::Value product = at(place).matmul(operands[0], operands[1]);
+    return product ? Value(product) : Value();
+  }
   mlir::NamedAttrList attributes;
   if (primitive.op.hasTrait<mlir::OpTrait::AttrSizedOperandSegments>())
     attributes.set("operandSegmentSizes", builder.getDenseI32ArrayAttr(segments));
@@ -154,7 +57,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
                               "; the function is " + primitive.signature);
       attributes.set(slot.name, made);
     }
-  mlir::Operation *op = create(primitive.op, operands, attributes, place);
+  mlir::Operation *op = at(place).create(primitive.op, operands, attributes);
   if (!op)
     return Value();
   if (op->getNumResults() == 1 && primitive.op.stripDialect() != "split")
@@ -192,20 +95,24 @@ bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *
     }
     segments.push_back(static_cast<int32_t>(given.size() - before));
   }
-  std::optional<DType> like;
-  for (const Given &each : given)
-    if (auto *tensor = each.value.as<mlir::Value>(); tensor && !each.isCondition && !like)
-      like = ir::dtypeOf(tensor->getType());
-  if (!like && any_of(given, [](const Given &each) { return each.value.as<double>(); }))
-    like = DType::F32;
+  SmallVector<ir::Operand> all, values; // the latter without conditions
   for (const Given &each : given) {
-    mlir::Value tensor = toTensor(each.value, each.isCondition ? std::nullopt : like, each.range);
+    std::optional<ir::Operand> made = operand(each.value, each.range);
+    if (!made)
+      return false;
+    all.push_back(*made);
+    if (!each.isCondition)
+      values.push_back(*made);
+  }
+  std::optional<DType> like = ir::commonType(values);
+  for (auto [each, made] : zip(given, all)) {
+    mlir::Value tensor = at(each.range).tensor(made, each.isCondition ? std::nullopt : like);
     if (!tensor)
       return false;
     operands.push_back(tensor);
   }
   bool elementwise = primitive.op.hasTrait<mlir::OpTrait::Elementwise>();
-  return !elementwise || operands.size() < 2 || broadcastAll(operands, place);
+  return !elementwise || operands.size() < 2 || at(place).broadcastAll(operands);
 }
 
 /// The value of a default's text in a signature.
@@ -266,25 +173,21 @@ mlir::Attribute Elaborator::axisAttribute(const Primitive::Slot &slot, const Val
     axes = *given;
   else
     return nullptr;
-  for (int64_t &axis : axes)
-    axis += axis < 0 ? rank : 0;
+  axes = ir::normalizedAxes(axes, rank);
   return slot.kind == "axes" ? mlir::Attribute(builder.getDenseI64ArrayAttr(axes))
                              : builder.getI64IntegerAttr(axes[0]);
 }
 
 /// The sizes of split(x, 3): that many equal parts of the axis, which must divide it.
-bool Elaborator::equalParts(Dims &dims, const int64_t *count, SMRange place,
-                            mlir::ValueRange operands, const mlir::NamedAttrList &others) {
+std::optional<Dims> Elaborator::equalParts(int64_t count, SMRange place, mlir::ValueRange operands,
+                                           const mlir::NamedAttrList &others) {
   auto axis = mlir::dyn_cast_or_null<mlir::IntegerAttr>(others.get("axis"));
   Dims shape = ir::dimsOf(operands[0].getType());
-  if (!count || *count < 1 || *count > maxRounds || !axis || axis.getInt() < 0 ||
+  if (count < 1 || count > maxRounds || !axis || axis.getInt() < 0 ||
       axis.getInt() >= static_cast<int64_t>(shape.size()))
-    return false;
-  dims.assign(*count, DimExpr::floorDiv(shape[axis.getInt()], *count));
-  if (dims[0] * DimExpr(*count) == shape[axis.getInt()])
-    return true;
-  std::string what = "'split': the extent, which " + std::to_string(*count) + " must divide";
-  return require({shape[axis.getInt()], Relation::Equal, dims[0] * DimExpr(*count), what}, place);
+    return std::nullopt;
+  std::optional<DimExpr> part = at(place).equalPart(shape[axis.getInt()], count);
+  return part ? std::optional(Dims(count, *part)) : std::nullopt;
 }
 
 mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &value,
@@ -339,16 +242,13 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   std::optional<Dims> dims = dimList(value);
   if (!dims || (kind == "extent" && dims->size() != 1))
     return nullptr;
-  if (kind == "parts" && value.asDim() && !equalParts(*dims, integer, place, operands, others))
-    return nullptr;
-  if (kind == "shape" && slot.name == "shape" && operands.size() == 1) { // -1: what is left
-    auto *open = find(*dims, DimExpr(-1));
-    if (open != dims->end()) {
-      *open = 1;
-      *open = DimExpr::floorDiv(ir::numElements(ir::dimsOf(operands[0].getType())),
-                                ir::numElements(*dims));
-    }
+  if (kind == "parts" && value.asDim()) {
+    dims = integer ? equalParts(*integer, place, operands, others) : std::nullopt;
+    if (!dims)
+      return nullptr;
   }
+  if (kind == "shape" && slot.name == "shape" && operands.size() == 1)
+    ir::fillOpenExtent(*dims, ir::dimsOf(operands[0].getType()));
   return dimsAttr(*dims);
 }
 
@@ -357,13 +257,8 @@ std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange o
                                           const mlir::NamedAttrList &others) {
   if (auto *text = value.as<std::string>())
     return *text == "same" ? samePadding(operands, others) : std::nullopt;
-  if (std::optional<Dims> dims = dimList(value)) {
-    if (dims->size() == 1)
-      dims->push_back(dims->front());
-    if (dims->size() != 2)
-      return std::nullopt;
-    return Dims{(*dims)[0], (*dims)[0], (*dims)[1], (*dims)[1]};
-  }
+  if (std::optional<Dims> dims = dimList(value))
+    return ir::evenPadding(*dims, 2);
   auto *pairs = value.as<ListPtr>();
   Dims flat;
   for (const Value &pair : pairs ? **pairs : std::vector<Value>()) {
@@ -375,37 +270,18 @@ std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange o
   return flat.size() == 4 ? std::optional(flat) : std::nullopt;
 }
 
-/// Padding by which extents become ceil(n / stride); the odd element stands at the end. With the
-/// kernel's reach k the total is max((ceil(n / stride) - 1) * stride + k - n, 0), which needs no
-/// max where the reach is at least the stride.
 std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,
                                             const mlir::NamedAttrList &others) {
   auto integers = [&](StringRef name) {
-    return mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get(name));
+    auto list = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get(name));
+    return list ? SmallVector<int64_t>(list.asArrayRef()) : SmallVector<int64_t>();
   };
-  Dims image = ir::dimsOf(operands[0].getType());
-  SmallVector<int64_t> kernel;
-  if (auto size = integers("kernel_size"))
-    kernel.assign(size.asArrayRef().begin(), size.asArrayRef().end());
-  else if (operands.size() > 1)
+  SmallVector<int64_t> kernel = integers("kernel_size"), dilation = integers("dilation");
+  if (kernel.empty() && operands.size() > 1)
     for (auto [i, dim] : enumerate(ir::dimsOf(operands[1].getType())))
       if (i >= 2)
         kernel.push_back(dim.constantValue().value_or(0));
-  auto stride = integers("stride"), dilation = integers("dilation");
-  if (image.size() != 4 || kernel.size() != 2 || !stride || stride.size() != 2)
-    return std::nullopt;
-  Dims padding;
-  for (int i = 0; i < 2; ++i) {
-    int64_t s = stride[i], reach = (kernel[i] - 1) * (dilation ? dilation[i] : 1) + 1;
-    if (s < 1 || reach < 1)
-      return std::nullopt;
-    DimExpr extent = DimExpr::floorDiv(image[2 + i] + (s - 1), s);
-    DimExpr total = (extent - 1) * DimExpr(s) + reach - image[2 + i];
-    if (reach < s) {
-      total = DimExpr::max(total, 0);
-    }
-    DimExpr before = DimExpr::floorDiv(total, 2);
-    padding.append({before, total - before});
-  }
-  return padding;
+  if (dilation.empty())
+    dilation.assign(kernel.size(), 1);
+  return ir::samePadding(ir::dimsOf(operands[0].getType()), kernel, integers("stride"), dilation);
 }

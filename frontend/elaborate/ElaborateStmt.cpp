@@ -57,20 +57,6 @@ void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
          inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
 }
 
-/// Whether a tensor with these extents takes less than 1 TiB; a dimension counts nothing.
-bool Elaborator::fitsMemory(DType type, ArrayRef<DimExpr> dims) {
-  int64_t bytes = byteSize(type);
-  if (is_contained(dims, DimExpr(0)))
-    return true;
-  for (const DimExpr &dim : dims) {
-    std::optional<int64_t> extent = dim.constantValue();
-    if (!dim.isValid() ||
-        (extent && *extent > 0 && (__builtin_mul_overflow(bytes, *extent, &bytes) || bytes >> 40)))
-      return false;
-  }
-  return true;
-}
-
 void Elaborator::declareWeight(const MemberDecl *decl) {
   if (decl->member == MemberKind::State) {
     unsupported(decl->range, "'state'");
@@ -96,7 +82,7 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
       ok = false;
     }
   }
-  if (ok && !fitsMemory(*dtype, dims)) {
+  if (ok && !ir::fitsMemory(*dtype, dims)) {
     fail(decl->range, DiagCode::InvalidValue,
          "a weight is expected to take less than 1 TiB, got " +
              ir::typeText(ir::tensorType(&context, *dtype, dims)));

@@ -238,10 +238,7 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
 /// dimensions decide becomes a check at entry.
 bool Elaborator::require(const Requirement &requirement, SMRange place, SMRange declared,
                          DiagCode code) {
-  Verdict verdict = requirements.add(requirement);
-  if (verdict == Verdict::Unknown)
-    requirementPlaces.push_back(location(place));
-  if (verdict != Verdict::Refuted)
+  if (scope.require(requirement, location(place)) != Verdict::Refuted)
     return true;
   std::string text = requirement.subject + ": expected " +
                      std::string(words(requirement.relation)) + dimText(requirement.expected) +

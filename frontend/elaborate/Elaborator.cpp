@@ -3,27 +3,18 @@
 
 #include "frontend/syntax/Parser.h"
 #include "ir/KilnOps.h"
-#include "ir/Requirements.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Verifier.h"
 #include "llvm/ADT/ScopeExit.h"
-#include "llvm/Support/Format.h"
 
 using namespace llvm;
 using namespace kiln;
 using namespace kiln::ast;
 
 std::string kiln::describe(const Value &value) {
-  if (auto *integer = value.as<int64_t>())
-    return "the integer " + std::to_string(*integer);
-  if (auto *number = value.as<double>()) {
-    std::string text;
-    raw_string_ostream(text) << "the float " << format("%g", *number);
-    return text;
-  }
-  if (auto *flag = value.as<bool>())
-    return *flag ? "true" : "false";
+  if (auto number = value.asNumber())
+    return ir::describe(*number);
   if (auto *text = value.as<std::string>())
     return "the string " + inQuotes(*text);
   if (auto *dtype = value.as<DType>())
@@ -82,6 +73,27 @@ mlir::Location Elaborator::location(SMRange place) {
       &context, sources.getMemoryBuffer(buffer)->getBufferIdentifier(), line, column);
   return frame && frame->callLoc ? mlir::Location(mlir::CallSiteLoc::get(own, *frame->callLoc))
                                  : own;
+}
+
+static DiagCode codeOf(ir::BuildError error) {
+  switch (error) {
+  case ir::BuildError::Type:
+    return DiagCode::TypeMismatch;
+  case ir::BuildError::Shape:
+    return DiagCode::ShapeMismatch;
+  case ir::BuildError::Value:
+    return DiagCode::InvalidValue;
+  case ir::BuildError::Op:
+    return DiagCode::OpError;
+  }
+  llvm_unreachable("all kinds are handled");
+}
+
+ir::TensorBuilder Elaborator::at(SMRange place) {
+  return {builder, location(place), scope,
+          [this, place](ir::BuildError error, const std::string &message) {
+            fail(place, codeOf(error), message);
+          }};
 }
 
 mlir::Value Elaborator::get(const Weight *weight, SMRange place) {
@@ -269,7 +281,9 @@ bool Elaborator::declareDims(const FnDecl *fn) {
       }
       ok &= bound.has_value();
     }
+    DimExpr::BoundsMap bounds = scope.bounds();
     bounds[generic.name.text.str()] = range;
+    scope = ir::DimScope(std::move(bounds));
     frame->locals[generic.name.text] =
         DimExpr::symbol(std::string_view(generic.name.text.data(), generic.name.text.size()));
   }
@@ -278,15 +292,13 @@ bool Elaborator::declareDims(const FnDecl *fn) {
 
 void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
   loaded.clear();
-  bounds.clear();
-  requirementPlaces.clear();
+  scope = ir::DimScope();
   Frame own(model.module);
   own.self = &model;
   own.decl = fn;
   frame = &own;
   llvm::scope_exit leave([&] { frame = nullptr; });
   bool ok = declareDims(fn);
-  requirements = Requirements(bounds);
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
   std::set<std::string> used;
@@ -314,7 +326,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     ok &= dtype.has_value() && !parameter.defaultValue;
     DType element = dtype.value_or(DType::F32);
     inputs.push_back(ir::tensorType(&context, element, dims));
-    if (!fitsMemory(element, dims)) {
+    if (!ir::fitsMemory(element, dims)) {
       fail(type->range, DiagCode::InvalidValue,
            "an argument is expected to take less than 1 TiB, got " + ir::typeText(inputs.back()));
       ok = false;
@@ -367,7 +379,7 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
     func.setResultAttr(i, "kiln.name", builder.getStringAttr(name));
   }
   SmallVector<mlir::NamedAttribute> dims;
-  for (auto &[name, range] : bounds) {
+  for (auto &[name, range] : scope.bounds()) {
     SmallVector<int64_t> values = {range.lower.value_or(0)};
     if (range.upper)
       values.push_back(*range.upper);
@@ -380,8 +392,5 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
     order.push_back(generic.name.text);
   if (order.size() > 1)
     func->setAttr("kiln.dim_order", builder.getStrArrayAttr(order));
-  SmallVector<ir::RequirementAttr> required;
-  for (auto [requirement, place] : zip(requirements.list(), requirementPlaces))
-    required.push_back(ir::RequirementAttr::get(place, requirement));
-  ir::setRequirements(func, required);
+  scope.attachTo(func);
 }

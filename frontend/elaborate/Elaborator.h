@@ -11,7 +11,7 @@
 #include "frontend/Import.h"
 #include "frontend/elaborate/Frame.h"
 #include "frontend/emit/Primitives.h"
-#include "ir/Requirement.h"
+#include "ir/build/TensorBuilder.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -47,9 +47,7 @@ private:
   unsigned depth = 0;
   // Of the entry point being emitted:
   llvm::DenseMap<const Weight *, mlir::Value> loaded;
-  DimExpr::BoundsMap bounds;
-  Requirements requirements;
-  std::vector<mlir::Location> requirementPlaces; ///< of those that are kept
+  ir::DimScope scope;
 
   // Reporting (Elaborator.cpp)
   Value fail(llvm::SMRange place, DiagCode code, const llvm::Twine &message);
@@ -58,6 +56,8 @@ private:
   void noteCallers(Diagnostics::Error &error, llvm::SMRange place);
   Value unsupported(llvm::SMRange place, llvm::StringRef what);
   mlir::Location location(llvm::SMRange place);
+  /// Builds ops for the code at the place; what goes wrong is an error there.
+  ir::TensorBuilder at(llvm::SMRange place);
 
   // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
@@ -75,7 +75,6 @@ private:
   void assign(const ast::AssignStmt *stmt);
   void bind(const ast::Expr *target, Value value);
   void declareMember(llvm::StringRef name, llvm::SMRange place, Value value);
-  static bool fitsMemory(DType type, llvm::ArrayRef<DimExpr> dims);
   void declareWeight(const ast::MemberDecl *decl);
   void forEach(const ast::ForClause &clause, llvm::function_ref<bool()> body);
   std::optional<bool> condition(const ast::Expr *expr);
@@ -94,11 +93,8 @@ private:
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  bool indexAxis(const ast::Expr *subscript, const DimExpr &extent, DimExpr &start);
-  bool sliceAxis(const ast::SliceExpr *slice, const DimExpr &extent, DimExpr &start, DimExpr &size,
-                 int64_t &step);
-  std::optional<DimExpr> sliceBound(const ast::Expr *expr, const DimExpr &extent, int64_t step,
-                                    const DimExpr &fallback, bool &isComputed);
+  std::optional<ir::AxisPart> partOf(const ast::Expr *subscript, const DimExpr &extent);
+  std::optional<ir::AxisPart> sliceOf(const ast::SliceExpr *slice, const DimExpr &extent);
   std::optional<DimExpr> position(const ast::Expr *expr);
 
   // Calls (ElaborateCall.cpp)
@@ -139,14 +135,8 @@ private:
   Value binary(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
   Value foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
   Value foldDims(TokenKind op, const DimExpr &lhs, const DimExpr &rhs, llvm::SMRange place);
+  std::optional<ir::Operand> operand(const Value &value, llvm::SMRange place);
   mlir::Value toTensor(const Value &value, std::optional<DType> like, llvm::SMRange place);
-  mlir::Value scalar(const Value &value, DType type, llvm::SMRange place);
-  bool broadcastAll(llvm::MutableArrayRef<mlir::Value> values, llvm::SMRange place);
-  std::optional<Dims> broadcastShape(llvm::ArrayRef<Dims> shapes, llvm::SMRange place);
-  mlir::Value broadcastTo(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
-  mlir::Value assumeShape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
-  mlir::Value reshape(mlir::Value value, llvm::ArrayRef<DimExpr> dims, llvm::SMRange place);
-  Value matmul(mlir::Value a, mlir::Value b, llvm::SMRange place);
   mlir::Value get(const Weight *weight, llvm::SMRange place);
 
   // Primitive functions (ElaboratePrimitive.cpp)
@@ -155,8 +145,8 @@ private:
                       llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
                       llvm::SmallVectorImpl<int32_t> &segments);
   Value defaultValue(const Primitive::Slot &slot);
-  bool equalParts(Dims &dims, const int64_t *count, llvm::SMRange place, mlir::ValueRange operands,
-                  const mlir::NamedAttrList &others);
+  std::optional<Dims> equalParts(int64_t count, llvm::SMRange place, mlir::ValueRange operands,
+                                 const mlir::NamedAttrList &others);
   mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, llvm::SMRange place,
                             mlir::ValueRange operands, const mlir::NamedAttrList &others);
   mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value,
@@ -164,12 +154,6 @@ private:
   std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands,
                                 const mlir::NamedAttrList &others);
   std::optional<Dims> samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others);
-  bool align(mlir::RegisteredOperationName op, llvm::SmallVectorImpl<mlir::Value> &operands,
-             mlir::DictionaryAttr attributes, llvm::SMRange place);
-  mlir::Operation *create(mlir::RegisteredOperationName op, mlir::ValueRange given,
-                          mlir::NamedAttrList attributes, llvm::SMRange place);
-  mlir::Value createNamed(llvm::StringRef op, mlir::ValueRange operands,
-                          mlir::NamedAttrList attributes, llvm::SMRange place);
   mlir::Attribute dimsAttr(llvm::ArrayRef<DimExpr> dims);
 };
 

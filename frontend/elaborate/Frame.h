@@ -8,7 +8,7 @@
 
 namespace kiln {
 
-using Dims = llvm::SmallVector<DimExpr>;
+using ir::Dims;
 
 /// A call in progress: of a function, or the making of a layer.
 struct Frame {

@@ -3,7 +3,7 @@
 #define KILN_FRONTEND_ELABORATE_VALUE_H
 
 #include "frontend/syntax/Modules.h"
-#include "ir/KilnTypes.h"
+#include "ir/build/TensorBuilder.h"
 
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/MapVector.h"
@@ -50,6 +50,15 @@ struct Value {
   template <typename T> const T *as() const { return std::get_if<T>(&data); }
   bool isError() const { return as<std::monostate>(); }
   bool isNumber() const { return as<int64_t>() || as<double>() || as<bool>(); }
+  std::optional<ir::Number> asNumber() const {
+    if (auto *integer = as<int64_t>())
+      return ir::Number(*integer);
+    if (auto *number = as<double>())
+      return ir::Number(*number);
+    if (auto *flag = as<bool>())
+      return ir::Number(*flag);
+    return std::nullopt;
+  }
   /// A number, a dimension or a tensor: what arithmetic takes.
   bool isArithmetic() const { return isNumber() || as<DimExpr>() || as<mlir::Value>(); }
   /// An integer or a dimension as a polynomial.

@@ -6,6 +6,8 @@
 #ifndef KILN_FRONTEND_SYNTAX_DIAGNOSTICS_H
 #define KILN_FRONTEND_SYNTAX_DIAGNOSTICS_H
 
+#include "ir/Text.h"
+
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/ADT/Twine.h"
@@ -28,8 +30,6 @@ enum class DiagCode : uint8_t {
 llvm::StringRef name(DiagCode code);
 /// What errors of the code have in common, one sentence.
 llvm::StringRef describe(DiagCode code);
-/// The text in single quotes, shortened and escaped so that it is fit to print.
-std::string inQuotes(llvm::StringRef text);
 /// The candidate most like `name`, if one is near enough to be meant; empty otherwise.
 llvm::StringRef nearest(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 /// ", did you mean 'x'", or nothing.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails where an #include goes against the arrows between the folders.
 
-frontend -> ir (syntax -> nothing, emit and weights -> ir); passes -> ir;
+frontend -> ir (syntax -> ir/Text.h, emit and weights -> ir); passes -> ir;
 codegen -> ir, runtime/Abi.h (and the list of CPU features); tools, test -> all; runtime -> nothing.
 codegen/halide sees KernelSpec and Halide, never headers of MLIR or LLVM; so what it sees must not
 include those either.
@@ -15,7 +15,7 @@ FOLDERS = ("frontend", "ir", "passes", "codegen", "runtime", "tools", "test")
 # Of the folders of the left, the prefixes of headers of ours that they may include.
 ARROWS = {
     "ir/": ("ir/",),
-    "frontend/syntax/": ("frontend/syntax/",),
+    "frontend/syntax/": ("frontend/syntax/", "ir/Text.h"),
     "frontend/emit/": ("frontend/emit/", "ir/"),
     "frontend/weights/": ("frontend/weights/", "ir/"),
     "frontend/": ("frontend/", "ir/"),
