@@ -202,12 +202,13 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
 }
 
 /// Coerces arguments to the parameters' types in the callee's frame and collects equations between
-/// extents. Defaults are evaluated in the callee, after the parameters before them.
+/// extents. Defaults are evaluated in the callee, after the parameters before them; those of
+/// tensors last, since all arguments may tell their dimensions.
 bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const Arg *> bound,
                                 Frame &callee, std::vector<Equation> &equations, SMRange place) {
   bool ok = true;
-  for (auto [parameter, arg] : zip(parameters, bound)) {
-    Value value = arg ? arg->value : eval(parameter.defaultValue);
+  auto bind = [&](const Parameter &parameter, const Arg *arg) {
+    Value value = arg ? arg->value : evalDefault(parameter, equations);
     SMRange at = arg ? arg->range : place;
     std::string what = inQuotes(parameter.name.text) + " of " + callee.title();
     if (value.isError()) {
@@ -225,7 +226,11 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
       ok = false;
     }
     callee.locals[parameter.name.text] = value;
-  }
+  };
+  for (bool last : {false, true})
+    for (auto [parameter, arg] : zip(parameters, bound))
+      if (last == (!arg && !isCompileTime(parameter.type)))
+        bind(parameter, arg);
   return ok;
 }
 

@@ -84,8 +84,13 @@ Value Elaborator::evalKind(const Expr *expr) {
 }
 
 Value Elaborator::evalName(StringRef name, SMRange place) {
-  if (auto it = frame->locals.find(name); it != frame->locals.end())
+  if (auto it = frame->locals.find(name); it != frame->locals.end()) {
+    auto *dim = it->second.as<DimExpr>();
+    if (frame->inDefault && dim && *dim == unknownDim(name))
+      return fail(place, DiagCode::ShapeMismatch,
+                  "the dimension " + inQuotes(name) + " does not follow from the arguments");
     return it->second;
+  }
   if (frame->self)
     if (auto it = frame->self->arguments.find(name); it != frame->self->arguments.end())
       return it->second;

@@ -175,10 +175,11 @@ static std::set<std::string> unknownsOf(const DimExpr &expr) {
   return names;
 }
 
-/// Solves the unknown dimensions one by one, binds them in the current frame, and checks the rest.
-bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equations,
-                       SMRange place) {
-  std::map<std::string, DimExpr, std::less<>> solved;
+using Solution = std::map<std::string, DimExpr, std::less<>>;
+
+/// Solves the unknown dimensions one by one, and puts what is found into the equations.
+static Solution solve(MutableArrayRef<Equation> equations) {
+  Solution solved;
   for (bool progress = true; progress;) {
     progress = false;
     for (Equation &equation : equations) {
@@ -194,6 +195,27 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
       progress = true;
     }
   }
+  return solved;
+}
+
+/// Evaluates a default in the current frame, under the dimensions that follow from the equations.
+Value Elaborator::evalDefault(const Parameter &parameter, std::vector<Equation> equations) {
+  Solution solved = solve(equations);
+  if (auto *fn = dyn_cast<FnDecl>(frame->decl))
+    for (const Generic &generic : fn->generics)
+      if (auto it = solved.find("$" + generic.name.text.str()); it != solved.end())
+        frame->locals[generic.name.text] = Value::dim(it->second);
+  Frame *own = frame;
+  own->inDefault = true;
+  Value value = eval(parameter.defaultValue);
+  own->inDefault = false;
+  return value;
+}
+
+/// Solves the unknown dimensions, binds them in the current frame, and checks the rest.
+bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equations,
+                       SMRange place) {
+  Solution solved = solve(equations);
   bool ok = true;
   for (const Generic &generic : generics) {
     if (!generic.dtypeClass.text.empty())

@@ -124,6 +124,7 @@ private:
                    const std::string &what, std::vector<Equation> &equations);
   bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place,
                   const std::string &what);
+  Value evalDefault(const ast::Parameter &parameter, std::vector<Equation> equations);
   bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations,
              llvm::SMRange place);
   bool require(const Requirement &requirement, llvm::SMRange place, llvm::SMRange declared = {},

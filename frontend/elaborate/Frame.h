@@ -24,7 +24,8 @@ struct Frame {
   std::optional<Value> result;
   llvm::SMRange resultPlace; ///< of the return statement
   int64_t rounds = 0;
-  bool inLayer = false; ///< assignments declare members
+  bool inLayer = false;   ///< assignments declare members
+  bool inDefault = false; ///< a parameter's default is evaluated
 
   /// How messages call it: a layer's `forward` by the layer's name.
   std::string title() const {

@@ -104,6 +104,24 @@ TEST_F(ImportTest, SlicesAsNumPy) {
   EXPECT_EQ(run("[N](x: f32[N, 3]) -> f32[_]", "return x[N // 2:, 0]", x), (Values{6, 9}));
 }
 
+TEST_F(ImportTest, DefaultsKnowTheDimensionsOfTheArguments) {
+  const char *model = "fn add[N](x: f32[N], y: f32[N] = ones([N])) -> f32[N] { return x + y }\n"
+                      "fn late[N](x: f32[2] = zeros([N]), y: f32[N] = ones([2])) -> f32[N] {\n"
+                      "  return x + y }\n"
+                      "fn scaled[N](x: f32[N], by: int = N) -> f32[N] { return x * by }\n"
+                      "model T { fn f[N](x: f32[N]) -> f32[N] {\n"
+                      "  return add(x) + scaled(late(y = ones([2])))[0] } }";
+  auto module = import(model);
+  ASSERT_TRUE(module) << errors;
+  auto results = ir::interpret(module->lookupSymbol<mlir::FunctionOpInterface>("f"), iota({3}));
+  ASSERT_TRUE(succeeded(results));
+  EXPECT_EQ((*results)[0].floats, (Values{3, 4, 5})); // x + 1 + 1 * 2
+  EXPECT_FALSE(import("fn g[N](y: f32[N] = ones([N])) -> f32[N] { return y }\n"
+                      "model T { fn f(x: f32[2]) -> f32[2] { return x + g() } }"));
+  EXPECT_NE(errors.find("the dimension 'N' does not follow from the arguments"), std::string::npos)
+      << errors;
+}
+
 TEST_F(ImportTest, LiteralsTakeTheOtherType) {
   EXPECT_EQ(run("(x: i64[3]) -> i64[3]", "return (7 - x) // 2 * n", iota({3}, DType::I64)),
             (Values{6, 6, 4}));
