@@ -19,8 +19,8 @@ using AfterOp =
 /// Runs a function of kiln ops on tensors, op by op, by each op's own definition: computed in f64
 /// or exact integers, then rounded to the result's element type; `after` comes next. Where launches
 /// carry `offsets` (after `plan`), values live in one byte arena at those places, in their element
-/// types, and reading a byte that another value has overwritten is an error. Fails with a diagnostic
-/// at the op concerned.
+/// types, and reading a byte that another value has overwritten is an error. Fails with a
+/// diagnostic at the op concerned.
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface function,
                                                      llvm::ArrayRef<Tensor> arguments,
                                                      AfterOp after = nullptr);
