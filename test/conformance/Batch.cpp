@@ -27,16 +27,6 @@ std::string Config::str() const {
 }
 
 namespace {
-/// A call of an entry point: inputs and what the interpreter makes of them as imported.
-struct Call {
-  std::string entry;
-  Dims dims;
-  std::vector<ir::Tensor> arguments;
-  std::vector<ir::Tensor> results;                 ///< of the right types and shapes, zeros
-  std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
-  std::vector<Allowed> allowed;                    ///< of a program's results
-};
-
 /// A case under test.
 struct Running {
   const Case *what;
@@ -58,6 +48,7 @@ private:
   void prepare(Running &running, const std::string &entry);
   mlir::FunctionOpInterface find(llvm::StringRef entry);
   std::optional<std::vector<ir::Tensor>> interpret(const Call &call);
+  void exportCalls();
   bool runStages();
   void checkStage(llvm::StringRef stage);
   bool build();
@@ -207,6 +198,15 @@ void Batch::checkStage(llvm::StringRef stage) {
     }
 }
 
+void Batch::exportCalls() {
+  for (Running &running : cases) {
+    for (const Call &call : running.calls)
+      if (std::string error = exportCall(options.exportDir, *running.what, call); !error.empty())
+        return whole("export", error);
+    give({Outcome::Passed, running.what->id, ""});
+  }
+}
+
 bool Batch::runStages() {
   Options pass;
   pass.optLevel = options.config.optLevel;
@@ -337,7 +337,9 @@ void Batch::run(llvm::ArrayRef<Case> all) {
       for (Running &running : cases)
         for (const std::string &entry : running.what->entries)
           prepare(running, entry);
-      if (runStages() && build())
+      if (!options.exportDir.empty())
+        exportCalls();
+      else if (runStages() && build())
         callLibrary();
     }
   }

@@ -4,7 +4,9 @@
 
 #include "codegen/loader/Loader.h"
 #include "passes/Options.h"
+#include "ir/Tensor.h"
 #include "test/conformance/Case.h"
+#include "test/conformance/Sensitivity.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -30,7 +32,23 @@ struct BatchOptions {
   uint64_t seed = 0;
   std::string stdDir;
   const halide::Generator *halide = nullptr;
+  std::string exportDir; ///< if given, calls are written here and nothing is compiled
 };
+
+/// A call of an entry point: inputs, and what the interpreter makes of them as imported.
+struct Call {
+  std::string entry;
+  Dims dims;
+  std::vector<ir::Tensor> arguments;
+  std::vector<ir::Tensor> results; ///< of the right types and shapes, zeros
+  std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
+  std::vector<Allowed> allowed;                    ///< of a program's results
+};
+
+/// Appends the call to DIR/OP.N.jsonl, N being the process: {"case", "op", "members", "dims",
+/// "arguments", "results"}, a tensor being {"type", "shape", "hex": its bytes}. Calls that the
+/// interpreter refuses are left out. An error, or empty.
+std::string exportCall(const std::string &dir, const Case &one, const Call &call);
 
 /// Compiles the cases into one library, runs it and gives an outcome for each case, or one of kind
 /// Whole.

@@ -1,0 +1,119 @@
+"""Computes exported conformance cases anew and compares them with the interpreter.
+
+  recompute.py FOLDER OPS.txt
+
+FOLDER holds what `conformance --export` wrote; OPS.txt has a function of the language in each line
+that begins with its name (`kilnc --help-functions`). Every one must have a definition here.
+"""
+import ast
+import glob
+import json
+import os
+import re
+import sys
+
+import numpy as np
+
+import layers  # noqa: F401 (fills the table)
+from definitions import OPS
+from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
+
+BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
+           ast.FloorDiv: lambda a, b: a // b}
+
+
+class Evaluator(ast.NodeVisitor):
+    """Evaluates a call of the language, which is a Python expression as well."""
+
+    def __init__(self, names):
+        self.names = names
+        self.scale = 0.0  # of what was added up on the way
+
+    def visit_Expression(self, node):
+        return self.visit(node.body)
+
+    def visit_Constant(self, node):
+        return node.value
+
+    def visit_Name(self, node):
+        return self.names[node.id]
+
+    def visit_List(self, node):
+        return [self.visit(element) for element in node.elts]
+
+    def visit_UnaryOp(self, node):
+        assert isinstance(node.op, ast.USub)
+        return -self.visit(node.operand)
+
+    def visit_BinOp(self, node):
+        a, b = self.visit(node.left), self.visit(node.right)
+        if isinstance(a, Tensor):
+            return OPS[BINARY[type(node.op)]](a, b)
+        return NUMBERS[type(node.op)](a, b)
+
+    def visit_Call(self, node):
+        arguments = [self.visit(argument) for argument in node.args]
+        named = {keyword.arg: self.visit(keyword.value) for keyword in node.keywords}
+        flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])
+                if isinstance(t, Tensor) and t.is_float]
+        sizes = [np.max(np.abs(t.array), initial=0, where=np.isfinite(t.array)) for t in flat]
+        if sizes and node.func.id in ("sum", "mean", "var", "logsumexp", "softmax", "log_softmax",
+                                      "matmul", "conv2d", "batch_norm", "avg_pool2d",
+                                      "adaptive_avg_pool2d"):
+            largest = float(max(sizes))
+            self.scale = max(self.scale, largest, largest * largest)
+        with np.errstate(all="ignore"):
+            return OPS[node.func.id](*arguments, **named)
+
+    def generic_visit(self, node):
+        raise ValueError(f"a call has {type(node).__name__}")
+
+
+def check(line):
+    """Empty, or what differs."""
+    case = json.loads(line)
+    parts = re.match(r"fn \w+(?:\[[^\]]*\])?\((.*)\) \{ return (.*) \}$", case["members"])
+    names = dict(case["dims"], true=True, false=False,
+                 **{dtype: dtype for dtype in (*FLOATS, *INTEGERS)})
+    arguments = re.findall(r"(\w+): ", parts.group(1))
+    for name, value in zip(arguments, case["arguments"], strict=True):
+        names[name] = from_bytes(value["type"], value["shape"], bytes.fromhex(value["hex"]))
+    evaluator = Evaluator(names)
+    results = evaluator.visit(ast.parse(parts.group(2), mode="eval"))
+    results = results if isinstance(results, list) else [results]
+    for expected, value in zip(results, case["results"], strict=True):
+        got = from_bytes(value["type"], value["shape"], bytes.fromhex(value["hex"]))
+        # Which of two zeros is the larger is not defined.
+        signed = case["op"] != "max_pool2d" and not evaluator.scale
+        text = difference(expected, got, evaluator.scale, signed)
+        if text:
+            return f"case {case['case']}, {case['dims']}: {text}\n    {case['members']}"
+    return ""
+
+
+def main():
+    folder, listing = sys.argv[1:]
+    with open(listing, encoding="utf-8") as file:
+        functions = {match.group(1) for match in re.finditer(r"^(\w+)\(", file.read(), re.M)}
+    missing = [f"{name} has no definition" for name in sorted(functions - set(OPS))]
+    count, seen, failures = 0, set(), {}
+    for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
+        name = os.path.basename(path).split(".")[0]
+        seen.add(name)
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                count += 1
+                text = check(line)
+                if text:
+                    failures.setdefault(name, []).append(text)
+    missing += [f"{name} has no case" for name in sorted(functions - seen)]
+    for text in missing + [text for texts in failures.values() for text in texts[:3]]:
+        print(text)
+    failed = len(missing) + sum(map(len, failures.values()))
+    print(f"{count} calls of {len(seen)} functions, {failed} failures")
+    return 1 if failed or not count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
