@@ -3,8 +3,8 @@
 #define KILN_TEST_CONFORMANCE_BATCH_H
 
 #include "codegen/loader/Loader.h"
-#include "passes/Options.h"
 #include "ir/Tensor.h"
+#include "passes/Options.h"
 #include "test/conformance/Case.h"
 #include "test/conformance/Sensitivity.h"
 
@@ -40,7 +40,7 @@ struct Call {
   std::string entry;
   Dims dims;
   std::vector<ir::Tensor> arguments;
-  std::vector<ir::Tensor> results; ///< of the right types and shapes, zeros
+  std::vector<ir::Tensor> results;                 ///< of the right types and shapes, zeros
   std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
   std::vector<Allowed> allowed;                    ///< of a program's results
 };

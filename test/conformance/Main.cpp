@@ -22,8 +22,9 @@ static cl::opt<bool> full("full", cl::desc("each case at every cell of the matri
 static cl::opt<bool> noHalide("llvm-only", cl::desc("leave the Halide generator out"));
 static cl::opt<std::string> coverage("coverage",
                                      cl::desc("file for lines of op, type, generator, level"));
-static cl::opt<std::string> exportDir("export", cl::desc("write calls and the interpreter's results "
-                                                         "into this folder, and compile nothing"));
+static cl::opt<std::string> exportDir("export",
+                                      cl::desc("write calls and the interpreter's results "
+                                               "into this folder, and compile nothing"));
 static cl::opt<unsigned> workers("j", cl::desc("processes at once"), cl::init(2));
 static cl::opt<bool> listOnly("list", cl::desc("print the cases and end"));
 static cl::opt<bool> showRefused("show-refused", cl::desc("print what the front end refuses"));
