@@ -83,6 +83,28 @@ static ExprPtr sign(const ExprPtr &x) {
   return apply(SpecOp::Select, {apply(SpecOp::Lt, {x, zero}), like(x, -1), positive});
 }
 
+/// log(1 + x). The sum u has lost bits of x, but log(u) / (u - 1) is nearly log(1 + x) / x.
+static ExprPtr log1p(const ExprPtr &x) {
+  ExprPtr one = like(x, 1), sum = apply(SpecOp::Add, {one, x});
+  ExprPtr ratio = apply(SpecOp::Div, {x, apply(SpecOp::Sub, {sum, one})});
+  ExprPtr value = apply(SpecOp::Mul, {apply(SpecOp::Log, {sum}), ratio});
+  ExprPtr isSmall = apply(SpecOp::Eq, {sum, one});
+  ExprPtr isInfinite = apply(SpecOp::Eq, {x, like(x, HUGE_VAL)});
+  return apply(SpecOp::Select, {apply(SpecOp::Or, {isSmall, isInfinite}), x, value});
+}
+
+/// exp(x) - 1. The power u has lost bits of x, but (u - 1) / log(u) is nearly (exp(x) - 1) / x.
+static ExprPtr expm1(const ExprPtr &x) {
+  ExprPtr one = like(x, 1), power = apply(SpecOp::Exp, {x}),
+          less = apply(SpecOp::Sub, {power, one});
+  ExprPtr ratio = apply(SpecOp::Div, {x, apply(SpecOp::Log, {power})});
+  // Where nothing is left of the power, or all of it, the ratio is no number.
+  ExprPtr isEnd = apply(SpecOp::Or, {apply(SpecOp::Eq, {less, like(x, -1)}),
+                                     apply(SpecOp::Eq, {less, like(x, HUGE_VAL)})});
+  ExprPtr value = apply(SpecOp::Select, {isEnd, less, apply(SpecOp::Mul, {less, ratio})});
+  return apply(SpecOp::Select, {apply(SpecOp::Eq, {power, one}), x, value});
+}
+
 /// In forms that add nothing to 1: of a number near -1 too few bits would be left.
 static ExprPtr gelu(const ExprPtr &x, bool byTanh) {
   if (!byTanh)
@@ -141,8 +163,16 @@ static ExprPtr unary(StringRef name, const ExprPtr &x) {
     return logistic(x, true);
   if (name == "relu")
     return apply(SpecOp::Max, {x, like(x, 0)});
+  if (name == "log1p")
+    return log1p(x);
+  if (name == "expm1")
+    return expm1(x);
   if (name == "isnan")
     return apply(SpecOp::Ne, {x, x});
+  if (name == "isinf")
+    return apply(SpecOp::Eq, {apply(SpecOp::Abs, {x}), like(x, HUGE_VAL)});
+  if (name == "isfinite")
+    return apply(SpecOp::Lt, {apply(SpecOp::Abs, {x}), like(x, HUGE_VAL)});
   return nullptr;
 }
 

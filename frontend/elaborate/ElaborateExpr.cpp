@@ -1,5 +1,6 @@
 //===- ElaborateExpr.cpp - expressions ------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/elaborate/Sema.h"
 
 #include "llvm/ADT/ScopeExit.h"
 
@@ -101,6 +102,8 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
   }
   if (std::optional<DType> dtype = parseDType(std::string_view(name.data(), name.size())))
     return *dtype;
+  if (std::optional<double> constant = namedConstant(name))
+    return *constant;
   if (frame->module->imports.contains(name) || primitives.find(name))
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
   return fail(place, DiagCode::UnknownName, inQuotes(name) + " has no value here");

@@ -4,6 +4,10 @@
 #include "ir/DType.h"
 
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringSwitch.h"
+
+#include <limits>
+#include <numbers>
 
 using namespace llvm;
 using namespace kiln;
@@ -205,7 +209,7 @@ void Resolver::visitStmt(const Stmt *stmt) {
 void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
   bool isType = parseDType({name.data(), name.size()}).has_value();
   if (scope.contains(name) || module.decls.contains(name) || module.imports.contains(name) ||
-      isType)
+      isType || (!isDim && namedConstant(name)))
     return;
   bool isFunction = primitives.find(name) || is_contained(builtins, name);
   if (isFunction && !isDim)
@@ -374,6 +378,14 @@ void Resolver::visit(const Expr *expr) {
     visit(loop->limit);
     visitLoop({}, loop->carried, loop->condition, loop->body);
   }
+}
+
+std::optional<double> kiln::namedConstant(StringRef name) {
+  return StringSwitch<std::optional<double>>(name)
+      .Case("inf", std::numeric_limits<double>::infinity())
+      .Case("nan", std::numeric_limits<double>::quiet_NaN())
+      .Case("pi", std::numbers::pi)
+      .Default(std::nullopt);
 }
 
 void kiln::resolveNames(const Modules &modules, const PrimitiveTable &primitives,

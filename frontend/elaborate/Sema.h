@@ -7,6 +7,9 @@
 
 namespace kiln {
 
+/// The value of a name that every file knows (inf, nan, pi); declarations hide it.
+std::optional<double> namedConstant(llvm::StringRef name);
+
 /// Reports names that are declared nowhere, undeclared dimensions, members that a layer cannot
 /// have, unknown arguments of functions that are known by name, and functions declared twice: in
 /// all code of all modules, also where the model never comes.

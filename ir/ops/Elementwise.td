@@ -43,6 +43,8 @@ def Kiln_AbsOp : Kiln_Unary<"abs", "the absolute value (the least integer wraps 
 def Kiln_SignOp : Kiln_Unary<"sign", "-1, 0 or 1 (NaN gives NaN)">;
 def Kiln_ExpOp : Kiln_Unary<"exp", "e to the power x", 8>;
 def Kiln_LogOp : Kiln_Unary<"log", "the natural logarithm", 8>;
+def Kiln_Expm1Op : Kiln_Unary<"expm1", "exp(x) - 1, exact near 0 as well", 24>;
+def Kiln_Log1pOp : Kiln_Unary<"log1p", "log(1 + x), exact near 0 as well", 14>;
 def Kiln_SqrtOp : Kiln_Unary<"sqrt", "the square root", 4>;
 def Kiln_RsqrtOp : Kiln_Unary<"rsqrt", "1 / sqrt(x)", 5>;
 def Kiln_ReciprocalOp : Kiln_Unary<"reciprocal", "1 / x", 4>;
@@ -57,6 +59,8 @@ def Kiln_RoundOp : Kiln_Unary<"round", "the nearest integer, ties to even">;
 def Kiln_FloorOp : Kiln_Unary<"floor", "the largest integer not above x">;
 def Kiln_CeilOp : Kiln_Unary<"ceil", "the least integer not below x">;
 def Kiln_IsNanOp : Kiln_Unary<"isnan", "whether x is NaN">;
+def Kiln_IsInfOp : Kiln_Unary<"isinf", "whether x is an infinity">;
+def Kiln_IsFiniteOp : Kiln_Unary<"isfinite", "whether x is neither NaN nor an infinity">;
 def Kiln_NotOp : Kiln_Unary<"logical_not", "not x, on bool">;
 
 def Kiln_GeluOp : Kiln_PrimitiveOp<"gelu", "gelu(x, *, approximate: str = 'none')", "Pointwise",

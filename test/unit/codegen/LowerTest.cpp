@@ -145,15 +145,16 @@ static std::pair<std::string, std::string> single(const std::string &op,
 
 TEST_F(LowerTest, Pointwise) {
   std::string x = "37";
-  for (std::string op :
-       {"neg", "abs", "sign", "exp", "sqrt", "rsqrt", "reciprocal", "tanh", "sigmoid", "erf", "sin",
-        "cos", "relu", "silu", "round", "floor", "ceil", "log", "gelu"})
+  for (std::string op : {"neg",   "abs",     "sign", "exp", "sqrt", "rsqrt", "reciprocal",
+                         "tanh",  "sigmoid", "erf",  "sin", "cos",  "relu",  "silu",
+                         "round", "floor",   "ceil", "log", "gelu", "log1p", "expm1"})
     for (std::string type : {"f32", "f64", "f16", "bf16"})
       CHECK_SINGLE(op, {tensor(x, type)}, tensor(x, type));
   for (std::string op : {"neg", "abs", "sign", "relu"})
     for (std::string type : {"i64", "i32", "i16", "i8", "ui8"})
       CHECK_SINGLE(op, {tensor(x, type)}, tensor(x, type));
-  CHECK_SINGLE("isnan", {tensor(x, "f32")}, tensor(x, "i1"));
+  for (std::string op : {"isnan", "isinf", "isfinite"})
+    CHECK_SINGLE(op, {tensor(x, "f32")}, tensor(x, "i1"));
   CHECK_SINGLE("logical_not", {tensor(x, "i1")}, tensor(x, "i1"));
   CHECK_SINGLE("gelu", {tensor(x, "f32")}, tensor(x, "f32"), "{approximate = \"tanh\"}");
 }

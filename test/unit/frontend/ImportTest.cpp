@@ -14,6 +14,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 using namespace kiln;
 using kiln::ir::Tensor;
 
@@ -120,6 +122,16 @@ TEST_F(ImportTest, DefaultsKnowTheDimensionsOfTheArguments) {
                       "model T { fn f(x: f32[2]) -> f32[2] { return x + g() } }"));
   EXPECT_NE(errors.find("the dimension 'N' does not follow from the arguments"), std::string::npos)
       << errors;
+}
+
+TEST_F(ImportTest, NamedConstantsAreFloatsUnlessDeclared) {
+  Tensor x = iota({2});
+  EXPECT_EQ(run("(x: f32[2]) -> f32[2]", "return maximum(x, 0.5) * -inf", x),
+            (Values{-HUGE_VAL, -HUGE_VAL}));
+  EXPECT_EQ(run("(x: f64[2]) -> f64[2]", "return x * pi", iota({2}, DType::F64)),
+            (Values{0, M_PI}));
+  EXPECT_EQ(run("(x: f32[2]) -> bool[2]", "return isnan(x + nan)", x), (Values{1, 1}));
+  EXPECT_EQ(run("(x: f32[2]) -> f32[2]", "pi = 3\nreturn x * pi", x), (Values{0, 3}));
 }
 
 TEST_F(ImportTest, LiteralsTakeTheOtherType) {
