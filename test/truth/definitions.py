@@ -48,7 +48,8 @@ def normal_cdf(x):
 
 
 for _name, _function in {
-        "neg": np.negative, "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
+        "neg": np.negative, "abs": np.abs, "exp": np.exp, "log": np.log,
+        "log1p": np.log1p, "expm1": np.expm1, "sqrt": np.sqrt,
         "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x, "tanh": np.tanh,
         "sigmoid": sigmoid_of, "erf": erf_of, "sin": np.sin, "cos": np.cos,
         "round": np.rint, "floor": np.floor, "ceil": np.ceil, "sign": np.sign,
@@ -72,6 +73,16 @@ def gelu(x, approximate="none"):
 @op()
 def isnan(x):
     return make("bool", np.isnan(x.array))
+
+
+@op()
+def isinf(x):
+    return make("bool", np.isinf(x.array))
+
+
+@op()
+def isfinite(x):
+    return make("bool", np.isfinite(x.array))
 
 
 for _name, _function in {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
