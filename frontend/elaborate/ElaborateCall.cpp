@@ -80,11 +80,12 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
                               bool &known) {
   bool positional = all_of(args, [](const Arg &arg) { return arg.name.empty(); });
   auto *list = args.size() == 1 ? args[0].value.as<ListPtr>() : nullptr;
-  known = name == "len" || name == "pair" || name == "range";
+  size_t copies = name == "single" ? 1 : name == "pair" ? 2 : name == "triple" ? 3 : 0;
+  known = name == "len" || copies || name == "range";
   if (name == "len" && positional && list)
     return static_cast<int64_t>((*list)->size());
-  if (name == "pair" && positional && args.size() == 1)
-    return list ? args[0].value : Value::list({args[0].value, args[0].value});
+  if (copies && positional && args.size() == 1)
+    return list ? args[0].value : Value::list(std::vector<Value>(copies, args[0].value));
   if (name == "range" && positional && !args.empty() && args.size() <= 3) {
     int64_t parts[3] = {0, 0, 1};
     for (auto [i, arg] : enumerate(args)) {
@@ -118,7 +119,8 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     return best;
   }
   return known ? fail(place, DiagCode::BadArgument,
-                      "'len' takes a list, 'pair' one value, 'range' one to three integers")
+                      "'len' takes a list, 'single', 'pair' and 'triple' one value, 'range' one to "
+                      "three integers")
                : Value();
 }
 

@@ -15,7 +15,7 @@ using namespace kiln::ast;
 
 namespace {
 
-constexpr StringLiteral builtins[] = {"len", "pair", "range", "min", "max"};
+constexpr StringLiteral builtins[] = {"len", "single", "pair", "triple", "range", "min", "max"};
 constexpr StringLiteral typeWords[] = {"int", "float", "bool", "str", "dtype", "layer"};
 
 class Resolver {
