@@ -21,7 +21,7 @@ def Kiln_BatchNormOp : Kiln_PrimitiveOp<"batch_norm",
   }];
   let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$running_mean, Kiln_Tensor:$running_var,
     Optional<Kiln_Tensor>:$weight, Optional<Kiln_Tensor>:$bias, F64Attr:$eps);
-  let assemblyFormat = "$x `,` $running_mean `,` $running_var (`,` `weight` $weight^)? (`,` `bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x `,` $running_mean `,` $running_var (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
 }
 
 /// Norms whose statistics are those of the call. Statistics and the norm are taken without rounding to
@@ -44,11 +44,11 @@ def Kiln_LayerNormOp : Kiln_Norm<"layer_norm", "layer_norm(x, weight?, bias?, *,
     - norm-c2: axes are different and in the range of the rank, and there is one
     - norm-c3: weight and bias have the extents of x at the axes and its type
 
-    Example: `%y = kiln.layer_norm %x, weight %w, bias %b {axis = array<i64: 1>, eps = 1.0e-5 : f64} : (tensor<4x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<4x8xf32>`
+    Example: `%y = kiln.layer_norm %x weight %w bias %b {axis = array<i64: 1>, eps = 1.0e-5 : f64} : (tensor<4x8xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<4x8xf32>`
   }];
   let arguments = (ins Kiln_Tensor:$x, Optional<Kiln_Tensor>:$weight, Optional<Kiln_Tensor>:$bias,
     DenseI64ArrayAttr:$axis, F64Attr:$eps);
-  let assemblyFormat = "$x (`,` `weight` $weight^)? (`,` `bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Kiln_RmsNormOp : Kiln_Norm<"rms_norm", "rms_norm(x, weight?, *, axis: axes = -1, eps: float = 1.1920928955078125e-7)"> {
@@ -60,10 +60,10 @@ def Kiln_RmsNormOp : Kiln_Norm<"rms_norm", "rms_norm(x, weight?, *, axis: axes =
 
     Constraints: norm-c1 to norm-c3
 
-    Example: `%y = kiln.rms_norm %x, weight %w {axis = array<i64: 1>, eps = 1.0e-6 : f64} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>`
+    Example: `%y = kiln.rms_norm %x weight %w {axis = array<i64: 1>, eps = 1.0e-6 : f64} : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>`
   }];
   let arguments = (ins Kiln_Tensor:$x, Optional<Kiln_Tensor>:$weight, DenseI64ArrayAttr:$axis, F64Attr:$eps);
-  let assemblyFormat = "$x (`,` `weight` $weight^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x (`weight` $weight^)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Kiln_GroupNormOp : Kiln_Norm<"group_norm",
@@ -84,7 +84,7 @@ def Kiln_GroupNormOp : Kiln_Norm<"group_norm",
   }];
   let arguments = (ins Kiln_Tensor:$x, Optional<Kiln_Tensor>:$weight, Optional<Kiln_Tensor>:$bias,
     I64Attr:$num_groups, F64Attr:$eps);
-  let assemblyFormat = "$x (`,` `weight` $weight^)? (`,` `bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
 }
 
 def Kiln_InstanceNormOp : Kiln_Norm<"instance_norm", "instance_norm(x, weight?, bias?, *, eps: float = 1e-5)",
@@ -103,7 +103,7 @@ def Kiln_InstanceNormOp : Kiln_Norm<"instance_norm", "instance_norm(x, weight?, 
     Example: `%y = kiln.instance_norm %x {eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 0, 0>} : (tensor<1x4x8x8xf32>) -> tensor<1x4x8x8xf32>`
   }];
   let arguments = (ins Kiln_Tensor:$x, Optional<Kiln_Tensor>:$weight, Optional<Kiln_Tensor>:$bias, F64Attr:$eps);
-  let assemblyFormat = "$x (`,` `weight` $weight^)? (`,` `bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+  let assemblyFormat = "$x (`weight` $weight^)? (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
 }
 
 #endif // KILN_IR_OPS_NORMALIZATION_TD

@@ -31,7 +31,7 @@ func.func @f(%x: tensor<4x8xf32>) {
 // norm-c3
 // CHECK: error: {{.*}}'rms_norm' expected a weight and a bias f32[8] for f32[4, 8], got f32[4]
 func.func @f(%x: tensor<4x8xf32>, %w: tensor<4xf32>) {
-  %0 = kiln.rms_norm %x, weight %w {axis = array<i64: 1>, eps = 1.0e-5 : f64} : (tensor<4x8xf32>, tensor<4xf32>) -> tensor<4x8xf32>
+  %0 = kiln.rms_norm %x weight %w {axis = array<i64: 1>, eps = 1.0e-5 : f64} : (tensor<4x8xf32>, tensor<4xf32>) -> tensor<4x8xf32>
   return
 }
 
@@ -40,7 +40,7 @@ func.func @f(%x: tensor<4x8xf32>, %w: tensor<4xf32>) {
 // norm-c3
 // CHECK: error: {{.*}}'layer_norm' expected a weight and a bias f32[3, 8] for f32[3, 4, 8], got f32[8, 3]
 func.func @f(%x: tensor<3x4x8xf32>, %b: tensor<8x3xf32>) {
-  %0 = kiln.layer_norm %x, bias %b {axis = array<i64: 2, 0>, eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 0, 1>} : (tensor<3x4x8xf32>, tensor<8x3xf32>) -> tensor<3x4x8xf32>
+  %0 = kiln.layer_norm %x bias %b {axis = array<i64: 2, 0>, eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 0, 1>} : (tensor<3x4x8xf32>, tensor<8x3xf32>) -> tensor<3x4x8xf32>
   return
 }
 
@@ -67,7 +67,7 @@ func.func @f(%x: tensor<1x8x4xf32>) {
 // group_norm-c3
 // CHECK: error: {{.*}}'group_norm' expected a weight and a bias f32[8] for f32[1, 8, 4], got f64[8]
 func.func @f(%x: tensor<1x8x4xf32>, %w: tensor<8xf64>) {
-  %0 = kiln.group_norm %x, weight %w {num_groups = 2 : i64, eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 1, 0>} : (tensor<1x8x4xf32>, tensor<8xf64>) -> tensor<1x8x4xf32>
+  %0 = kiln.group_norm %x weight %w {num_groups = 2 : i64, eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 1, 0>} : (tensor<1x8x4xf32>, tensor<8xf64>) -> tensor<1x8x4xf32>
   return
 }
 
@@ -85,6 +85,6 @@ func.func @f(%x: tensor<1x8xf32>) {
 // instance_norm-c2
 // CHECK: error: {{.*}}'instance_norm' expected a weight and a bias f32[8] for f32[1, 8, 4], got f32[4]
 func.func @f(%x: tensor<1x8x4xf32>, %b: tensor<4xf32>) {
-  %0 = kiln.instance_norm %x, bias %b {eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 0, 1>} : (tensor<1x8x4xf32>, tensor<4xf32>) -> tensor<1x8x4xf32>
+  %0 = kiln.instance_norm %x bias %b {eps = 1.0e-5 : f64, operandSegmentSizes = array<i32: 1, 0, 1>} : (tensor<1x8x4xf32>, tensor<4xf32>) -> tensor<1x8x4xf32>
   return
 }

@@ -188,7 +188,7 @@ TEST_F(LowerTest, PointwiseWithAttributes) {
       CHECK_SINGLE("cast", {tensor("9", from)}, tensor("9", to), "{dtype = " + to + "}");
   check("(%x: tensor<2x3x4xf32>, %m: tensor<3xf32>, %v: tensor<3xf32>) -> tensor<2x3x4xf32>",
         "%w = kiln.abs %v : (tensor<3xf32>) -> tensor<3xf32>\n"
-        "%y = kiln.batch_norm %x, %m, %w, weight %m, bias %v {eps = 1.0e-5 : f64, "
+        "%y = kiln.batch_norm %x, %m, %w weight %m bias %v {eps = 1.0e-5 : f64, "
         "operandSegmentSizes = "
         "array<i32: 1, 1, 1, 1, 1>} : (tensor<2x3x4xf32>, tensor<3xf32>, tensor<3xf32>, "
         "tensor<3xf32>, "

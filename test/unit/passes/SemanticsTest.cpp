@@ -122,7 +122,7 @@ std::string network() {
          "%c = kiln.conv2d %x, %w1 " +
          convolution + "1 : i64} : (" + input + ", tensor<8x3x3x3xf32>) -> " + image +
          "\n"
-         "%n = kiln.batch_norm %c, %m, %v, weight %v, bias %m {eps = 1.0e-5 : f64} : (" +
+         "%n = kiln.batch_norm %c, %m, %v weight %v bias %m {eps = 1.0e-5 : f64} : (" +
          image + ", tensor<8xf32>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> " + image +
          "\n"
          "%r = kiln.silu %n : (" +
