@@ -15,6 +15,7 @@ import sys
 import numpy as np
 
 import layers  # noqa: F401 (fills the table)
+import norms  # noqa: F401
 from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 
@@ -59,7 +60,8 @@ class Evaluator(ast.NodeVisitor):
                 if isinstance(t, Tensor) and t.is_float]
         sizes = [np.max(np.abs(t.array), initial=0, where=np.isfinite(t.array)) for t in flat]
         if sizes and node.func.id in ("sum", "mean", "var", "logsumexp", "softmax", "log_softmax",
-                                      "matmul", "conv2d", "batch_norm", "avg_pool2d",
+                                      "matmul", "conv2d", "batch_norm", "layer_norm",
+                                      "rms_norm", "group_norm", "instance_norm", "avg_pool2d",
                                       "adaptive_avg_pool2d"):
             largest = float(max(sizes))
             self.scale = max(self.scale, largest, largest * largest)
