@@ -1,4 +1,4 @@
-//===- Address.cpp - polynomials, loads and stores ------------------------===//
+//===- Address.cpp - loads and stores by their strides ---------------------===//
 
 #include "codegen/llvm/Emitter.h"
 
@@ -11,111 +11,6 @@ using namespace kiln;
 using namespace kiln::codegen;
 using namespace llvm;
 using spec::Operand;
-
-DimExpr Emitter::bind(Value *value, const std::string &prefix, DimBounds range) {
-  std::string name = prefix + std::to_string(unique++);
-  env[name] = {value, static_cast<int>(env.size())};
-  bounds[name] = range;
-  return DimExpr::symbol(name);
-}
-
-int Emitter::depthOf(const DimExpr &expr) {
-  std::set<std::string> names;
-  expr.collectSymbols(names);
-  int depth = -1;
-  for (const std::string &name : names)
-    if (auto it = env.find(name); it != env.end())
-      depth = std::max(depth, it->second.second);
-  return depth;
-}
-
-bool Emitter::isVarying(const DimExpr &expr) {
-  std::set<std::string> names;
-  expr.collectSymbols(names);
-  return std::any_of(names.begin(), names.end(), [&](const std::string &name) {
-    return env.find(name)->second.first->getType()->isVectorTy();
-  });
-}
-
-Value *Emitter::emitAtom(const DimAtom &atom) {
-  if (atom.kind == DimAtom::Kind::Symbol)
-    return env.find(atom.symbol)->second.first;
-  Value *args[] = {emit(*atom.left), emit(*atom.right)};
-  std::optional<int64_t> divisor = atom.right->constantValue();
-  values.unify(args);
-  if (atom.kind != DimAtom::Kind::Quotient)
-    return b.CreateBinaryIntrinsic(
-        atom.kind == DimAtom::Kind::Min ? Intrinsic::smin : Intrinsic::smax, args[0], args[1]);
-  if (divisor && *divisor > 0 && isPowerOf2_64(*divisor))
-    return b.CreateAShr(args[0], Log2_64(*divisor));
-  return values.floorDiv(args[0], args[1], true);
-}
-
-/// Terms of outer loops come first, so that partial sums move out of the inner ones; the constant
-/// comes last, so that neighbours share all else.
-Value *Emitter::emit(const DimExpr &expr) {
-  struct Term {
-    int depth;
-    const DimExpr::Monomial *monomial;
-    int64_t coefficient;
-  };
-  std::vector<Term> terms;
-  int64_t constant = 0;
-  for (const auto &[monomial, coefficient] : expr.monomials()) {
-    if (monomial.empty()) {
-      constant = coefficient;
-      continue;
-    }
-    int depth = -1;
-    for (const DimAtom &atom : monomial)
-      depth = std::max(depth, atom.kind == DimAtom::Kind::Symbol
-                                  ? env.find(atom.symbol)->second.second
-                                  : std::max(depthOf(*atom.left), depthOf(*atom.right)));
-    terms.push_back({depth, &monomial, coefficient});
-  }
-  std::stable_sort(terms.begin(), terms.end(),
-                   [](const Term &x, const Term &y) { return x.depth < y.depth; });
-  auto join = [&](Value *x, Value *y, bool isProduct) {
-    Value *args[] = {x, y};
-    values.unify(args);
-    return isProduct ? b.CreateNSWMul(args[0], args[1]) : b.CreateNSWAdd(args[0], args[1]);
-  };
-  Value *sum = nullptr;
-  for (const Term &term : terms) {
-    Value *product = nullptr;
-    for (const DimAtom &atom : *term.monomial)
-      product = product ? join(product, emitAtom(atom), true) : emitAtom(atom);
-    if (term.coefficient != 1)
-      product = join(product, b.getInt64(term.coefficient), true);
-    sum = sum ? join(sum, product, false) : product;
-  }
-  if (!sum)
-    return b.getInt64(constant);
-  return constant ? join(sum, b.getInt64(constant), false) : sum;
-}
-
-/// Elements from the operand's start.
-DimExpr Emitter::position(const Operand &facts, const Coordinates &at) {
-  DimExpr result;
-  if (facts.layout == Operand::Layout::Strided) {
-    for (size_t i = 0; i < at.size(); ++i)
-      result = result + at[i] * facts.strides[i];
-    return result;
-  }
-  // The lane leaves the quotient where all lanes of the vector lie in one panel.
-  auto split = at[0].splitLinear(laneName);
-  DimExpr n = at[0], lane;
-  if (split && split->first == 1 &&
-      split->second == DimExpr::floorDiv(split->second, lanes) * DimExpr(lanes)) {
-    n = split->second;
-    lane = DimExpr::symbol(laneName);
-  }
-  DimExpr panel = DimExpr::floorDiv(n, 16);
-  result = panel;
-  for (size_t i = 1; i < at.size(); ++i)
-    result = result * facts.shape[i] + at[i];
-  return result * DimExpr(16) + n - panel * DimExpr(16) + lane;
-}
 
 /// The distance of neighbouring lanes in elements; nothing if it is not one known number.
 std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
@@ -203,29 +98,6 @@ Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scala
   return b.CreateShuffleVector(loaded, pick);
 }
 
-/// Whether 0 <= coordinate < extent; null if that is always so.
-Value *Emitter::condition(const Guard &guard) {
-  if (proven.count(guard.index))
-    return nullptr;
-  auto low = guard.coordinate.bounds(bounds).lower;
-  auto room = (guard.extent - guard.coordinate).bounds(bounds).lower;
-  if (low && *low >= 0 && room && *room > 0)
-    return nullptr;
-  Value *args[] = {emit(guard.coordinate), emit(guard.extent)};
-  values.unify(args);
-  return b.CreateICmpULT(args[0], args[1]);
-}
-
-void Emitter::checks(const std::vector<Guard> &guards, Value *&scalar, Value *&wide) {
-  for (const Guard &guard : guards) {
-    Value *test = condition(guard);
-    if (!test)
-      continue;
-    Value *&kept = test->getType()->isVectorTy() ? wide : scalar;
-    kept = kept ? b.CreateAnd(kept, test) : test;
-  }
-}
-
 /// Constant memory that an access outside of a tensor is sent to instead of a branch around it.
 Constant *Emitter::outsideValues(Constant *element) {
   std::vector<Constant *> elements(std::max(lanes, 1), element);
@@ -238,16 +110,6 @@ Constant *Emitter::outsideValues(Constant *element) {
       new GlobalVariable(module, type, true, GlobalValue::PrivateLinkage, value, "outside");
   global->setAlignment(Align(64));
   return global;
-}
-
-Value *Emitter::address(const Memory &memory, const DimExpr &position) {
-  Type *element = values.memoryType(memory.facts->type);
-  DimExpr fixed;
-  for (const auto &[monomial, coefficient] : position.monomials())
-    if (monomial.empty())
-      fixed = DimExpr(coefficient);
-  Value *pointer = b.CreateGEP(element, memory.base, emit(position - fixed));
-  return fixed == DimExpr(0) ? pointer : b.CreateGEP(element, pointer, emit(fixed));
 }
 
 Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,

@@ -1,24 +1,19 @@
 //===- Emitter.h - one kernel as loops over micro-tiles --------*- C++ -*-===//
 //
-// Coordinates and addresses are DimExpr polynomials over the spec's symbols, loop variables ("%i3")
-// and the lane number ("%l"), so the stride of an access along the lanes is read off the
-// polynomial.
+// To the names of Body come loop variables ("%i3") and the lane number ("%l"), so the stride of an
+// access along the lanes is read off the polynomial.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_LLVM_EMITTER_H
 #define KILN_CODEGEN_LLVM_EMITTER_H
 
+#include "codegen/llvm/Body.h"
 #include "codegen/llvm/Generate.h"
 #include "codegen/llvm/Plan.h"
-#include "codegen/llvm/Values.h"
-
-#include "llvm/IR/Module.h"
 
 namespace kiln::codegen {
 
-using Body = llvm::function_ref<void(llvm::Value *)>;
-
-class Emitter {
+class Emitter : Body {
 public:
   Emitter(const spec::KernelSpec &spec, const TargetFacts &target, llvm::Module &module,
           bool hasHalf, bool hasRounding);
@@ -32,7 +27,6 @@ private:
   using ReadVisitor =
       llvm::function_ref<void(const spec::Read &, DType, const Coordinates &, const Frame &)>;
   void walk(const spec::ExprPtr &root, const Frame &frame, ReadVisitor visit);
-  Frame frameOf(const spec::Stage &stage, Coordinates at, std::vector<Guard> guards = {});
   Coordinates rootDims(const spec::Stage &stage);
   bool findPlaced(Plan &plan, const spec::ExprPtr &body, const Frame &frame);
   bool keepWhole(const spec::Stage &stage);
@@ -55,34 +49,15 @@ private:
   void chooseTransposition(Plan &plan);
   llvm::Value *loadTurned(const Memory &memory, const DimExpr &place);
 
-  // Address.cpp: polynomials, loads, stores.
-  llvm::Value *emit(const DimExpr &expr);
-  llvm::Value *emitAtom(const DimAtom &atom);
-  int depthOf(const DimExpr &expr);
-  DimExpr bind(llvm::Value *value, const std::string &prefix, DimBounds bounds = {});
-  bool isVarying(const DimExpr &expr);
-  DimExpr position(const spec::Operand &facts, const Coordinates &at);
+  // Address.cpp: loads and stores.
   std::optional<int64_t> laneStride(const DimExpr &position);
   std::optional<Steps> stepsOf(const DimExpr &position);
-  llvm::Value *condition(const Guard &guard);
-  void checks(const std::vector<Guard> &guards, llvm::Value *&scalar, llvm::Value *&lanes);
   llvm::Value *load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,
-                    double outside);
+                    double outside) override;
   void store(const Memory &memory, const Coordinates &at, llvm::Value *value);
   llvm::Value *loadSteps(const Memory &memory, const Steps &steps, llvm::Value *scalarTest,
                          llvm::Constant *missing);
-  llvm::Value *address(const Memory &memory, const DimExpr &position);
   llvm::Constant *outsideValues(llvm::Constant *element);
-
-  // Evaluate.cpp: bodies at a point.
-  llvm::Value *evaluate(const spec::ExprPtr &expr, const Frame &frame);
-  llvm::Value *evaluateNode(const spec::Expr &expr, const Frame &frame);
-  llvm::Value *evaluateRead(const spec::Expr &expr, const Frame &frame);
-  std::optional<DimExpr> computed(const spec::Index &index, const DimExpr &extent,
-                                  const Frame &frame) const;
-  DimExpr coordinate(const spec::Index &index, const DimExpr &extent, const Frame &frame,
-                     bool emits);
-  const Coordinates &shapeOf(const spec::Read &read);
 
   // Reduce.cpp: placed stages.
   struct Instance {
@@ -103,14 +78,11 @@ private:
   int64_t stepsWithin(const Placed &placed, size_t level, size_t slots) const;
   bool isBlocked(const Placed &placed, size_t level, size_t slots) const;
   void stepLoop(const Placed &placed, std::vector<Instance> &instances, size_t level,
-                const DimExpr &count, Body body);
+                const DimExpr &count, LoopBody body);
   void flush(const Placed &placed, std::vector<Instance> &instances);
   size_t versionLevel(const Placed &placed, const std::vector<Instance> &instances);
 
   // Nest.cpp: loops and tasks.
-  void loop(llvm::Value *from, llvm::Value *to, Body body);
-  void branch(llvm::Value *condition, llvm::function_ref<void()> yes,
-              llvm::function_ref<void()> no);
   llvm::Function *emitTask(const Plan &plan, llvm::StringRef name);
   DimExpr levelCount(const Plan &plan, const Level &level);
   DimExpr flatCount(const Plan &plan);
@@ -121,32 +93,19 @@ private:
   void rowTail(const Plan &plan, llvm::function_ref<void()> body);
   void chooseBlocks(const Plan &plan);
   void storeTile(const Plan &plan);
-  Coordinates storedAt(const spec::Stage &root, const spec::Operand &facts, const Frame &frame,
-                       bool emits);
   std::vector<std::pair<Frame, llvm::Value *>> tilePoints(const Plan &plan);
   void bindSymbols(llvm::Value *dims);
   void callTasks(const std::vector<Plan> &plans, llvm::ArrayRef<llvm::Function *> tasks,
                  llvm::Function *kernel);
   const DimExpr &extentOf(const Plan &plan, int dim) const { return plan.root->domain[dim]; }
 
-  const spec::KernelSpec &spec;
   const TargetFacts &target;
-  llvm::Module &module;
-  llvm::IRBuilder<> b;
-  Values values;
-  DimExpr::BoundsMap bounds; ///< of symbols and loop variables
-  std::map<std::string, std::pair<llvm::Value *, int>, std::less<>> env; ///< and binding order
-  std::map<std::string, Memory, std::less<>> memories;
   struct Whole {
     spec::Operand facts;
     int64_t offset; ///< in the kernel's stack block, in bytes
   };
   std::map<std::string, Whole, std::less<>> wholeStages; ///< intermediate stages kept on the stack
-  std::map<std::pair<const spec::Expr *, std::string>, llvm::Value *> memo; ///< of one point
-  std::map<std::string, llvm::Value *> placedValues;                        ///< by the frame's key
-  std::set<const spec::Index *> proven; ///< checked for the whole tile
   llvm::Value *mask = nullptr;          ///< lanes that exist; null: all
-  int lanes = 1, unique = 0;
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension
   int tileVectors = 1, tileRows = 1;
@@ -156,7 +115,6 @@ private:
   std::map<std::string, llvm::SmallVector<llvm::Value *>> turned; ///< loads of the tile's rows
   DimExpr block, blocks; ///< which part of the level cut into blocks, and of how many
   const spec::Stage *unplaced = nullptr; ///< the reducing stage that planning could not place
-  std::string message;
 };
 
 } // namespace kiln::codegen

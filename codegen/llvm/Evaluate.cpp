@@ -1,6 +1,6 @@
 //===- Evaluate.cpp - bodies of stages at a point -------------------------===//
 
-#include "codegen/llvm/Emitter.h"
+#include "codegen/llvm/Body.h"
 
 #include <algorithm>
 
@@ -9,16 +9,7 @@ using namespace kiln::codegen;
 using namespace llvm;
 using namespace kiln::spec;
 
-Frame Emitter::frameOf(const Stage &stage, Coordinates at, std::vector<Guard> guards) {
-  std::string key = stage.name;
-  for (const DimExpr &value : at)
-    key += "," + value.str();
-  for (const Guard &guard : guards)
-    key += "?" + guard.coordinate.str();
-  return {&stage, std::move(at), std::move(guards), std::move(key)};
-}
-
-const Coordinates &Emitter::shapeOf(const Read &read) {
+const Coordinates &Body::shapeOf(const Read &read) {
   const Operand *operand = spec.findOperand(read.source);
   return operand ? operand->shape : spec.findStage(read.source)->domain;
 }
@@ -47,7 +38,7 @@ static std::optional<DimExpr> polynomial(const ExprPtr &expr, const Coordinates 
 
 /// An indirect coordinate as a polynomial, if it is one that stays within the extent at all points
 /// of the stage, so that nothing is clamped.
-std::optional<DimExpr> Emitter::computed(const Index &index, const DimExpr &extent,
+std::optional<DimExpr> Body::computed(const Index &index, const DimExpr &extent,
                                          const Frame &frame) const {
   if (!index.indirect || !frame.guards.empty())
     return std::nullopt;
@@ -71,7 +62,7 @@ std::optional<DimExpr> Emitter::computed(const Index &index, const DimExpr &exte
 
 /// The coordinate of an index at a frame. An indirect part is evaluated, clamped and bound to a
 /// fresh symbol; when planning (`emits` false) the symbol "%x" stands for it.
-DimExpr Emitter::coordinate(const Index &index, const DimExpr &extent, const Frame &frame,
+DimExpr Body::coordinate(const Index &index, const DimExpr &extent, const Frame &frame,
                             bool emits) {
   DimExpr result = index.offset;
   for (auto [dim, coefficient] : index.terms)
@@ -91,35 +82,7 @@ DimExpr Emitter::coordinate(const Index &index, const DimExpr &extent, const Fra
   return result + bind(clamped, "%x", {0, size ? std::optional(*size - 1) : std::nullopt});
 }
 
-/// Visits the reads of memory and of reducing stages, through inlined stages.
-void Emitter::walk(const ExprPtr &root, const Frame &frame, ReadVisitor visit) {
-  std::set<const Expr *> seen;
-  visitPostOrder(root, seen, [&](const ExprPtr &node) {
-    if (node->op != Op::Read)
-      return;
-    const Coordinates &shape = shapeOf(node->read);
-    Coordinates at;
-    std::vector<Guard> guards = frame.guards;
-    for (size_t i = 0; i < shape.size(); ++i) {
-      at.push_back(coordinate(node->read.indices[i], shape[i], frame, false));
-      const Index &index = node->read.indices[i];
-      bool isInside =
-          index.terms.empty() && index.offset == DimExpr(0) && computed(index, shape[i], frame);
-      if (node->read.outside && !isInside)
-        guards.push_back({&node->read.indices[i], at.back(), shape[i]});
-    }
-    const Stage *stage = spec.findStage(node->read.source);
-    bool isInlined = stage && stage->combiner == Combiner::None && !spec.findOperand(stage->name) &&
-                     !wholeStages.count(stage->name);
-    if (isInlined)
-      return walk(stage->body, frameOf(*stage, std::move(at), std::move(guards)), visit);
-    Frame reached = frame;
-    reached.guards = std::move(guards);
-    visit(node->read, node->type, at, reached);
-  });
-}
-
-Value *Emitter::evaluateRead(const Expr &expr, const Frame &frame) {
+Value *Body::evaluateRead(const Expr &expr, const Frame &frame) {
   const Read &read = expr.read;
   const Coordinates &shape = shapeOf(read);
   Coordinates at;
@@ -163,7 +126,7 @@ Value *Emitter::evaluateRead(const Expr &expr, const Frame &frame) {
   return value;
 }
 
-Value *Emitter::evaluateNode(const Expr &expr, const Frame &frame) {
+Value *Body::evaluateNode(const Expr &expr, const Frame &frame) {
   switch (expr.op) {
   case Op::Const:
     return values.constant(expr);
@@ -182,7 +145,7 @@ Value *Emitter::evaluateNode(const Expr &expr, const Frame &frame) {
   }
 }
 
-Value *Emitter::evaluate(const ExprPtr &expr, const Frame &frame) {
+Value *Body::evaluate(const ExprPtr &expr, const Frame &frame) {
   auto key = std::pair(static_cast<const Expr *>(expr.get()), frame.key);
   if (auto it = memo.find(key); it != memo.end())
     return it->second;

@@ -114,5 +114,4 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
 
 Emitter::Emitter(const spec::KernelSpec &spec, const TargetFacts &target, Module &module,
                  bool hasHalf, bool hasRounding)
-    : spec(spec), target(target), module(module), b(module.getContext()),
-      values(b, hasHalf, hasRounding) {}
+    : Body(spec, module, hasHalf, hasRounding), target(target) {}

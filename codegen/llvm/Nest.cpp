@@ -19,45 +19,6 @@ static DimExpr ceilDiv(const DimExpr &value, int64_t by) {
   return DimExpr::floorDiv(value + DimExpr(by - 1), DimExpr(by));
 }
 
-void Emitter::loop(Value *from, Value *to, Body body) {
-  auto *first = dyn_cast<ConstantInt>(from), *last = dyn_cast<ConstantInt>(to);
-  if (first && last && first->getSExtValue() >= last->getSExtValue())
-    return;
-  if (first && last && first->getSExtValue() + 1 == last->getSExtValue())
-    return body(from);
-  Function *function = b.GetInsertBlock()->getParent();
-  LLVMContext &context = b.getContext();
-  BasicBlock *before = b.GetInsertBlock();
-  auto *inside = BasicBlock::Create(context, "loop", function);
-  auto *after = BasicBlock::Create(context, "done", function);
-  b.CreateCondBr(b.CreateICmpSLT(from, to), inside, after);
-  b.SetInsertPoint(inside);
-  PHINode *i = b.CreatePHI(b.getInt64Ty(), 2, "i");
-  i->addIncoming(from, before);
-  body(i);
-  Value *next = b.CreateNSWAdd(i, b.getInt64(1));
-  i->addIncoming(next, b.GetInsertBlock());
-  b.CreateCondBr(b.CreateICmpSLT(next, to), inside, after);
-  b.SetInsertPoint(after);
-}
-
-void Emitter::branch(Value *condition, function_ref<void()> yes, function_ref<void()> no) {
-  if (auto *known = dyn_cast<ConstantInt>(condition))
-    return known->isOne() ? yes() : no();
-  Function *function = b.GetInsertBlock()->getParent();
-  auto *first = BasicBlock::Create(b.getContext(), "yes", function);
-  auto *second = BasicBlock::Create(b.getContext(), "no", function);
-  auto *after = BasicBlock::Create(b.getContext(), "join", function);
-  b.CreateCondBr(condition, first, second);
-  b.SetInsertPoint(first);
-  yes();
-  b.CreateBr(after);
-  b.SetInsertPoint(second);
-  no();
-  b.CreateBr(after);
-  b.SetInsertPoint(after);
-}
-
 std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
   std::vector<std::pair<Frame, Value *>> points;
   Coordinates base = rootDims(*plan.root);
@@ -81,17 +42,6 @@ std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
       points.push_back({frameOf(*plan.root, std::move(at)), exists});
     }
   return points;
-}
-
-/// Where a point of a stored stage lies in its operand.
-Coordinates Emitter::storedAt(const Stage &root, const Operand &facts, const Frame &frame,
-                              bool emits) {
-  if (root.store.empty())
-    return frame.at;
-  Coordinates at;
-  for (size_t i = 0; i < root.store.size(); ++i)
-    at.push_back(coordinate(root.store[i], facts.shape[i], frame, emits));
-  return at;
 }
 
 void Emitter::storeTile(const Plan &plan) {

@@ -39,6 +39,34 @@ Coordinates Emitter::rootDims(const Stage &stage) {
   return at;
 }
 
+/// Visits the reads of memory and of reducing stages, through inlined stages.
+void Emitter::walk(const ExprPtr &root, const Frame &frame, ReadVisitor visit) {
+  std::set<const Expr *> seen;
+  visitPostOrder(root, seen, [&](const ExprPtr &node) {
+    if (node->op != Op::Read)
+      return;
+    const Coordinates &shape = shapeOf(node->read);
+    Coordinates at;
+    std::vector<Guard> guards = frame.guards;
+    for (size_t i = 0; i < shape.size(); ++i) {
+      at.push_back(coordinate(node->read.indices[i], shape[i], frame, false));
+      const Index &index = node->read.indices[i];
+      bool isInside =
+          index.terms.empty() && index.offset == DimExpr(0) && computed(index, shape[i], frame);
+      if (node->read.outside && !isInside)
+        guards.push_back({&node->read.indices[i], at.back(), shape[i]});
+    }
+    const Stage *stage = spec.findStage(node->read.source);
+    bool isInlined = stage && stage->combiner == Combiner::None && !spec.findOperand(stage->name) &&
+                     !wholeStages.count(stage->name);
+    if (isInlined)
+      return walk(stage->body, frameOf(*stage, std::move(at), std::move(guards)), visit);
+    Frame reached = frame;
+    reached.guards = std::move(guards);
+    visit(node->read, node->type, at, reached);
+  });
+}
+
 /// Collects the reducing stages that `body` reads, dependencies first. Fails, naming the stage in
 /// `unplaced`, where one is read along another's reduction, indirectly or outside of its domain.
 bool Emitter::findPlaced(Plan &plan, const ExprPtr &body, const Frame &frame) {

@@ -1,54 +1,23 @@
 //===- Plan.h - how the loops of one stored stage run ----------*- C++ -*-===//
 //
-// Data only: levels, lanes and tile of a stage, and the stages that are computed on the way. Beside
-// it, what names a point and an address.
+// Data only: levels, lanes and tile of a stage, and the stages that are computed on the way.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_LLVM_PLAN_H
 #define KILN_CODEGEN_LLVM_PLAN_H
 
-#include "codegen/spec/KernelSpec.h"
+#include "codegen/llvm/Body.h"
 
 #include "llvm/ADT/SmallVector.h"
 
-#include <string>
-#include <string_view>
 #include <vector>
 
-namespace llvm {
-class Value;
-}
-
 namespace kiln::codegen {
-
-using Coordinates = std::vector<DimExpr>;
-
-inline constexpr std::string_view laneName = "%l", rowName = "%q";
-
-/// A coordinate of a read with `outside`, and the extent it must be checked against.
-struct Guard {
-  const spec::Index *index;
-  DimExpr coordinate, extent;
-};
-
-/// A point of a stage at which expressions are evaluated: domain, then reduction.
-struct Frame {
-  const spec::Stage *stage = nullptr;
-  Coordinates at;
-  std::vector<Guard> guards; ///< checks of the reads that led here through inlined stages
-  std::string key;           ///< identifies stage and coordinates
-};
 
 /// A position whose distances between the lanes are known: `base` plus that of each lane.
 struct Steps {
   DimExpr base;
   llvm::SmallVector<int64_t, 16> offsets;
-};
-
-/// Buffers of operands and of stages kept whole.
-struct Memory {
-  const spec::Operand *facts;
-  llvm::Value *base = nullptr;
 };
 
 /// A reducing stage computed where its coordinates are known, before the tiles that read it.

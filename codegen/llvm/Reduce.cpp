@@ -9,18 +9,7 @@ using namespace kiln::codegen;
 using namespace llvm;
 using namespace kiln::spec;
 
-static bool isArg(Combiner combiner) {
-  return combiner == Combiner::ArgMax || combiner == Combiner::ArgMin;
-}
-
-/// The type that a stage's accumulator compares or sums.
-static DType accumulated(const Stage &stage) {
-  return isArg(stage.combiner) ? stage.body->type : stage.type;
-}
-
-/// Steps of an f32 or f64 sum in a row, from which on it is added to a total in f64: rounding
-/// errors of a step grow with the number of steps before it.
-static constexpr int64_t blockSteps = 32, manySteps = int64_t(1) << 30;
+static constexpr int64_t manySteps = int64_t(1) << 30;
 
 /// Steps of the loop over a reduction dimension, or, behind all of those, of the loop over lanes.
 int64_t Emitter::stepsOf(const Placed &placed, size_t level, size_t slots) const {
@@ -53,7 +42,7 @@ bool Emitter::isBlocked(const Placed &placed, size_t level, size_t slots) const 
 
 /// A loop of `count` turns at a level of a placed stage.
 void Emitter::stepLoop(const Placed &placed, std::vector<Instance> &instances, size_t level,
-                       const DimExpr &count, Body body) {
+                       const DimExpr &count, LoopBody body) {
   size_t slots = instances.front().values.size();
   if (!isBlocked(placed, level, slots))
     return loop(b.getInt64(0), emit(count), body);

@@ -1,0 +1,131 @@
+//===- Generate.cpp - from spec to PTX ------------------------------------===//
+
+#include "codegen/cuda/Generate.h"
+
+#include "codegen/cuda/Emitter.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+#include <mutex>
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace llvm;
+
+static constexpr std::string_view knownChips[] = {"sm_80", "sm_86",  "sm_89",
+                                                  "sm_90", "sm_90a", "sm_100a"};
+/// What all chips and drivers take as arguments of a launch.
+static constexpr size_t mostArgumentBytes = 4096;
+
+std::span<const std::string_view> cuda::chips() { return knownChips; }
+
+static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
+
+static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip) {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeNVPTXTargetInfo();
+    LLVMInitializeNVPTXTarget();
+    LLVMInitializeNVPTXTargetMC();
+    LLVMInitializeNVPTXAsmPrinter();
+  });
+  if (!is_contained(knownChips, std::string_view(chip)))
+    return error("unknown chip '" + chip + "'; known are " + join(chips(), ", "));
+  std::string text;
+  Triple triple("nvptx64-nvidia-cuda");
+  const Target *target = TargetRegistry::lookupTarget(triple, text);
+  if (!target)
+    return error(text);
+  // Nothing is fused but what the spec says: products and sums are rounded one by one.
+  TargetOptions options;
+  options.AllowFPOpFusion = FPOpFusion::Standard;
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, chip, "", options, std::nullopt));
+}
+
+/// LLVM's scalar passes, which put accumulators into registers.
+static void optimise(Module &module, TargetMachine &machine) {
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  PassBuilder builder(&machine, tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graphs;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, modules);
+}
+
+static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine &machine,
+                                   StringRef symbol, LLVMContext &context) {
+  if (std::string text = spec::verify(source); !text.empty())
+    return error(text);
+  spec::KernelSpec expanded = source;
+  spec::expandMath(expanded);
+  Plan plan = makePlan(expanded);
+  size_t arguments = expanded.operands.size() + plan.scratch.size() + expanded.symbols.size();
+  if (arguments * 8 > mostArgumentBytes)
+    return error("unsupported on GPUs: a kernel of " + Twine(arguments) + " arguments");
+  DeviceModule result;
+  result.plan = print(plan);
+  result.code = std::make_unique<Module>("kernel", context);
+  result.code->setTargetTriple(machine.getTargetTriple());
+  result.code->setDataLayout(machine.createDataLayout());
+  for (const Scratch &scratch : plan.scratch)
+    result.scratchBytes.push_back(scratch.bytes);
+  for (const Grid &grid : plan.grids) {
+    std::string name = (symbol + "_" + Twine(result.launches.size())).str();
+    Emitter emitter(expanded, plan, *result.code);
+    if (std::string text = emitter.emitGrid(grid, name); !text.empty())
+      return error("unsupported on GPUs: " + text);
+    result.launches.push_back({std::move(name), grid.blocks, blockThreads});
+  }
+  for (Function &function : *result.code)
+    if (!function.isDeclaration()) {
+      function.addFnAttr("no-builtins");
+      function.addFnAttr(Attribute::NoUnwind);
+    }
+  std::string text;
+  raw_string_ostream stream(text);
+  if (verifyModule(*result.code, &stream))
+    return error("the generator made a malformed kernel: " + text);
+  optimise(*result.code, machine);
+  return result;
+}
+
+Expected<DeviceModule> cuda::makeDeviceModule(const spec::KernelSpec &spec, StringRef chip,
+                                              StringRef symbol, LLVMContext &context) {
+  auto machine = makeMachine(chip);
+  return machine ? make(spec, **machine, symbol, context) : machine.takeError();
+}
+
+Expected<DeviceKernel> cuda::generateCUDA(const spec::KernelSpec &spec, StringRef chip,
+                                          StringRef symbol) {
+  auto machine = makeMachine(chip);
+  if (!machine)
+    return machine.takeError();
+  LLVMContext context;
+  auto made = make(spec, **machine, symbol, context);
+  if (!made)
+    return made.takeError();
+  SmallVector<char, 0> text;
+  raw_svector_ostream stream(text);
+  legacy::PassManager passes;
+  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::AssemblyFile))
+    return error("LLVM cannot write PTX");
+  passes.run(*made->code);
+  return DeviceKernel{std::string(text.data(), text.size()), std::move(made->launches),
+                      std::move(made->scratchBytes), std::move(made->plan)};
+}

@@ -1,0 +1,55 @@
+//===- Generate.h - kernels for NVIDIA GPUs --------------------*- C++ -*-===//
+//
+// The CUDA generator: takes any well-formed KernelSpec and gives PTX, with what the host must do to
+// run it: device memory to lend and launches in order.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_CODEGEN_CUDA_GENERATE_H
+#define KILN_CODEGEN_CUDA_GENERATE_H
+
+#include "codegen/spec/KernelSpec.h"
+
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+
+#include <span>
+#include <string_view>
+
+namespace kiln::cuda {
+
+/// Chips that can be asked for, as LLVM and ptxas name them; the plainest first.
+std::span<const std::string_view> chips();
+
+/// One launch; its extents are formulas over the spec's symbols. A grid of 0 blocks is left out.
+struct DeviceLaunch {
+  std::string name; ///< of the entry point in the module
+  DimExpr blocks;   ///< in x; 1 in y and z
+  int threads = 0;  ///< of a block, in x
+};
+
+/// Every launch takes the same arguments: a device pointer for each operand of the spec, then for
+/// each piece of scratch memory (aligned to 256 bytes), then each symbol as int64_t.
+struct DeviceModule {
+  std::unique_ptr<llvm::Module> code; ///< optimised, as NVPTX takes it
+  std::vector<DeviceLaunch> launches; ///< in order, each behind the end of the one before
+  std::vector<DimExpr> scratchBytes;
+  std::string plan; ///< text for people
+};
+
+struct DeviceKernel {
+  std::string ptx;
+  std::vector<DeviceLaunch> launches;
+  std::vector<DimExpr> scratchBytes;
+  std::string plan;
+};
+
+/// The kernel before it is PTX. The spec is verified first; functions are expanded here. Equal
+/// arguments give equal code. Thread-safe.
+llvm::Expected<DeviceModule> makeDeviceModule(const spec::KernelSpec &spec, llvm::StringRef chip,
+                                              llvm::StringRef symbol, llvm::LLVMContext &context);
+llvm::Expected<DeviceKernel> generateCUDA(const spec::KernelSpec &spec, llvm::StringRef chip,
+                                          llvm::StringRef symbol);
+
+} // namespace kiln::cuda
+
+#endif // KILN_CODEGEN_CUDA_GENERATE_H

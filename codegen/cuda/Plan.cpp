@@ -1,0 +1,189 @@
+//===- Plan.cpp - which grids compute a kernel ----------------------------===//
+
+#include "codegen/cuda/Plan.h"
+
+#include <algorithm>
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace kiln::spec;
+
+/// More than a chip runs at once: extents without a bound count as this.
+static constexpr int64_t many = 1 << 20;
+/// Points from which on a thread each fills a chip, and a warp each.
+static constexpr int64_t fullOfThreads = 1 << 16, fullOfWarps = 1 << 10;
+/// Steps of a reduction below which a warp, and a block, has too little to share.
+static constexpr int64_t leastForWarp = 64, leastForBlock = 1024;
+/// Blocks of a launch at most; what they do not reach at once, they reach in strides.
+static constexpr int64_t mostBlocks = 1 << 16;
+
+int cuda::threadsOf(Team team) {
+  return team == Team::Thread ? 1 : team == Team::Warp ? warpThreads : blockThreads;
+}
+
+static DimExpr product(const std::vector<DimExpr> &extents) {
+  DimExpr result = 1;
+  for (const DimExpr &extent : extents)
+    result = result * extent;
+  return result;
+}
+
+namespace {
+class Planner {
+public:
+  Planner(const KernelSpec &spec) : spec(spec) {
+    for (const Symbol &symbol : spec.symbols)
+      bounds[symbol.name] = {symbol.lower, symbol.upper};
+  }
+  Plan run();
+
+private:
+  bool isInlined(const Stage &stage) const {
+    return stage.combiner == Combiner::None && !spec.findOperand(stage.name);
+  }
+  const Stage *onlyReader(const Stage &stage) const;
+  const Stage *registerReader(const Stage &stage) const;
+  bool isAlongRows(const Stage &stage) const;
+  int64_t mostOf(const DimExpr &value) const {
+    return std::clamp<int64_t>(value.bounds(bounds).upper.value_or(many), 0, many);
+  }
+  Team teamOf(const Grid &grid) const;
+
+  const KernelSpec &spec;
+  DimExpr::BoundsMap bounds;
+};
+} // namespace
+
+/// Whether coordinates are d0, d1, … and all lie inside.
+static bool isIdentity(const Read &read) {
+  for (size_t i = 0; i < read.indices.size(); ++i) {
+    const Index &index = read.indices[i];
+    bool isSame = index.terms.size() == 1 && index.terms[0].first == static_cast<int>(i) &&
+                  index.terms[0].second == 1 && index.offset == DimExpr(0) && !index.indirect;
+    if (!isSame)
+      return false;
+  }
+  return !read.outside;
+}
+
+/// The one stage that reads this one, if it does so at its own point only and has the same points.
+const Stage *Planner::onlyReader(const Stage &stage) const {
+  const Stage *reader = nullptr;
+  bool isFine = true;
+  for (const Stage &other : spec.stages) {
+    std::set<const Expr *> seen;
+    visitPostOrder(other.body, seen, [&](const ExprPtr &node) {
+      if (node->op != Op::Read || node->read.source != stage.name)
+        return;
+      isFine &= !reader || reader == &other;
+      isFine &= isIdentity(node->read) && other.domain == stage.domain;
+      reader = &other;
+    });
+  }
+  return isFine ? reader : nullptr;
+}
+
+/// The stored stage in whose registers a reducing one can stay: read at the same point alone,
+/// perhaps through inlined stages.
+const Stage *Planner::registerReader(const Stage &stage) const {
+  const Stage *reader = onlyReader(stage);
+  while (reader && isInlined(*reader))
+    reader = onlyReader(*reader);
+  return reader && reader->combiner == Combiner::None ? reader : nullptr;
+}
+
+/// Whether neighbours along the last dimension of the reduction are neighbours in memory, in all
+/// that moves with it.
+bool Planner::isAlongRows(const Stage &stage) const {
+  int last = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
+  bool result = true;
+  std::set<const Expr *> seen;
+  visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+    if (node->op != Op::Read)
+      return;
+    const Operand *operand = spec.findOperand(node->read.source);
+    for (size_t i = 0; i < node->read.indices.size(); ++i)
+      for (auto [dim, coefficient] : node->read.indices[i].terms) {
+        if (dim != last)
+          continue;
+        bool isDense = !operand || operand->layout == Operand::Layout::Panel16
+                           ? !operand && i + 1 == node->read.indices.size()
+                           : operand->strides[i] == DimExpr(1);
+        result &= isDense && coefficient == 1;
+      }
+  });
+  return result;
+}
+
+Team Planner::teamOf(const Grid &grid) const {
+  std::vector<const Stage *> reducing = grid.reduced;
+  if (grid.stage->combiner != Combiner::None)
+    reducing.push_back(grid.stage);
+  int64_t steps = 0, points = mostOf(grid.points);
+  bool alongRows = true;
+  for (const Stage *stage : reducing) {
+    steps = std::max(steps, mostOf(product(stage->reduction)));
+    alongRows &= isAlongRows(*stage);
+  }
+  if (steps < leastForWarp || (points >= fullOfThreads && !alongRows))
+    return Team::Thread;
+  return points < fullOfWarps && steps >= leastForBlock ? Team::Block : Team::Warp;
+}
+
+Plan Planner::run() {
+  Plan plan;
+  std::map<const Stage *, std::vector<const Stage *>> reducedIn;
+  for (const Stage &stage : spec.stages) {
+    if (isInlined(stage)) {
+      plan.inlined.push_back(&stage);
+      continue;
+    }
+    bool isOperand = spec.findOperand(stage.name);
+    if (const Stage *reader = isOperand ? nullptr : registerReader(stage)) {
+      reducedIn[reader].push_back(&stage);
+      continue;
+    }
+    if (!isOperand) {
+      Operand facts;
+      facts.name = stage.name;
+      facts.type = stage.type;
+      facts.shape = stage.domain;
+      facts.strides.resize(stage.domain.size());
+      DimExpr stride = 1;
+      for (size_t i = stage.domain.size(); i-- > 0; stride = stride * stage.domain[i])
+        facts.strides[i] = stride;
+      facts.use = Operand::Use::Scratch;
+      plan.scratch.push_back({std::move(facts), stride * DimExpr(byteSize(stage.type))});
+    }
+    Grid grid;
+    grid.stage = &stage;
+    grid.reduced = reducedIn[&stage];
+    grid.points = product(stage.domain);
+    grid.team = teamOf(grid);
+    int64_t perBlock = blockThreads / threadsOf(grid.team);
+    grid.blocks = DimExpr::min(
+        DimExpr::floorDiv(grid.points + DimExpr(perBlock - 1), DimExpr(perBlock)), mostBlocks);
+    plan.grids.push_back(std::move(grid));
+  }
+  return plan;
+}
+
+Plan cuda::makePlan(const KernelSpec &spec) { return Planner(spec).run(); }
+
+std::string cuda::print(const Plan &plan) {
+  std::string text;
+  for (const Scratch &scratch : plan.scratch)
+    text += "scratch " + scratch.facts.name + ": " + scratch.bytes.str() + " bytes\n";
+  for (const Stage *stage : plan.inlined)
+    text += "inline " + stage->name + "\n";
+  for (const Grid &grid : plan.grids) {
+    constexpr std::string_view names[] = {"thread", "warp", "block"};
+    text += "grid " + grid.stage->name + ": " + grid.points.str() + " points, a " +
+            std::string(names[static_cast<int>(grid.team)]) + " each, " + grid.blocks.str() +
+            " blocks of " + std::to_string(blockThreads) + " threads";
+    for (const Stage *stage : grid.reduced)
+      text += ", reduces " + stage->name;
+    text += "\n";
+  }
+  return text;
+}

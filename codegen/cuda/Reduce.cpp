@@ -1,0 +1,215 @@
+//===- Reduce.cpp - reductions of one point by its team -------------------===//
+
+#include "codegen/cuda/Emitter.h"
+
+#include "llvm/IR/IntrinsicsNVPTX.h"
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace kiln::codegen;
+using namespace kiln::spec;
+using namespace llvm;
+
+static constexpr int warps = blockThreads / warpThreads;
+
+/// Whether a sum is so long that blocks of its steps are added to a total in f64. The products of a
+/// contraction are summed in one go.
+bool cuda::Emitter::isBlocked(const Stage &stage) const {
+  if (stage.combiner != Combiner::Add || !isFloat(stage.type) || !stage.body->strict)
+    return false;
+  DimExpr count = 1;
+  for (const DimExpr &extent : stage.reduction)
+    count = count * extent;
+  auto most = count.bounds(bounds).upper;
+  return !most || *most > blockSteps * threadsOf(team);
+}
+
+cuda::Emitter::Kept cuda::Emitter::allocate(const Stage &stage) {
+  BasicBlock &entry = function->getEntryBlock();
+  IRBuilder<> top(&entry, entry.begin());
+  auto make = [&](Value *value) {
+    AllocaInst *memory = top.CreateAlloca(value->getType());
+    b.CreateStore(value, memory);
+    return memory;
+  };
+  Accumulated identity = values.identity(stage.combiner, accumulated(stage));
+  Kept kept;
+  kept.value = make(identity.value);
+  if (isArg(stage.combiner))
+    kept.position = make(identity.position);
+  if (isBlocked(stage)) {
+    kept.total = make(values.constant(-0.0, DType::F64));
+    kept.steps = make(b.getInt32(0));
+  }
+  return kept;
+}
+
+/// Adds the sum to the total and starts it anew.
+void cuda::Emitter::flush(const Kept &kept) {
+  Value *sum = b.CreateLoad(kept.value->getAllocatedType(), kept.value);
+  Value *total = b.CreateLoad(b.getDoubleTy(), kept.total);
+  b.CreateStore(b.CreateFAdd(total, b.CreateFPExt(sum, b.getDoubleTy())), kept.total);
+  b.CreateStore(ConstantFP::getNegativeZero(sum->getType()), kept.value);
+  b.CreateStore(b.getInt32(0), kept.steps);
+}
+
+/// Combines the body at one point of the reduction.
+void cuda::Emitter::step(const Stage &stage, const Coordinates &at, const Kept &kept) {
+  DType type = accumulated(stage);
+  Frame frame = frameOf(stage, at);
+  memo.clear();
+  const Expr &body = *stage.body;
+  auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
+  if (stage.combiner == Combiner::Add && body.op == Op::Mul && !body.strict && isFloat(type)) {
+    Value *x = evaluate(body.args[0], frame), *y = evaluate(body.args[1], frame);
+    b.CreateStore(values.multiplyAdd(x, y, get(kept.value)), kept.value);
+    memo.clear();
+    return;
+  }
+  Accumulated item{evaluate(stage.body, frame)}, acc{get(kept.value)};
+  if (kept.position) {
+    DimExpr position;
+    for (size_t i = 0; i < stage.reduction.size(); ++i)
+      position = position * stage.reduction[i] + at[stage.domain.size() + i];
+    item.position = emit(position);
+    acc.position = get(kept.position);
+  }
+  Accumulated next = values.combine(stage.combiner, type, acc, item);
+  b.CreateStore(next.value, kept.value);
+  if (kept.position)
+    b.CreateStore(next.position, kept.position);
+  memo.clear();
+  if (!kept.total)
+    return;
+  Value *steps = b.CreateAdd(get(kept.steps), b.getInt32(1));
+  b.CreateStore(steps, kept.steps);
+  branch(b.CreateICmpEQ(steps, b.getInt32(blockSteps)), [&] { flush(kept); }, [] {});
+}
+
+/// The reduction's remaining dimensions as loops of one thread.
+void cuda::Emitter::reduceLevel(const Stage &stage, Coordinates &at, const Kept &kept) {
+  size_t level = at.size() - stage.domain.size();
+  if (level == stage.reduction.size())
+    return step(stage, at, kept);
+  const DimExpr &extent = stage.reduction[level];
+  loop(b.getInt64(0), emit(extent), [&](Value *i) {
+    at.push_back(bind(i, "%r", indexBounds(extent)));
+    reduceLevel(stage, at, kept);
+    at.pop_back();
+  });
+}
+
+/// The whole reduction, its points dealt out to the members of the team in turn.
+void cuda::Emitter::reduceFlat(const Stage &stage, const Coordinates &at, const Kept &kept) {
+  DimExpr count = 1;
+  for (const DimExpr &extent : stage.reduction)
+    count = count * extent;
+  loop(
+      b.CreateZExt(member, b.getInt64Ty()), emit(count),
+      [&](Value *flat) {
+        Coordinates all = at, inner = decompose(flat, stage.reduction, "%r");
+        all.insert(all.end(), inner.begin(), inner.end());
+        step(stage, all, kept);
+      },
+      b.getInt64(threadsOf(team)));
+}
+
+/// A value of the lane whose number differs by `distance`, a power of two, in one bit.
+Value *cuda::Emitter::shuffle(Value *value, int distance) {
+  Type *type = value->getType();
+  unsigned bits = type->getPrimitiveSizeInBits(), words = divideCeil(bits, 32);
+  Value *whole = b.CreateBitCast(value, b.getIntNTy(bits));
+  whole = b.CreateZExt(whole, b.getIntNTy(words * 32));
+  Value *result = nullptr;
+  for (unsigned word = 0; word < words; ++word) {
+    Value *part = b.CreateTrunc(b.CreateLShr(whole, word * 32), b.getInt32Ty());
+    part = b.CreateIntrinsic(
+        Intrinsic::nvvm_shfl_sync_bfly_i32, {},
+        {b.getInt32(-1), part, b.getInt32(distance), b.getInt32(warpThreads - 1)});
+    part = b.CreateShl(b.CreateZExt(part, whole->getType()), word * 32);
+    result = result ? b.CreateOr(result, part) : part;
+  }
+  return b.CreateBitCast(b.CreateTrunc(result, b.getIntNTy(bits)), type);
+}
+
+/// The result of `width` neighbouring lanes, in each of them.
+Accumulated cuda::Emitter::shareWarp(Combiner combiner, DType type, Accumulated mine, int width) {
+  for (int distance = width / 2; distance >= 1; distance /= 2) {
+    Accumulated other{shuffle(mine.value, distance)};
+    if (mine.position)
+      other.position = shuffle(mine.position, distance);
+    mine = values.combine(combiner, type, mine, other);
+  }
+  return mine;
+}
+
+/// Shared memory for a value of each warp of the block.
+GlobalVariable *cuda::Emitter::sharedRow(Type *type, StringRef purpose) {
+  auto *row = ArrayType::get(type, warps);
+  auto *global = new GlobalVariable(module, row, false, GlobalValue::InternalLinkage,
+                                    UndefValue::get(row), function->getName() + "_" + purpose,
+                                    nullptr, GlobalValue::NotThreadLocal, sharedSpace);
+  global->setAlignment(Align(16));
+  return global;
+}
+
+/// The result of the warps of a block, each of whose lanes has that of its warp, in all threads.
+Accumulated cuda::Emitter::shareBlock(Combiner combiner, DType type, Accumulated mine) {
+  auto barrier = [&] {
+    b.CreateIntrinsic(Intrinsic::nvvm_barrier_cta_sync_aligned_all, {}, {b.getInt32(0)});
+  };
+  Value *lane = b.CreateAnd(thread, warpThreads - 1);
+  Value *warp = b.CreateLShr(thread, Log2_32(warpThreads));
+  Value *isFirst = b.CreateICmpEQ(lane, b.getInt32(0)), *other = b.CreateAnd(lane, warps - 1);
+  // i1 has no memory of its own.
+  auto share = [&](Value *value, StringRef purpose) -> std::function<Value *()> {
+    bool isBit = value->getType()->isIntegerTy(1);
+    Type *stored = isBit ? static_cast<Type *>(b.getInt8Ty()) : value->getType();
+    GlobalVariable *row = sharedRow(stored, purpose);
+    branch(
+        isFirst,
+        [&] {
+          Value *kept = isBit ? b.CreateZExt(value, stored) : value;
+          b.CreateStore(kept, b.CreateGEP(stored, row, warp));
+        },
+        [] {});
+    return [=, this]() -> Value * {
+      Value *loaded = b.CreateLoad(stored, b.CreateGEP(stored, row, other));
+      return isBit ? b.CreateICmpNE(loaded, b.getInt8(0)) : loaded;
+    };
+  };
+  auto value = share(mine.value, "values");
+  std::function<Value *()> position;
+  if (mine.position)
+    position = share(mine.position, "positions");
+  barrier();
+  Accumulated result{value(), position ? position() : nullptr};
+  barrier(); // before the rows are written again
+  return shareWarp(combiner, type, result, warps);
+}
+
+/// The value of a reducing stage at a point of its domain, in all threads of the team.
+Value *cuda::Emitter::reduce(const Stage &stage, Coordinates at) {
+  DType type = accumulated(stage);
+  Kept kept = allocate(stage);
+  if (member)
+    reduceFlat(stage, at, kept);
+  else
+    reduceLevel(stage, at, kept);
+  if (kept.total)
+    flush(kept);
+  AllocaInst *from = kept.total ? kept.total : kept.value;
+  DType summed = kept.total ? DType::F64 : type;
+  Accumulated result{b.CreateLoad(from->getAllocatedType(), from)};
+  if (kept.position)
+    result.position = b.CreateLoad(b.getInt64Ty(), kept.position);
+  if (team != Team::Thread)
+    result = shareWarp(stage.combiner, summed, result, warpThreads);
+  if (team == Team::Block)
+    result = shareBlock(stage.combiner, summed, result);
+  if (result.position) // of nothing: the first
+    return b.CreateSelect(b.CreateICmpEQ(result.position, b.getInt64(INT64_MAX)), b.getInt64(0),
+                          result.position);
+  result.value = values.cast(result.value, summed, type);
+  return values.combine(stage.combiner, type, {values.constant(*stage.init)}, result).value;
+}

@@ -1,0 +1,135 @@
+//===- Block.cpp - the threads of one block as fibres ---------------------===//
+
+#include "test/gpu/Block.h"
+
+#include <memory>
+#include <vector>
+
+#include <ucontext.h>
+
+using namespace kiln::test;
+
+static constexpr uint32_t warpThreads = 32;
+static constexpr size_t stackBytes = 64 << 10;
+
+namespace {
+enum class Wait : uint8_t { Nothing, Block, Warp, End };
+
+struct Fibre {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack;
+  Wait wait = Wait::Nothing;
+  uint32_t barrier = 0;         ///< of Wait::Block
+  uint32_t value = 0, from = 0; ///< of Wait::Warp: what it gives, the lane it takes from
+  uint32_t result = 0;
+};
+
+/// All blocks of a process run one after another; their fibres are used again.
+struct Scheduler {
+  std::vector<Fibre> fibres;
+  ucontext_t main;
+  uint32_t threads = 0, current = 0, block = 0, blocks = 0;
+  const std::function<void()> *body = nullptr;
+  std::string message;
+
+  std::string run();
+  bool releaseWarps();
+  bool releaseBlock();
+  void wait(Wait what);
+};
+} // namespace
+
+static Scheduler scheduler;
+
+static void enterFibre() {
+  (*scheduler.body)();
+  scheduler.wait(Wait::End);
+}
+
+void Scheduler::wait(Wait what) {
+  Fibre &fibre = fibres[current];
+  fibre.wait = what;
+  swapcontext(&fibre.context, &main);
+}
+
+/// Exchanges the values of warps whose threads all wait for it.
+bool Scheduler::releaseWarps() {
+  bool isAny = false;
+  for (uint32_t first = 0; first < threads; first += warpThreads) {
+    bool isAll = true;
+    for (uint32_t i = first; i < first + warpThreads; ++i)
+      isAll &= fibres[i].wait == Wait::Warp;
+    for (uint32_t i = first; isAll && i < first + warpThreads; ++i) {
+      fibres[i].result = fibres[first + fibres[i].from].value;
+      fibres[i].wait = Wait::Nothing;
+    }
+    isAny |= isAll;
+  }
+  return isAny;
+}
+
+bool Scheduler::releaseBlock() {
+  for (uint32_t i = 0; i < threads; ++i)
+    if (fibres[i].wait != Wait::Block || fibres[i].barrier != fibres[0].barrier)
+      return false;
+  for (uint32_t i = 0; i < threads; ++i)
+    fibres[i].wait = Wait::Nothing;
+  return true;
+}
+
+std::string Scheduler::run() {
+  message.clear();
+  fibres.resize(threads);
+  for (Fibre &fibre : fibres) {
+    if (!fibre.stack)
+      fibre.stack = std::make_unique<char[]>(stackBytes);
+    fibre.wait = Wait::Nothing;
+    getcontext(&fibre.context);
+    fibre.context.uc_stack.ss_sp = fibre.stack.get();
+    fibre.context.uc_stack.ss_size = stackBytes;
+    fibre.context.uc_link = nullptr;
+    makecontext(&fibre.context, enterFibre, 0);
+  }
+  do {
+    for (current = 0; current < threads; ++current)
+      if (fibres[current].wait == Wait::Nothing)
+        swapcontext(&main, &fibres[current].context);
+  } while (message.empty() && (releaseWarps() || releaseBlock()));
+  bool isDone = true;
+  for (const Fibre &fibre : fibres)
+    isDone &= fibre.wait == Wait::End;
+  return !message.empty() || isDone ? message : "threads wait that never meet";
+}
+
+std::string kiln::test::runBlock(uint32_t block, uint32_t blocks, uint32_t threads,
+                                 const std::function<void()> &body) {
+  if (threads == 0 || threads % warpThreads != 0)
+    return "a block of " + std::to_string(threads) + " threads";
+  scheduler.block = block;
+  scheduler.blocks = blocks;
+  scheduler.threads = threads;
+  scheduler.body = &body;
+  return scheduler.run();
+}
+
+uint32_t kiln::test::threadNumber() { return scheduler.current; }
+uint32_t kiln::test::blockNumber() { return scheduler.block; }
+uint32_t kiln::test::blockCount() { return scheduler.blocks; }
+uint32_t kiln::test::threadCount() { return scheduler.threads; }
+
+void kiln::test::waitForBlock(uint32_t barrier) {
+  scheduler.fibres[scheduler.current].barrier = barrier;
+  scheduler.wait(Wait::Block);
+}
+
+uint32_t kiln::test::shuffleAcross(uint32_t mask, uint32_t value, uint32_t distance,
+                                   uint32_t bound) {
+  Fibre &fibre = scheduler.fibres[scheduler.current];
+  uint32_t from = scheduler.current % warpThreads ^ distance;
+  if (mask != ~0u || bound != warpThreads - 1 || from >= warpThreads)
+    scheduler.message = "a shuffle of part of a warp";
+  fibre.value = value;
+  fibre.from = from % warpThreads;
+  scheduler.wait(Wait::Warp);
+  return fibre.result;
+}

@@ -1,0 +1,29 @@
+//===- Block.h - the threads of one block as fibres ------------*- C++ -*-===//
+#ifndef KILN_TEST_GPU_BLOCK_H
+#define KILN_TEST_GPU_BLOCK_H
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace kiln::test {
+
+/// Runs `body` once for each thread of a block, as fibres; gives what went wrong or "". While it
+/// runs, the functions below serve the fibre that calls them.
+std::string runBlock(uint32_t block, uint32_t blocks, uint32_t threads,
+                     const std::function<void()> &body);
+
+/// The numbers of the running thread and block.
+uint32_t threadNumber();
+uint32_t blockNumber();
+uint32_t blockCount();
+uint32_t threadCount();
+/// Waits for all threads of the block; a thread that has ended is an error.
+void waitForBlock(uint32_t barrier);
+/// Waits for all threads of the warp; gives the value of the lane whose number differs by
+/// `distance`. `mask` and `bound` must be those of a whole warp.
+uint32_t shuffleAcross(uint32_t mask, uint32_t value, uint32_t distance, uint32_t bound);
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_GPU_BLOCK_H

@@ -1,0 +1,247 @@
+//===- Emulator.cpp - device kernels on the host, thread by thread --------===//
+
+#include "test/gpu/Emulator.h"
+
+#include "codegen/spec/Evaluate.h"
+#include "codegen/spec/Numbers.h"
+#include "test/gpu/Block.h"
+
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::spec;
+using namespace kiln::test;
+using namespace llvm;
+
+namespace {
+/// An intrinsic and what stands for it here.
+struct Stand {
+  StringRef intrinsic, name;
+  void *function;
+};
+} // namespace
+
+static std::vector<Stand> stands() {
+  auto at = [](auto *function) { return reinterpret_cast<void *>(function); };
+  return {{"llvm.nvvm.read.ptx.sreg.tid.x", "kiln_thread", at(&threadNumber)},
+          {"llvm.nvvm.read.ptx.sreg.ctaid.x", "kiln_block", at(&blockNumber)},
+          {"llvm.nvvm.read.ptx.sreg.nctaid.x", "kiln_blocks", at(&blockCount)},
+          {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
+          {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
+          {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)}};
+}
+
+/// A function that takes the arguments as an array: void(const int64_t *).
+static void addEntry(Module &module, Function &kernel) {
+  IRBuilder<> b(module.getContext());
+  auto *type = FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
+  auto *entry = Function::Create(type, GlobalValue::ExternalLinkage, "run_" + kernel.getName(),
+                                 module);
+  b.SetInsertPoint(BasicBlock::Create(module.getContext(), "entry", entry));
+  SmallVector<Value *> arguments;
+  for (Argument &argument : kernel.args()) {
+    Value *from = b.CreateConstGEP1_64(b.getInt64Ty(), entry->getArg(0), argument.getArgNo());
+    arguments.push_back(b.CreateLoad(argument.getType(), from));
+  }
+  b.CreateCall(&kernel, arguments);
+  b.CreateRetVoid();
+}
+
+/// Makes host code of a device module; gives the names and sizes of its shared memory.
+static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &module,
+                                                                     const DataLayout &layout) {
+  for (const Stand &stand : stands())
+    if (Function *intrinsic = module.getFunction(stand.intrinsic)) {
+      FunctionCallee callee = module.getOrInsertFunction(stand.name, intrinsic->getFunctionType());
+      intrinsic->replaceAllUsesWith(callee.getCallee());
+      intrinsic->eraseFromParent();
+    }
+  std::vector<std::pair<std::string, uint64_t>> shared;
+  for (GlobalVariable &global : module.globals())
+    if (global.getAddressSpace() == 3) {
+      global.setLinkage(GlobalValue::ExternalLinkage);
+      shared.push_back({global.getName().str(), module.getDataLayout().getTypeAllocSize(
+                                                    global.getValueType())});
+    }
+  std::vector<Function *> kernels;
+  for (Function &function : module) {
+    if (function.getName().starts_with("llvm.nvvm."))
+      return createStringError("the emulator does not know '" + function.getName() + "'");
+    function.setAttributes(AttributeList());
+    if (!function.isDeclaration())
+      kernels.push_back(&function);
+  }
+  for (Function *kernel : kernels) {
+    kernel->setCallingConv(CallingConv::C);
+    addEntry(module, *kernel);
+  }
+  module.setTargetTriple(Triple(sys::getProcessTriple()));
+  module.setDataLayout(layout);
+  return shared;
+}
+
+struct Emulated::State {
+  std::shared_ptr<orc::LLJIT> jit;
+  cuda::DeviceModule device; ///< its code has gone to the JIT
+  std::vector<std::pair<void *, uint64_t>> shared;
+  std::vector<Symbol> symbols;
+};
+
+Emulated::Emulated(std::unique_ptr<State> state) : state(std::move(state)) {}
+Emulated::~Emulated() = default;
+const std::string &Emulated::plan() const { return state->device.plan; }
+
+Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, StringRef chip) {
+  static bool isReady = !InitializeNativeTarget() && !InitializeNativeTargetAsmPrinter();
+  if (!isReady)
+    return createStringError("no host target");
+  auto context = std::make_unique<LLVMContext>();
+  auto made = cuda::makeDeviceModule(spec, chip, "kernel", *context);
+  if (!made)
+    return made.takeError();
+  auto jit = orc::LLJITBuilder().create();
+  if (!jit)
+    return jit.takeError();
+  auto state = std::make_unique<State>();
+  state->jit = std::move(*jit);
+  orc::SymbolMap host;
+  for (const Stand &stand : stands())
+    host[state->jit->mangleAndIntern(stand.name)] = {
+        orc::ExecutorAddr::fromPtr(stand.function),
+        JITSymbolFlags::Exported | JITSymbolFlags::Callable};
+  if (Error error = state->jit->getMainJITDylib().define(orc::absoluteSymbols(host)))
+    return error;
+  auto shared = toHost(*made->code, state->jit->getDataLayout());
+  if (!shared)
+    return shared.takeError();
+  std::string text;
+  raw_string_ostream stream(text);
+  if (verifyModule(*made->code, &stream))
+    return createStringError("malformed on the host: " + text);
+  if (Error error = state->jit->addIRModule(
+          orc::ThreadSafeModule(std::move(made->code), std::move(context))))
+    return error;
+  for (auto &[name, bytes] : *shared) {
+    auto address = state->jit->lookup(name);
+    if (!address)
+      return address.takeError();
+    state->shared.push_back({address->toPtr<void *>(), bytes});
+  }
+  state->device = std::move(*made);
+  state->symbols = spec.symbols;
+  return std::unique_ptr<Emulated>(new Emulated(std::move(state)));
+}
+
+std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<int64_t> &symbols,
+                          int64_t mostBlocks) {
+  auto find = [&](std::string_view name) -> std::optional<int64_t> {
+    for (size_t i = 0; i < symbols.size(); ++i)
+      if (state->symbols[i].name == name)
+        return symbols[i];
+    return std::nullopt;
+  };
+  std::vector<int64_t> arguments;
+  auto add = [&](void *pointer) { arguments.push_back(reinterpret_cast<int64_t>(pointer)); };
+  for (void *buffer : buffers)
+    add(buffer);
+  std::vector<std::unique_ptr<uint8_t[]>> scratch;
+  for (const DimExpr &formula : state->device.scratchBytes) {
+    std::optional<int64_t> bytes = formula.evaluate(find);
+    if (!bytes || *bytes < 0)
+      return "scratch memory of no size: " + formula.str();
+    scratch.emplace_back(new uint8_t[*bytes + 1]);
+    std::memset(scratch.back().get(), 0xff, *bytes);
+    add(scratch.back().get());
+  }
+  arguments.insert(arguments.end(), symbols.begin(), symbols.end());
+  for (const cuda::DeviceLaunch &launch : state->device.launches) {
+    std::optional<int64_t> blocks = launch.blocks.evaluate(find);
+    if (!blocks || *blocks < 0)
+      return "a grid of no size: " + launch.blocks.str();
+    auto entry = state->jit->lookup("run_" + launch.name);
+    if (!entry)
+      return toString(entry.takeError());
+    auto *kernel = entry->toPtr<void(const int64_t *)>();
+    int64_t launched = std::min(*blocks, mostBlocks);
+    for (int64_t block = 0; block < launched; ++block) {
+      for (auto [memory, bytes] : state->shared)
+        std::memset(memory, 0xff, bytes);
+      std::string text = runBlock(block, launched, launch.threads,
+                                  [&] { kernel(arguments.data()); });
+      if (!text.empty())
+        return launch.name + ": " + text;
+    }
+  }
+  return "";
+}
+
+static void fill(const Operand &operand, std::vector<uint8_t> &bytes, std::mt19937 &random) {
+  int64_t size = byteSize(operand.type), count = bytes.size() / size, perPanel = 0;
+  if (operand.layout == Operand::Layout::Panel16)
+    perPanel = count / ((*operand.shape[0].constantValue() + 15) / 16);
+  for (int64_t i = 0; i < count; ++i) {
+    Number value{static_cast<int>(random() % 2001) / 500.0 - 2,
+                 operand.type == DType::Bool ? random() % 2 : static_cast<int>(random() % 200) - 90};
+    if (perPanel && i / perPanel * 16 + i % 16 >= *operand.shape[0].constantValue())
+      value = {};
+    storeNumber(bytes.data() + i * size, operand.type, value);
+  }
+}
+
+static std::string difference(const Operand &operand, const std::vector<uint8_t> &got,
+                              const std::vector<uint8_t> &want, double tolerance) {
+  int64_t size = byteSize(operand.type);
+  for (size_t at = 0; at + size <= got.size(); at += size) {
+    Number a = loadNumber(got.data() + at, operand.type);
+    Number b = loadNumber(want.data() + at, operand.type);
+    bool isEqual = a.i == b.i && (a.f == b.f || (std::isnan(a.f) && std::isnan(b.f)) ||
+                                  std::fabs(a.f - b.f) <= tolerance * (1 + std::fabs(b.f)));
+    if (isEqual)
+      continue;
+    bool isReal = isFloat(operand.type);
+    return "'" + operand.name + "' element " + std::to_string(at / size) + ": expected " +
+           (isReal ? std::to_string(b.f) : std::to_string(b.i)) + ", got " +
+           (isReal ? std::to_string(a.f) : std::to_string(a.i));
+  }
+  return "";
+}
+
+std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int64_t> &symbols,
+                                  double tolerance) {
+  auto kernel = Emulated::compile(spec);
+  if (!kernel)
+    return toString(kernel.takeError());
+  std::mt19937 random(11);
+  std::vector<std::vector<uint8_t>> got, want;
+  std::vector<void *> ours, theirs;
+  for (const Operand &operand : spec.operands) {
+    int64_t bytes = bufferBytes(spec, operand, symbols);
+    if (bytes < 0)
+      return "'" + operand.name + "' has no size";
+    got.emplace_back(bytes, 0xa5);
+    if (operand.use == Operand::Use::Input)
+      fill(operand, got.back(), random);
+  }
+  want = got;
+  for (size_t i = 0; i < got.size(); ++i) {
+    ours.push_back(got[i].data());
+    theirs.push_back(want[i].data());
+  }
+  KernelSpec expanded = spec;
+  expandMath(expanded);
+  if (std::string text = evaluate(expanded, theirs, symbols); !text.empty())
+    return "the reference: " + text;
+  if (std::string text = (*kernel)->run(ours, symbols); !text.empty())
+    return text;
+  for (size_t i = 0; i < got.size(); ++i)
+    if (std::string text = difference(spec.operands[i], got[i], want[i], tolerance); !text.empty())
+      return text + "\n" + (*kernel)->plan() + print(spec);
+  return "";
+}

@@ -1,0 +1,44 @@
+//===- Emulator.h - device kernels on the host, thread by thread -*- C++ -*-===//
+//
+// Compiles the LLVM IR of a device kernel, as it goes to NVPTX, for the host: address spaces are
+// one, and the intrinsics of a thread's number, of barriers and of shuffles become functions. The
+// threads of a block are fibres; they change places only where they wait for one another.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_GPU_EMULATOR_H
+#define KILN_TEST_GPU_EMULATOR_H
+
+#include "codegen/cuda/Generate.h"
+
+#include <memory>
+
+namespace kiln::test {
+
+/// One kernel, ready to run.
+class Emulated {
+public:
+  /// Generates and compiles; an error says what was not supported.
+  static llvm::Expected<std::unique_ptr<Emulated>> compile(const spec::KernelSpec &spec,
+                                                           llvm::StringRef chip = "sm_80");
+  ~Emulated();
+  /// Launches everything in order over buffers in operand order. Scratch memory and shared memory
+  /// begin as NaN. At most `mostBlocks` blocks a launch, so that strides of the grid are tested
+  /// too. Gives what went wrong or "".
+  std::string run(const std::vector<void *> &buffers, const std::vector<int64_t> &symbols,
+                  int64_t mostBlocks = 3);
+  const std::string &plan() const;
+
+private:
+  struct State;
+  explicit Emulated(std::unique_ptr<State> state);
+  std::unique_ptr<State> state;
+};
+
+/// Runs the kernel by the emulator and the reference evaluation on equal random data; the first
+/// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
+std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
+                            double tolerance = 1e-5);
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_GPU_EMULATOR_H
