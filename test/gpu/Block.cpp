@@ -46,6 +46,17 @@ static void enterFibre() {
   scheduler.wait(Wait::End);
 }
 
+static void prepare(Fibre &fibre) {
+  if (!fibre.stack)
+    fibre.stack = std::unique_ptr<char[]>(new char[stackBytes]);
+  fibre.wait = Wait::Nothing;
+  getcontext(&fibre.context);
+  fibre.context.uc_stack.ss_sp = fibre.stack.get();
+  fibre.context.uc_stack.ss_size = stackBytes;
+  fibre.context.uc_link = nullptr;
+  makecontext(&fibre.context, enterFibre, 0);
+}
+
 void Scheduler::wait(Wait what) {
   Fibre &fibre = fibres[current];
   fibre.wait = what;
@@ -80,16 +91,8 @@ bool Scheduler::releaseBlock() {
 std::string Scheduler::run() {
   message.clear();
   fibres.resize(threads);
-  for (Fibre &fibre : fibres) {
-    if (!fibre.stack)
-      fibre.stack = std::make_unique<char[]>(stackBytes);
-    fibre.wait = Wait::Nothing;
-    getcontext(&fibre.context);
-    fibre.context.uc_stack.ss_sp = fibre.stack.get();
-    fibre.context.uc_stack.ss_size = stackBytes;
-    fibre.context.uc_link = nullptr;
-    makecontext(&fibre.context, enterFibre, 0);
-  }
+  for (Fibre &fibre : fibres)
+    prepare(fibre);
   do {
     for (current = 0; current < threads; ++current)
       if (fibres[current].wait == Wait::Nothing)

@@ -2,6 +2,8 @@
 
 #include "test/unit/llvm/Harness.h"
 
+#include <cmath>
+
 using namespace kiln;
 using namespace kiln::test;
 

@@ -4,34 +4,16 @@
 
 #include "codegen/llvm/Generate.h"
 #include "codegen/spec/Evaluate.h"
+#include "test/unit/llvm/Builders.h"
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 namespace kiln::test {
 
-using namespace spec;
-
-using Shape = std::vector<DimExpr>;
 using KernelFunction = int32_t (*)(void *, void *const *, const int64_t *);
 
 /// The machine the test runs on.
 codegen::TargetFacts hostFacts();
-
-/// Memory whose end touches a page that must not be accessed.
-class GuardedBuffer {
-public:
-  explicit GuardedBuffer(size_t bytes);
-  ~GuardedBuffer();
-  GuardedBuffer(const GuardedBuffer &) = delete;
-  uint8_t *data() const { return start; }
-  size_t size() const { return bytes; }
-
-private:
-  uint8_t *mapping, *start;
-  size_t bytes, mapped;
-};
 
 /// A kernel compiled into this process; lives until the process ends.
 KernelFunction compile(const KernelSpec &spec, const codegen::TargetFacts &facts);
@@ -40,15 +22,6 @@ KernelFunction compile(const KernelSpec &spec, const codegen::TargetFacts &facts
 /// `tolerance` times (1 + magnitude), all else exactly.
 void expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols = {}, double tolerance = 1e-5,
                  const codegen::TargetFacts &facts = hostFacts());
-
-Operand operand(std::string name, DType type, Shape shape, Operand::Use use = Operand::Use::Input);
-Operand output(std::string name, DType type, Shape shape);
-Operand panel(std::string name, DType type, Shape shape);
-/// A read with coordinates d0, d1, ….
-ExprPtr readAt(std::string name, DType type, std::vector<int> dims);
-Stage pointwise(std::string name, DType type, Shape domain, ExprPtr body);
-Stage reducing(std::string name, DType type, Shape domain, Shape reduction, Combiner combiner,
-               ExprPtr init, ExprPtr body);
 
 } // namespace kiln::test
 
