@@ -1,7 +1,7 @@
 //===- Harness.h - kernels in memory, for tests and timings ----*- C++ -*-===//
 //
-// Generates a spec with the Halide plug-in, compiles it with LLVM's JIT, and runs it beside the
-// reference evaluation on equal random inputs.
+// Generates a spec with the generator under test (the Halide plug-in, or CUDA's by the emulator),
+// compiles it with LLVM's JIT, and runs it beside the reference evaluation on equal random inputs.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_TEST_UNIT_KERNELS_HARNESS_H
@@ -16,11 +16,11 @@ namespace kiln::test {
 
 using Kernel = int32_t(void *context, void *const *buffers, const int64_t *dims);
 
-/// A kernel ready to be called; `run` is null and `error` set if there is none.
+/// A kernel ready to be called; `run` is empty and `error` set if there is none.
 struct Compiled {
-  Kernel *run = nullptr;
+  std::function<Kernel> run;
   std::string error, assembly; ///< assembly text only if asked for
-  int code = 0;                ///< of halide::Generated
+  int code = 0;                ///< of halide::Generated: 1 where there is no template for the spec
   double milliseconds = 0;     ///< of the plug-in
   std::shared_ptr<void> owner;
 };
