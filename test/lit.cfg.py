@@ -37,6 +37,7 @@ config.substitutions += [
     ("%source", config.kiln_source),
     ("%build", config.kiln_build),
     ("%include", os.path.join(config.kiln_source, "runtime")),
+    ("%ptxas", config.ptxas),
     ("FileCheck", "FileCheck --enable-var-scope"),
 ]
 
@@ -46,6 +47,8 @@ if shutil.which("nvidia-smi") and not subprocess.run(
     config.available_features.add("cuda")
 if os.path.exists(os.path.join(config.kiln_build, "lib", "kiln", "libkiln-halide.so")):
     config.available_features.add("halide")
+if os.path.exists(config.ptxas):
+    config.available_features.add("ptxas")
 if config.kiln_sanitize:
     config.available_features.add("sanitize")
 for name in os.listdir(assets) if os.path.isdir(assets) else []:

@@ -14,7 +14,9 @@ using namespace llvm;
 cuda::Emitter::Emitter(const KernelSpec &spec, const cuda::Plan &plan, Module &module)
     : Body(spec, module, true, true), plan(plan) {}
 
-Value *cuda::Emitter::special(Intrinsic::ID id) { return b.CreateIntrinsic(id, ArrayRef<Value *>()); }
+Value *cuda::Emitter::special(Intrinsic::ID id) {
+  return b.CreateIntrinsic(id, ArrayRef<Value *>());
+}
 
 DimBounds cuda::Emitter::indexBounds(const DimExpr &extent) const {
   auto last = extent.bounds(bounds).upper;
@@ -40,8 +42,8 @@ void cuda::Emitter::start(const Grid &grid, StringRef name) {
         isOperand ? spec.operands[i] : plan.scratch[i - spec.operands.size()].facts;
     Argument *base = function->getArg(i);
     bool isWritten = facts.name == grid.stage->name;
-    bool mayOverlap = written && !written->mayAlias.empty() &&
-                      (isWritten || facts.name == written->mayAlias);
+    bool mayOverlap =
+        written && !written->mayAlias.empty() && (isWritten || facts.name == written->mayAlias);
     if (!mayOverlap)
       base->addAttr(Attribute::NoAlias);
     if (!isWritten)
@@ -71,8 +73,8 @@ std::string cuda::Emitter::emitGrid(const Grid &grid, StringRef name) {
     inBlock = b.getInt32(0);
   }
   Value *each = b.getInt64(perBlock);
-  Value *first = b.CreateNSWAdd(b.CreateNSWMul(block, each),
-                                b.CreateZExt(inBlock, b.getInt64Ty()), "first");
+  Value *first =
+      b.CreateNSWAdd(b.CreateNSWMul(block, each), b.CreateZExt(inBlock, b.getInt64Ty()), "first");
   loop(
       first, emit(grid.points),
       [&](Value *point) { computePoint(grid, decompose(point, grid.stage->domain, "%d")); },
@@ -141,8 +143,8 @@ Value *cuda::Emitter::load(const Memory &memory, const Coordinates &at,
   if (!isInside) {
     result = loadHere();
   } else {
-    Constant *missing = facts.type == DType::Bool ? b.getInt8(outside != 0)
-                                                  : values.constant(outside, facts.type);
+    Constant *missing =
+        facts.type == DType::Bool ? b.getInt8(outside != 0) : values.constant(outside, facts.type);
     BasicBlock *before = b.GetInsertBlock();
     auto *inside = BasicBlock::Create(b.getContext(), "inside", function);
     auto *after = BasicBlock::Create(b.getContext(), "after", function);

@@ -200,7 +200,7 @@ void Body::branch(Value *condition, function_ref<void()> yes, function_ref<void(
 
 /// Where a point of a stored stage lies in its operand.
 Coordinates Body::storedAt(const Stage &root, const Operand &facts, const Frame &frame,
-                              bool emits) {
+                           bool emits) {
   if (root.store.empty())
     return frame.at;
   Coordinates at;

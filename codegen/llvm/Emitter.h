@@ -105,7 +105,7 @@ private:
     int64_t offset; ///< in the kernel's stack block, in bytes
   };
   std::map<std::string, Whole, std::less<>> wholeStages; ///< intermediate stages kept on the stack
-  llvm::Value *mask = nullptr;          ///< lanes that exist; null: all
+  llvm::Value *mask = nullptr;                           ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension
   int tileVectors = 1, tileRows = 1;

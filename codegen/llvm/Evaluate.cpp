@@ -39,7 +39,7 @@ static std::optional<DimExpr> polynomial(const ExprPtr &expr, const Coordinates 
 /// An indirect coordinate as a polynomial, if it is one that stays within the extent at all points
 /// of the stage, so that nothing is clamped.
 std::optional<DimExpr> Body::computed(const Index &index, const DimExpr &extent,
-                                         const Frame &frame) const {
+                                      const Frame &frame) const {
   if (!index.indirect || !frame.guards.empty())
     return std::nullopt;
   Coordinates points;
@@ -63,7 +63,7 @@ std::optional<DimExpr> Body::computed(const Index &index, const DimExpr &extent,
 /// The coordinate of an index at a frame. An indirect part is evaluated, clamped and bound to a
 /// fresh symbol; when planning (`emits` false) the symbol "%x" stands for it.
 DimExpr Body::coordinate(const Index &index, const DimExpr &extent, const Frame &frame,
-                            bool emits) {
+                         bool emits) {
   DimExpr result = index.offset;
   for (auto [dim, coefficient] : index.terms)
     result = result + frame.at[dim] * DimExpr(coefficient);

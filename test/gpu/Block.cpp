@@ -2,7 +2,9 @@
 
 #include "test/gpu/Block.h"
 
+#include <algorithm>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include <ucontext.h>
@@ -31,9 +33,10 @@ struct Scheduler {
   uint32_t threads = 0, current = 0, block = 0, blocks = 0;
   const std::function<void()> *body = nullptr;
   std::string message;
+  std::mt19937 random{5};
 
   std::string run();
-  bool releaseWarps();
+  void runWarp(uint32_t first);
   bool releaseBlock();
   void wait(Wait what);
 };
@@ -63,20 +66,21 @@ void Scheduler::wait(Wait what) {
   swapcontext(&fibre.context, &main);
 }
 
-/// Exchanges the values of warps whose threads all wait for it.
-bool Scheduler::releaseWarps() {
-  bool isAny = false;
-  for (uint32_t first = 0; first < threads; first += warpThreads) {
-    bool isAll = true;
+/// Runs a warp until its threads have ended, wait for the block, or wait for what never comes.
+void Scheduler::runWarp(uint32_t first) {
+  bool isExchange;
+  do {
+    for (current = first; current < first + warpThreads; ++current)
+      if (fibres[current].wait == Wait::Nothing)
+        swapcontext(&main, &fibres[current].context);
+    isExchange = message.empty();
     for (uint32_t i = first; i < first + warpThreads; ++i)
-      isAll &= fibres[i].wait == Wait::Warp;
-    for (uint32_t i = first; isAll && i < first + warpThreads; ++i) {
+      isExchange &= fibres[i].wait == Wait::Warp;
+    for (uint32_t i = first; isExchange && i < first + warpThreads; ++i) {
       fibres[i].result = fibres[first + fibres[i].from].value;
       fibres[i].wait = Wait::Nothing;
     }
-    isAny |= isAll;
-  }
-  return isAny;
+  } while (isExchange);
 }
 
 bool Scheduler::releaseBlock() {
@@ -93,11 +97,15 @@ std::string Scheduler::run() {
   fibres.resize(threads);
   for (Fibre &fibre : fibres)
     prepare(fibre);
+  // Between two barriers warps run in any order, each as far as it gets.
+  std::vector<uint32_t> warps;
+  for (uint32_t first = 0; first < threads; first += warpThreads)
+    warps.push_back(first);
   do {
-    for (current = 0; current < threads; ++current)
-      if (fibres[current].wait == Wait::Nothing)
-        swapcontext(&main, &fibres[current].context);
-  } while (message.empty() && (releaseWarps() || releaseBlock()));
+    std::shuffle(warps.begin(), warps.end(), random);
+    for (uint32_t first : warps)
+      runWarp(first);
+  } while (message.empty() && releaseBlock());
   bool isDone = true;
   for (const Fibre &fibre : fibres)
     isDone &= fibre.wait == Wait::End;

@@ -44,8 +44,8 @@ static std::vector<Stand> stands() {
 static void addEntry(Module &module, Function &kernel) {
   IRBuilder<> b(module.getContext());
   auto *type = FunctionType::get(b.getVoidTy(), {b.getPtrTy()}, false);
-  auto *entry = Function::Create(type, GlobalValue::ExternalLinkage, "run_" + kernel.getName(),
-                                 module);
+  auto *entry =
+      Function::Create(type, GlobalValue::ExternalLinkage, "run_" + kernel.getName(), module);
   b.SetInsertPoint(BasicBlock::Create(module.getContext(), "entry", entry));
   SmallVector<Value *> arguments;
   for (Argument &argument : kernel.args()) {
@@ -58,7 +58,7 @@ static void addEntry(Module &module, Function &kernel) {
 
 /// Makes host code of a device module; gives the names and sizes of its shared memory.
 static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &module,
-                                                                     const DataLayout &layout) {
+                                                                      const DataLayout &layout) {
   for (const Stand &stand : stands())
     if (Function *intrinsic = module.getFunction(stand.intrinsic)) {
       FunctionCallee callee = module.getOrInsertFunction(stand.name, intrinsic->getFunctionType());
@@ -69,8 +69,8 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
   for (GlobalVariable &global : module.globals())
     if (global.getAddressSpace() == 3) {
       global.setLinkage(GlobalValue::ExternalLinkage);
-      shared.push_back({global.getName().str(), module.getDataLayout().getTypeAllocSize(
-                                                    global.getValueType())});
+      shared.push_back(
+          {global.getName().str(), module.getDataLayout().getTypeAllocSize(global.getValueType())});
     }
   std::vector<Function *> kernels;
   for (Function &function : module) {
@@ -115,9 +115,9 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   state->jit = std::move(*jit);
   orc::SymbolMap host;
   for (const Stand &stand : stands())
-    host[state->jit->mangleAndIntern(stand.name)] = {
-        orc::ExecutorAddr::fromPtr(stand.function),
-        JITSymbolFlags::Exported | JITSymbolFlags::Callable};
+    host[state->jit->mangleAndIntern(stand.name)] = {orc::ExecutorAddr::fromPtr(stand.function),
+                                                     JITSymbolFlags::Exported |
+                                                         JITSymbolFlags::Callable};
   if (Error error = state->jit->getMainJITDylib().define(orc::absoluteSymbols(host)))
     return error;
   auto shared = toHost(*made->code, state->jit->getDataLayout());
@@ -127,8 +127,8 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   raw_string_ostream stream(text);
   if (verifyModule(*made->code, &stream))
     return createStringError("malformed on the host: " + text);
-  if (Error error = state->jit->addIRModule(
-          orc::ThreadSafeModule(std::move(made->code), std::move(context))))
+  if (Error error =
+          state->jit->addIRModule(orc::ThreadSafeModule(std::move(made->code), std::move(context))))
     return error;
   for (auto &[name, bytes] : *shared) {
     auto address = state->jit->lookup(name);
@@ -175,8 +175,8 @@ std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<
     for (int64_t block = 0; block < launched; ++block) {
       for (auto [memory, bytes] : state->shared)
         std::memset(memory, 0xff, bytes);
-      std::string text = runBlock(block, launched, launch.threads,
-                                  [&] { kernel(arguments.data()); });
+      std::string text =
+          runBlock(block, launched, launch.threads, [&] { kernel(arguments.data()); });
       if (!text.empty())
         return launch.name + ": " + text;
     }

@@ -1,5 +1,6 @@
 //===- KernelsTest.cpp - device kernels by the emulator -------------------===//
 
+#include "test/gpu/Assemble.h"
 #include "test/gpu/Emulator.h"
 #include "test/unit/kernels/Specs.h"
 #include "test/unit/llvm/Harness.h"
@@ -11,9 +12,15 @@
 using namespace kiln;
 using namespace kiln::test;
 
-static constexpr DType everyType[] = {DType::F64, DType::F32, DType::F16, DType::BF16,
-                                      DType::I64, DType::I32, DType::I16, DType::I8,
-                                      DType::U8,  DType::Bool};
+/// By the emulator, and, at the end, by ptxas.
+static std::string emulate(const KernelSpec &spec, const std::vector<int64_t> &symbols = {},
+                           double tolerance = 1e-5) {
+  assembleLater(spec);
+  return compareEmulated(spec, symbols, tolerance);
+}
+
+static constexpr DType everyType[] = {DType::F64, DType::F32, DType::F16, DType::BF16, DType::I64,
+                                      DType::I32, DType::I16, DType::I8,  DType::U8,   DType::Bool};
 
 /// A reduction of [rows, columns] along its rows or, `isAcross`, its columns.
 static KernelSpec reduction(Combiner combiner, DType type, DimExpr rows, DimExpr columns,
@@ -50,14 +57,16 @@ TEST(GPUKernels, ReductionsByEveryTeam) {
   for (Combiner combiner : {Combiner::Add, Combiner::Mul, Combiner::Max, Combiner::Min,
                             Combiner::And, Combiner::Or, Combiner::ArgMax, Combiner::ArgMin})
     for (DType type : everyType)
-      for (auto [length, team] : {std::pair(37, cuda::Team::Thread), {64, cuda::Team::Warp},
-                                  {131, cuda::Team::Warp}, {1024, cuda::Team::Block},
+      for (auto [length, team] : {std::pair(37, cuda::Team::Thread),
+                                  {64, cuda::Team::Warp},
+                                  {131, cuda::Team::Warp},
+                                  {1024, cuda::Team::Block},
                                   {2500, cuda::Team::Block}}) {
         KernelSpec spec = reduction(combiner, type, 5, length, false);
         if (!verify(spec).empty())
           continue;
         EXPECT_EQ(teamOf(spec), team);
-        EXPECT_EQ(compareEmulated(spec, {}, 1e-4), "")
+        EXPECT_EQ(emulate(spec, {}, 1e-4), "")
             << text(combiner) << " of " << name(type) << ", " << length;
       }
 }
@@ -67,9 +76,9 @@ TEST(GPUKernels, ReductionsOfOpenExtents) {
   for (Combiner combiner : {Combiner::Add, Combiner::Max, Combiner::ArgMin})
     for (bool isAcross : {false, true}) {
       KernelSpec spec = reduction(combiner, DType::F32, m, n, isAcross);
-      for (auto [rows, columns] : {std::pair<int64_t, int64_t>(0, 3), {3, 0}, {1, 1}, {9, 70},
-                                   {1300, 2}, {2, 1300}})
-        EXPECT_EQ(compareEmulated(spec, {rows, columns}, 1e-4), "") << rows << " x " << columns;
+      for (auto [rows, columns] :
+           {std::pair<int64_t, int64_t>(0, 3), {3, 0}, {1, 1}, {9, 70}, {1300, 2}, {2, 1300}})
+        EXPECT_EQ(emulate(spec, {rows, columns}, 1e-4), "") << rows << " x " << columns;
     }
 }
 
@@ -98,24 +107,25 @@ TEST(GPUKernels, TemplatesOfTheOtherGenerators) {
     for (int64_t k : {7, 200}) {
       KernelSpec spec = linear(DimExpr::symbol("M"), n, k);
       for (int64_t m : {1, 2, 33})
-        EXPECT_EQ(compareEmulated(spec, {m}), "");
-      EXPECT_EQ(compareEmulated(matmul(2, 5, n, k)), "");
+        EXPECT_EQ(emulate(spec, {m}), "");
+      EXPECT_EQ(emulate(matmul(2, 5, n, k)), "");
     }
   for (const Convolution &shape : {Convolution{1, 7, 9, 3, 17, 3, 1, true},
-                                   {2, 8, 8, 16, 8, 3, 2, true}, {1, 5, 5, 4, 4, 1, 1, false}}) {
-    EXPECT_EQ(compareEmulated(convolution(shape)), "");
-    EXPECT_EQ(compareEmulated(depthwise(shape)), "");
-    EXPECT_EQ(compareEmulated(pool(shape, true)), "");
-    EXPECT_EQ(compareEmulated(pool(shape, false)), "");
+                                   {2, 8, 8, 16, 8, 3, 2, true},
+                                   {1, 5, 5, 4, 4, 1, 1, false}}) {
+    EXPECT_EQ(emulate(convolution(shape)), "");
+    EXPECT_EQ(emulate(depthwise(shape)), "");
+    EXPECT_EQ(emulate(pool(shape, true)), "");
+    EXPECT_EQ(emulate(pool(shape, false)), "");
   }
   for (int64_t columns : {1, 40, 100, 1500}) {
-    EXPECT_EQ(compareEmulated(softmax(3, columns)), "");
-    EXPECT_EQ(compareEmulated(argmax(3, columns)), "");
+    EXPECT_EQ(emulate(softmax(3, columns)), "");
+    EXPECT_EQ(emulate(argmax(3, columns)), "");
   }
   for (Op op : {Op::Exp, Op::Log, Op::Tanh, Op::Erf, Op::NormalCdf, Op::Sin, Op::Cos, Op::Sqrt,
                 Op::Floor, Op::Ceil, Op::Round})
     for (DType type : {DType::F32, DType::F64})
-      EXPECT_EQ(compareEmulated(unary(op, 1000, type), {}, 0), "") << text(op);
+      EXPECT_EQ(emulate(unary(op, 1000, type), {}, 0), "") << text(op);
 }
 
 /// Rows of many chunks: a grid's strides cover all points, and nothing behind them.
@@ -127,7 +137,7 @@ TEST(GPUKernels, GridsStrideThroughAllPoints) {
     operand.shape = {n};
   spec.stages[0].domain = {n};
   for (int64_t size : {0, 1, 255, 256, 257, 768, 769, 10000})
-    EXPECT_EQ(compareEmulated(spec, {size}), "") << size;
+    EXPECT_EQ(emulate(spec, {size}), "") << size;
 }
 
 TEST(GPUKernels, ErrorsSayWhatIsWrong) {
@@ -146,6 +156,5 @@ TEST(GPUKernels, ErrorsSayWhatIsWrong) {
   }
   auto refused = cuda::generateCUDA(wide, "sm_80", "k");
   ASSERT_FALSE(refused);
-  EXPECT_EQ(llvm::toString(refused.takeError()),
-            "unsupported on GPUs: a kernel of 601 arguments");
+  EXPECT_EQ(llvm::toString(refused.takeError()), "unsupported on GPUs: a kernel of 601 arguments");
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "test/gpu/Assemble.h"
 #include "test/gpu/Emulator.h"
 #include "test/unit/kernels/Harness.h"
 #include "test/unit/llvm/Harness.h"
@@ -17,6 +18,7 @@ codegen::TargetFacts test::hostFacts() { return {}; }
 void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, double tolerance,
                        const codegen::TargetFacts &) {
   ASSERT_EQ(verify(spec), "");
+  assembleLater(spec);
   EXPECT_EQ(compareEmulated(spec, symbols, tolerance), "");
 }
 
@@ -28,6 +30,7 @@ Compiled test::compile(const KernelSpec &spec, bool) {
     result.error = llvm::toString(made.takeError());
     return result;
   }
+  assembleLater(spec);
   std::shared_ptr<Emulated> kernel = std::move(*made);
   size_t buffers = spec.operands.size(), symbols = spec.symbols.size();
   result.run = [=](void *, void *const *pointers, const int64_t *dims) -> int32_t {

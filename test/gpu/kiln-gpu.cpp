@@ -8,6 +8,7 @@
 #include "codegen/cuda/Generate.h"
 #include "test/gpu/Emulator.h"
 
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -54,13 +55,17 @@ static StringRef withoutHead(StringRef ptx) {
   return ptx.substr(ptx.find('\n', at));
 }
 
-static int process(StringRef name, const spec::KernelSpec &spec, bool isFirst) {
+static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &printed) {
   if (wanted == Print::Check) {
     std::string text = test::compareEmulated(spec, valuesFor(spec), tolerance);
     outs() << name << ": " << (text.empty() ? "equal" : text) << "\n";
     return !text.empty();
   }
-  auto kernel = cuda::generateCUDA(spec, chip, "kiln_" + spec::hash(spec));
+  std::string symbol = "kiln_" + spec::hash(spec);
+  bool isFirst = printed.empty();
+  if (!printed.insert(symbol).second && wanted == Print::PTX)
+    return 0; // equal kernels stand in the module once
+  auto kernel = cuda::generateCUDA(spec, chip, symbol);
   if (!kernel)
     return fail(name + ": " + toString(kernel.takeError()));
   if (wanted == Print::Plan)
@@ -77,7 +82,7 @@ int main(int argc, char **argv) {
   if (!file)
     return fail("cannot read '" + input + "': " + file.getError().message());
   StringRef rest = (*file)->getBuffer();
-  bool isFirst = true;
+  StringSet<> printed;
   int code = 0;
   while (!rest.trim().empty()) {
     rest = rest.ltrim();
@@ -89,8 +94,7 @@ int main(int argc, char **argv) {
     auto spec = spec::parse(rest.substr(0, end), message);
     if (!spec)
       return fail(name + ": " + message);
-    code |= process(name, *spec, isFirst);
-    isFirst = false;
+    code |= process(name, *spec, printed);
     rest = end == StringRef::npos ? "" : rest.substr(end + 1);
   }
   return code;
