@@ -3,7 +3,9 @@
 #include "ir/Tensor.h"
 
 #include "llvm/ADT/Twine.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/ErrorHandling.h"
+#include "llvm/Support/MathExtras.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -76,6 +78,19 @@ double ir::roundTo(DType type, double value) {
   if (type == DType::F32)
     return static_cast<float>(value);
   return decode(type, encode(type, value));
+}
+
+double ir::roundTo(DType type, int64_t value) {
+  auto nearest = static_cast<double>(value);
+  uint64_t size = value < 0 ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+  int excess = 11 - llvm::countl_zero(size); // bits that f64 cannot hold
+  if (type == DType::F64 || excess <= 0)
+    return roundTo(type, nearest);
+  // What is cut off stays as a last bit, which tells the narrower rounding which side of a tie it
+  // is.
+  bool isInexact = size & llvm::maskTrailingOnes<uint64_t>(excess);
+  double cut = std::ldexp(static_cast<double>(size >> excess | uint64_t(isInexact)), excess);
+  return roundTo(type, std::copysign(cut, nearest));
 }
 
 int64_t ir::wrapTo(DType type, int64_t value) {

@@ -41,6 +41,8 @@ struct Tensor {
 
 /// Rounds to a floating type's nearest value (ties to even; f8e4m3 saturates).
 double roundTo(DType type, double value);
+/// The same of an integer, in one rounding.
+double roundTo(DType type, int64_t value);
 /// Wraps to an integer type's range (bool: != 0).
 int64_t wrapTo(DType type, int64_t value);
 /// The language's float-to-integer cast: truncates, saturates, NaN gives 0.

@@ -271,7 +271,7 @@ KILN_EVALUATE(CastOp) {
   Tensor &y = results[0];
   for (int64_t i = 0, n = x.numElements(); i < n; ++i) {
     if (y.isFloat())
-      y.floats[i] = roundTo(y.type, x.asDouble(i));
+      y.floats[i] = x.isFloat() ? roundTo(y.type, x.floats[i]) : roundTo(y.type, x.ints[i]);
     else if (y.type == DType::Bool)
       y.ints[i] = x.isFloat() ? x.floats[i] != 0 : x.ints[i] != 0;
     else

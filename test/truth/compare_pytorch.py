@@ -1,0 +1,71 @@
+"""Compares the interpreter with PyTorch's results that make_pytorch.py stored.
+
+  compare_pytorch.py FOLDER-OF-pytorch.* [SCRATCH]
+
+Both compute in float64. Integers, bool, NaN and infinities are equal; other values are within 16
+units of float64's precision of the value, or, where a row says so, of the largest of its tensor.
+"""
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+
+UNITS = 16 * 2.0 ** -52
+
+
+def difference(expected, got, sums):
+    """Empty, or what differs."""
+    if expected.shape != got.shape or expected.dtype != got.dtype:
+        return f"PyTorch gives {expected.dtype}{expected.shape}, got {got.dtype}{got.shape}"
+    if expected.dtype != np.float64:
+        same = expected == got
+    else:
+        finite = np.where(np.isfinite(expected), np.abs(expected), 0)
+        size = np.max(finite, initial=0) if sums else finite
+        with np.errstate(all="ignore"):
+            near = np.abs(expected - got) <= np.maximum(UNITS * size, 2.0 ** -1074)
+        same = (expected == got) | (np.isnan(expected) & np.isnan(got)) | \
+            (near & np.isfinite(expected) & np.isfinite(got))
+    if np.all(same):
+        return ""
+    at = tuple(int(i[0]) for i in np.nonzero(~same))
+    return (f"{np.sum(~same)} of {same.size} elements differ, the first at {list(at)}: "
+            f"PyTorch gives {expected[at]!r}, the interpreter {got[at]!r}")
+
+
+def interpret(folder, scratch, part, names):
+    """The results of an entry point by name."""
+    files = {name: os.path.join(scratch, name + ".npy") for name in names}
+    subprocess.run(["kiln-run", "--interpret", os.path.join(folder, "pytorch.kiln"), part,
+                    "--weights", os.path.join(folder, "pytorch.npz")] +
+                   [f"--output=r_{name}={file}" for name, file in files.items()],
+                   check=True, stdout=subprocess.DEVNULL)
+    return {name: np.load(file) for name, file in files.items()}
+
+
+def main():
+    folder, scratch = sys.argv[1:]
+    with np.load(os.path.join(folder, "pytorch.npz")) as stored:
+        expected = {name[4:]: stored[name] for name in stored.files if name.startswith("out.")}
+        sums = dict(zip(expected, stored["sums"]))
+    with open(os.path.join(folder, "pytorch.kiln")) as file:
+        model = file.read()
+    seen, failures = set(), 0
+    for part, body in re.findall(r"fn (\w+)\(\) -> \((.*?)\) \{", model, re.S):
+        names = re.findall(r"r_(\w+):", body)
+        for name, got in interpret(folder, scratch, part, names).items():
+            seen.add(name)
+            text = difference(expected[name], got, sums[name])
+            if text:
+                failures += 1
+                print(f"FAIL: {name}: {text}")
+    if seen != set(expected):
+        sys.exit(f"no entry point gives {sorted(set(expected) ^ seen)}")
+    print(f"{len(seen)} functions as PyTorch, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

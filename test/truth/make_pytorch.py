@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Writes Inputs/pytorch.kiln and Inputs/pytorch.npz: functions of the language beside what PyTorch
+1.13 (Debian 12's python3-torch 1.13.1+dfsg-4, which calls itself 1.13.0a0) gives for them.
+
+  python3 test/truth/make_pytorch.py     # needs torch and numpy; the tests need neither
+
+The .npz holds the operands ("in.NAME", parameters of the model), PyTorch's results ("out.CASE") and
+its version. To add a case: a row in CASES, and run this again.
+"""
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
+INF, NAN = float("inf"), float("nan")
+DTYPES = {torch.float64: "f64", torch.int32: "i32", torch.int64: "i64", torch.int8: "i8",
+          torch.uint8: "u8", torch.bool: "bool"}
+torch.manual_seed(1)
+
+
+def random(*shape):
+    """Values of few digits, which compress well."""
+    return torch.round(torch.randn(*shape, dtype=torch.float64) * 64) / 32
+
+
+def ints(dtype, *values):
+    return torch.tensor(values, dtype=dtype)
+
+
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.75, -4.25, 1e-3, 30.0, -30.0, 800.0,
+           -800.0, 1e-310, 1.7e308, -1.7e308, INF, -INF, NAN]
+holed = random(2, 3, 7, 9)
+holed[0, 1, 2, 3], holed[1, 2, 6, 8], holed[1, 0, 0, 0] = NAN, INF, -INF
+i8s = [0, 1, -1, 5, -5, 7, -7, 127, -128, 100]
+IN = {
+    "special": torch.tensor(SPECIAL, dtype=torch.float64),
+    "left": torch.tensor(SPECIAL, dtype=torch.float64).repeat_interleave(len(SPECIAL)),
+    "right": torch.tensor(SPECIAL, dtype=torch.float64).repeat(len(SPECIAL)),
+    "plain": random(40),
+    "i8a": ints(torch.int8, *i8s).repeat_interleave(len(i8s)),
+    "i8b": ints(torch.int8, *i8s).repeat(len(i8s)),
+    "i8c": ints(torch.int8, *[v or 3 for v in i8s]).repeat(len(i8s)),
+    "bits": ints(torch.int32, 0, 1, -1, 2 ** 31 - 1, -2 ** 31, 12345, -54321),
+    "wide": ints(torch.int64, 0, -1, 2 ** 62 + 1, 2 ** 63 - 1, -2 ** 63, 2 ** 53 + 1, 300, -200,
+                 2 ** 54 + 2 ** 30 + 1, -(2 ** 54 + 2 ** 30 + 1)),
+    "x": random(2, 4, 9, 8), "holed": holed,
+    "w": random(6, 4, 3, 3), "wg": random(6, 2, 3, 2), "wd": random(8, 1, 3, 3), "b": random(6),
+    "mean": random(4), "var": random(4).abs() + 0.125, "scale": random(4), "shift": random(4),
+    "a3": random(3, 5, 4), "b3": random(3, 4, 6), "b2": random(4, 6),
+    "a4": random(2, 1, 5, 4), "b4": random(3, 4, 2),
+    "rows": torch.tensor([[1, 2, 3, 2], [3, 3, 1, 0], [NAN, 1, NAN, 2], [-INF] * 4,
+                          [INF, 1, 2, 3], [700, -700, 1, 0]], dtype=torch.float64),
+    "w8": random(8), "b8": random(8),
+    "flags": torch.tensor([[True, False, False], [False] * 3, [True] * 3]),
+}
+
+CASES = {}  # name -> (call, result, whether units are of the largest element of the result)
+
+
+def case(name, call, result, sums=False):
+    CASES[name] = (call, result.contiguous(), sums)
+
+
+def named(text):
+    """A call on operands by their names."""
+    return text.replace("$", "self.")
+
+
+def strided(values):
+    """So that PyTorch takes its scalar functions: of the vectorised ones remainder gives NaN for
+    large quotients, and log1p infinity for 1.7e308."""
+    return torch.stack([values, values], 1)[:, 0]
+
+
+def elementwise():
+    s = strided(IN["special"])
+    for name, function in {
+            "neg": torch.neg, "abs": torch.abs, "sign": torch.sign, "exp": torch.exp,
+            "log": torch.log, "sqrt": torch.sqrt, "rsqrt": torch.rsqrt, "tanh": torch.tanh,
+            "reciprocal": torch.reciprocal, "sigmoid": torch.sigmoid, "erf": torch.erf,
+            "relu": torch.relu, "silu": F.silu, "round": torch.round, "floor": torch.floor,
+            "ceil": torch.ceil, "isnan": torch.isnan, "isinf": torch.isinf,
+            "isfinite": torch.isfinite, "expm1": torch.expm1, "log1p": torch.log1p}.items():
+        # torch.sign gives 0 for NaN; the array API standard and NumPy give NaN, as Kiln.
+        result = torch.where(torch.isnan(s), s, torch.sign(s)) if name == "sign" else function(s)
+        case(name, f"{name}($special)", result)
+    case("sin", "sin($plain)", torch.sin(IN["plain"]))
+    case("cos", "cos($plain)", torch.cos(IN["plain"]))
+    case("gelu", "gelu($plain)", F.gelu(IN["plain"]), True)
+    case("gelu_tanh", 'gelu($plain, approximate = "tanh")',
+         F.gelu(IN["plain"], approximate="tanh"), True)
+    case("clamp", "clamp($special, min = -2.5, max = 6)", torch.clamp(s, -2.5, 6))
+    a, b = IN["left"], IN["right"]
+    for name, function in {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div,
+                           "pow": torch.pow, "maximum": torch.maximum, "minimum": torch.minimum,
+                           "eq": torch.eq, "ne": torch.ne, "lt": torch.lt,
+                           "le": torch.le, "gt": torch.gt, "ge": torch.ge}.items():
+        case(name, f"{name}($left, $right)", function(a, b))
+    case("mod", "mod($left, $right)", torch.remainder(strided(a), strided(b)))
+    case("where", "where(lt($left, $right), $left, $right)", torch.where(a < b, a, b))
+
+
+def integers():
+    a, b, c = IN["i8a"], IN["i8b"], IN["i8c"]
+    for name, function in {"add": torch.add, "sub": torch.sub, "mul": torch.mul,
+                           "maximum": torch.maximum, "bitwise_and": torch.bitwise_and,
+                           "bitwise_or": torch.bitwise_or, "bitwise_xor": torch.bitwise_xor,
+                           "lt": torch.lt}.items():
+        case(name + "_i8", f"{name}($i8a, $i8b)", function(a, b))
+    # PyTorch raises an error for a zero divisor.
+    case("floordiv_i8", "floordiv($i8a, $i8c)", torch.div(a, c, rounding_mode="floor"))
+    case("mod_i8", "mod($i8a, $i8c)", torch.remainder(a, c))
+    case("neg_i8", "neg($i8a)", torch.neg(a))
+    case("abs_i8", "abs($i8a)", torch.abs(a))
+    case("shift_left", "shift_left($bits, full([7], 4, dtype = i32))", IN["bits"] << 4)
+    case("shift_right", "shift_right($bits, full([7], 4, dtype = i32))", IN["bits"] >> 4)
+    case("cast_u8", "cast($wide, u8)", IN["wide"].to(torch.uint8))
+    case("cast_i32", "cast($wide, i32)", IN["wide"].to(torch.int32))
+    case("cast_f64", "cast($wide, f64)", IN["wide"].to(torch.float64))
+    case("cast_f32", "cast(cast($wide, f32), f64)", IN["wide"].to(torch.float32).double())
+    case("cast_f16", "cast(cast($special, f16), f64)", IN["special"].to(torch.float16).double())
+    case("cast_bf16", "cast(cast($special, bf16), f64)",
+         IN["special"].to(torch.bfloat16).double())
+    case("cast_bool", "cast($special, bool)", IN["special"].to(torch.bool))
+    case("cast_trunc", "cast($plain, i32)", IN["plain"].to(torch.int32))
+    case("sum_i8", "sum($i8a)", torch.sum(a).to(torch.int8))
+
+
+def layers():
+    x, w, wg, b = (IN[name] for name in ("x", "w", "wg", "b"))
+    for name, call, result in [
+            ("conv", "$x, $w", F.conv2d(x, w)),
+            ("conv_bias", "$x, $w, $b, padding = 1", F.conv2d(x, w, b, padding=1)),
+            ("conv_stride", "$x, $w, $b, stride = [2, 3], padding = [1, 2]",
+             F.conv2d(x, w, b, stride=(2, 3), padding=(1, 2))),
+            ("conv_dilation", "$x, $w, dilation = [2, 1], padding = [2, 0]",
+             F.conv2d(x, w, dilation=(2, 1), padding=(2, 0))),
+            ("conv_groups", "$x, $wg, $b, groups = 2, stride = 2, padding = [1, 0]",
+             F.conv2d(x, wg, b, groups=2, stride=2, padding=(1, 0))),
+            ("conv_depthwise", "$x, $wd, groups = 4, padding = 2, dilation = 2",
+             F.conv2d(x, IN["wd"], groups=4, padding=2, dilation=2))]:
+        case(name, f"conv2d({call})", result, True)
+    sides = F.conv2d(F.pad(x, (2, 0, 0, 3)), w, stride=2)
+    case("conv_sides", "conv2d($x, $w, padding = [[0, 3], [2, 0]], stride = 2)", sides, True)
+    stats = [IN["mean"], IN["var"]]
+    case("norm", "batch_norm($x, $mean, $var)", F.batch_norm(x, *stats), True)
+    case("norm_affine", "batch_norm($x, $mean, $var, $scale, $shift, eps = 0.1)",
+         F.batch_norm(x, *stats, IN["scale"], IN["shift"], eps=0.1), True)
+    case("layer_norm", "layer_norm($x, $w8, $b8, eps = 0.01)",
+         F.layer_norm(x, (8,), IN["w8"], IN["b8"], 0.01), True)
+    case("layer_norm_plain", "layer_norm($x)", F.layer_norm(x, (8,)), True)
+    case("group_norm", "group_norm($x, 2, $scale, $shift)",
+         F.group_norm(x, 2, IN["scale"], IN["shift"]), True)
+    case("instance_norm", "instance_norm($x)", F.instance_norm(x), True)
+    case("matmul", "matmul($a3, $b3)", IN["a3"] @ IN["b3"], True)
+    case("matmul_one", "matmul($a3, $b2)", IN["a3"] @ IN["b2"], True)
+    case("matmul_spread", "matmul($a4, $b4)", IN["a4"] @ IN["b4"], True)
+
+
+def pools():
+    x, holed = IN["x"], IN["holed"]
+    plain = [(3, 2, 1), (2, None, 0), ([3, 2], [2, 1], [1, 0]), (3, 3, 1), ([2, 5], [3, 2], [0, 2])]
+    for number, (kernel, stride, padding) in enumerate(plain):
+        for ceil in (False, True):
+            words = f"{kernel}" + (f", {stride}" if stride else "") + \
+                f", padding = {padding}, ceil_mode = {str(ceil).lower()}"
+            suffix = f"{number}{'_ceil' if ceil else ''}"
+            case("max_pool" + suffix, f"max_pool2d($holed, {words})",
+                 F.max_pool2d(holed, kernel, stride, padding, ceil_mode=ceil))
+            case("avg_pool" + suffix, f"avg_pool2d($x, {words})",
+                 F.avg_pool2d(x, kernel, stride, padding, ceil_mode=ceil), True)
+            case("avg_inside" + suffix, f"avg_pool2d($x, {words}, count_include_pad = false)",
+                 F.avg_pool2d(x, kernel, stride, padding, ceil_mode=ceil,
+                              count_include_pad=False), True)
+    case("max_dilated", "max_pool2d($holed, 3, 2, padding = 1, dilation = 2)",
+         F.max_pool2d(holed, 3, 2, 1, dilation=2))
+    case("max_dilated_ceil", "max_pool2d($x, [2, 3], 2, dilation = [3, 2], ceil_mode = true)",
+         F.max_pool2d(x, (2, 3), 2, dilation=(3, 2), ceil_mode=True))
+    for size in (1, [2, 3], [4, 5], [9, 8], [11, 3]):
+        name = "adaptive" + "_".join(map(str, np.ravel(size)))
+        case(name, f"adaptive_avg_pool2d($x, {size})",
+             F.adaptive_avg_pool2d(x, tuple(size) if isinstance(size, list) else size), True)
+
+
+def reductions():
+    rows, x = IN["rows"], IN["x"]
+    for axis in (0, 1):
+        case(f"softmax{axis}", f"softmax($rows, axis = {axis})", torch.softmax(rows, axis))
+        case(f"log_softmax{axis}", f"log_softmax($rows, axis = {axis})",
+             torch.log_softmax(rows, axis), True)
+        case(f"logsumexp{axis}", f"logsumexp($rows, {axis})", torch.logsumexp(rows, axis))
+        case(f"argmax{axis}", f"argmax($rows, {axis})", torch.argmax(rows, axis))
+        case(f"argmin{axis}", f"argmin($rows, {axis})", torch.argmin(rows, axis))
+        case(f"max{axis}", f"max($rows, {axis})", torch.amax(rows, axis))
+        case(f"min{axis}", f"min($rows, {axis}, keepdims = true)",
+             torch.amin(rows, axis, keepdim=True))
+        case(f"any{axis}", f"any($flags, {axis})", torch.any(IN["flags"], axis))
+        case(f"all{axis}", f"all($flags, {axis})", torch.all(IN["flags"], axis))
+    case("softmax_x", "softmax($x, axis = 1)", torch.softmax(x, 1))
+    for name, function in {"sum": torch.sum, "mean": torch.mean}.items():
+        case(name + "_x", f"{name}($x, [1, 3])", function(x, (1, 3)), True)
+        case(name + "_rows", f"{name}($rows, 1)", function(rows, 1), True)
+    case("prod_x", "prod($x, 2)", torch.prod(x, 2), True)
+    case("var_x", "var($x, [0, 2], keepdims = true)",
+         torch.var(x, (0, 2), unbiased=False, keepdim=True), True)
+    case("var_one", "var($x, 1)", torch.var(x, 1, unbiased=False), True)
+
+
+def shapes():
+    x = IN["x"]
+    case("permute", "permute($x, [2, 0, 3, 1])", x.permute(2, 0, 3, 1))
+    case("transpose", "transpose($x)", x.transpose(-1, -2))
+    case("flatten", "flatten($x, 1, 2)", torch.flatten(x, 1, 2))
+    case("unsqueeze", "unsqueeze($b2, -1)", IN["b2"].unsqueeze(-1))
+    case("roll", "roll($b2, -5, axis = 1)", torch.roll(IN["b2"], -5, 1))
+    case("flip", "flip($x, [0, 2])", torch.flip(x, (0, 2)))
+    case("tile", "tile($b2, [2, 3])", torch.tile(IN["b2"], (2, 3)))
+    case("stack", "stack([$b2, $b2], axis = 1)", torch.stack([IN["b2"]] * 2, 1))
+    case("concat", "concat([$x, $x], axis = -2)", torch.cat([x, x], -2))
+    case("pad", "pad($b2, [[1, 2], [0, 3]], value = 7)",
+         F.pad(IN["b2"], (0, 3, 1, 2), value=7))
+
+
+def typeOf(tensor):
+    return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
+
+
+def write():
+    """The entry points hold no more than 16 results, for readers' sake."""
+    lines = ["# Written by make_pytorch.py: each result beside PyTorch's in pytorch.npz, under its name.",
+             "model PyTorch() {", '  ignore "out.*"', '  ignore "version"', '  ignore "sums"']
+    lines += ["  param " + name + ": " + typeOf(tensor) for name, tensor in IN.items()]
+    names = list(CASES)
+    for begin in range(0, len(names), 16):
+        part = names[begin:begin + 16]
+        lines.append(f"  fn part{begin // 16}() -> (")
+        lines.append(",\n".join(f"    r_{n}: {typeOf(CASES[n][1])}" for n in part))
+        lines.append("  ) {\n    return " +
+                     ",\n      ".join(named(CASES[n][0]) for n in part) + "\n  }")
+    with open(os.path.join(HERE, "pytorch.kiln"), "w") as file:
+        file.write("\n".join(lines + ["}", ""]))
+    arrays = {name: np.array(t.tolist(), dtype=str(t.dtype).split(".")[1]).reshape(t.shape)
+              for name, t in [*IN.items(), *(("out." + n, c[1]) for n, c in CASES.items())]}
+    np.savez_compressed(os.path.join(HERE, "pytorch.npz"), version=np.array(
+        list(torch.__version__.encode()), dtype=np.uint8), sums=np.array(
+            [c[2] for c in CASES.values()]), **arrays)
+
+
+for part in (elementwise, integers, layers, pools, reductions, shapes):
+    part()
+write()
+print(len(CASES), "cases by PyTorch", torch.__version__)
