@@ -1,7 +1,8 @@
 """Compares the interpreter with PyTorch's results that make_pytorch.py stored.
 
-  compare_pytorch.py FOLDER-OF-pytorch.* [SCRATCH]
+  compare_pytorch.py pytorch.npz SCRATCH [OLD NEW]
 
+OLD and NEW change the model's text, to see that a difference is found.
 Both compute in float64. Integers, bool, NaN and infinities are equal; other values are within 16
 units of float64's precision of the value, or, where a row says so, of the largest of its tensor.
 """
@@ -35,27 +36,30 @@ def difference(expected, got, sums):
             f"PyTorch gives {expected[at]!r}, the interpreter {got[at]!r}")
 
 
-def interpret(folder, scratch, part, names):
+def interpret(weights, scratch, part, names):
     """The results of an entry point by name."""
     files = {name: os.path.join(scratch, name + ".npy") for name in names}
-    subprocess.run(["kiln-run", "--interpret", os.path.join(folder, "pytorch.kiln"), part,
-                    "--weights", os.path.join(folder, "pytorch.npz")] +
+    subprocess.run(["kiln-run", "--interpret", os.path.join(scratch, "pytorch.kiln"), part,
+                    "--weights", weights] +
                    [f"--output=r_{name}={file}" for name, file in files.items()],
                    check=True, stdout=subprocess.DEVNULL)
     return {name: np.load(file) for name, file in files.items()}
 
 
 def main():
-    folder, scratch = sys.argv[1:]
-    with np.load(os.path.join(folder, "pytorch.npz")) as stored:
+    weights, scratch, *change = sys.argv[1:]
+    with np.load(weights) as stored:
         expected = {name[4:]: stored[name] for name in stored.files if name.startswith("out.")}
-        sums = dict(zip(expected, stored["sums"]))
-    with open(os.path.join(folder, "pytorch.kiln")) as file:
-        model = file.read()
+        sums = dict(zip(expected, stored["meta.sums"]))
+        model = stored["meta.model"].tobytes().decode()
+    if change:
+        model = model.replace(*change)
+    with open(os.path.join(scratch, "pytorch.kiln"), "w") as file:
+        file.write(model)
     seen, failures = set(), 0
     for part, body in re.findall(r"fn (\w+)\(\) -> \((.*?)\) \{", model, re.S):
         names = re.findall(r"r_(\w+):", body)
-        for name, got in interpret(folder, scratch, part, names).items():
+        for name, got in interpret(weights, scratch, part, names).items():
             seen.add(name)
             text = difference(expected[name], got, sums[name])
             if text:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes Inputs/pytorch.kiln and Inputs/pytorch.npz: functions of the language beside what PyTorch
+"""Writes Inputs/pytorch.npz: calls of the language's functions beside what PyTorch
 1.13 (Debian 12's python3-torch 1.13.1+dfsg-4, which calls itself 1.13.0a0) gives for them.
 
   python3 test/truth/make_pytorch.py     # needs torch and numpy; the tests need neither
 
-The .npz holds the operands ("in.NAME", parameters of the model), PyTorch's results ("out.CASE") and
-its version. To add a case: a row in CASES, and run this again.
+The .npz holds the calls as a model's text ("meta.model"), its parameters, PyTorch's results
+("out.CASE") and version ("meta.version"). To add a case: a `case(...)`, and run this again.
 """
 import os
 
@@ -63,29 +63,64 @@ def case(name, call, result, sums=False):
     CASES[name] = (call, result.contiguous(), sums)
 
 
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.75, -4.25, 1e-3, 30.0, -30.0, 800.0,
+           -800.0, 1e-310, 1.7e308, -1.7e308, INF, -INF, NAN]
+holed = random(2, 3, 7, 9)
+holed[0, 1, 2, 3], holed[1, 2, 6, 8], holed[1, 0, 0, 0] = NAN, INF, -INF
+i8s = [0, 1, -1, 5, -5, 7, -7, 127, -128, 100]
+IN = {
+    "special": torch.tensor(SPECIAL, dtype=torch.float64),
+    "left": torch.tensor(SPECIAL, dtype=torch.float64).repeat_interleave(len(SPECIAL)),
+    "right": torch.tensor(SPECIAL, dtype=torch.float64).repeat(len(SPECIAL)),
+    "plain": random(40),
+    "i8a": ints(torch.int8, *i8s).repeat_interleave(len(i8s)),
+    "i8b": ints(torch.int8, *i8s).repeat(len(i8s)),
+    "i8c": ints(torch.int8, *[v or 3 for v in i8s]).repeat(len(i8s)),
+    "bits": ints(torch.int32, 0, 1, -1, 2 ** 31 - 1, -2 ** 31, 12345, -54321),
+    "wide": ints(torch.int64, 0, -1, 2 ** 62 + 1, 2 ** 63 - 1, -2 ** 63, 2 ** 53 + 1, 300, -200,
+                 2 ** 54 + 2 ** 30 + 1, -(2 ** 54 + 2 ** 30 + 1)),
+    "x": random(2, 4, 9, 8), "holed": holed,
+    "w": random(6, 4, 3, 3), "wg": random(6, 2, 3, 2), "wd": random(8, 1, 3, 3), "b": random(6),
+    "mean": random(4), "var": random(4).abs() + 0.125, "scale": random(4), "shift": random(4),
+    "a3": random(3, 5, 4), "b3": random(3, 4, 6), "b2": random(4, 6),
+    "a4": random(2, 1, 5, 4), "b4": random(3, 4, 2),
+    "rows": torch.tensor([[1, 2, 3, 2], [3, 3, 1, 0], [NAN, 1, NAN, 2], [-INF] * 4,
+                          [INF, 1, 2, 3], [700, -700, 1, 0]], dtype=torch.float64),
+    "w8": random(8), "b8": random(8),
+    "flags": torch.tensor([[True, False, False], [False] * 3, [True] * 3]),
+}
+
+CASES = {}  # name -> (call, result, whether units are of the largest element of the result)
+
+
+def case(name, call, result, sums=False):
+    CASES[name] = (call, result.contiguous(), sums)
+
+
 def named(text):
     """A call on operands by their names."""
     return text.replace("$", "self.")
 
 
 def strided(values):
-    """So that PyTorch takes its scalar functions: of the vectorised ones remainder gives NaN for
-    large quotients, and log1p infinity for 1.7e308."""
+    """So that PyTorch takes its scalar remainder: the vectorised one gives NaN for large quotients."""
     return torch.stack([values, values], 1)[:, 0]
 
 
 def elementwise():
-    s = strided(IN["special"])
+    s = IN["special"]
     for name, function in {
             "neg": torch.neg, "abs": torch.abs, "sign": torch.sign, "exp": torch.exp,
             "log": torch.log, "sqrt": torch.sqrt, "rsqrt": torch.rsqrt, "tanh": torch.tanh,
             "reciprocal": torch.reciprocal, "sigmoid": torch.sigmoid, "erf": torch.erf,
             "relu": torch.relu, "silu": F.silu, "round": torch.round, "floor": torch.floor,
             "ceil": torch.ceil, "isnan": torch.isnan, "isinf": torch.isinf,
-            "isfinite": torch.isfinite, "expm1": torch.expm1, "log1p": torch.log1p}.items():
+            "isfinite": torch.isfinite, "expm1": torch.expm1}.items():
         # torch.sign gives 0 for NaN; the array API standard and NumPy give NaN, as Kiln.
         result = torch.where(torch.isnan(s), s, torch.sign(s)) if name == "sign" else function(s)
         case(name, f"{name}($special)", result)
+    # Below 1e307, where PyTorch's vectorised log1p begins to give infinity.
+    case("log1p", "log1p(clamp($special, max = 1000))", torch.log1p(torch.clamp(s, max=1000)))
     case("sin", "sin($plain)", torch.sin(IN["plain"]))
     case("cos", "cos($plain)", torch.cos(IN["plain"]))
     case("gelu", "gelu($plain)", F.gelu(IN["plain"]), True)
@@ -227,10 +262,9 @@ def typeOf(tensor):
     return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
 
 
-def write():
-    """The entry points hold no more than 16 results, for readers' sake."""
-    lines = ["# Written by make_pytorch.py: each result beside PyTorch's in pytorch.npz, under its name.",
-             "model PyTorch() {", '  ignore "out.*"', '  ignore "version"', '  ignore "sums"']
+def model():
+    """All calls as a model of a few entry points."""
+    lines = ["model PyTorch() {", '  ignore "out.*"', '  ignore "meta.*"']
     lines += ["  param " + name + ": " + typeOf(tensor) for name, tensor in IN.items()]
     names = list(CASES)
     for begin in range(0, len(names), 16):
@@ -238,14 +272,18 @@ def write():
         lines.append(f"  fn part{begin // 16}() -> (")
         lines.append(",\n".join(f"    r_{n}: {typeOf(CASES[n][1])}" for n in part))
         lines.append("  ) {\n    return " +
-                     ",\n      ".join(named(CASES[n][0]) for n in part) + "\n  }")
-    with open(os.path.join(HERE, "pytorch.kiln"), "w") as file:
-        file.write("\n".join(lines + ["}", ""]))
+                     ",\n      ".join(CASES[n][0].replace("$", "self.") for n in part) + "\n  }")
+    return "\n".join(lines + ["}", ""])
+
+
+def write():
+    def text(words):
+        return np.array(list(words.encode()), dtype=np.uint8)
     arrays = {name: np.array(t.tolist(), dtype=str(t.dtype).split(".")[1]).reshape(t.shape)
               for name, t in [*IN.items(), *(("out." + n, c[1]) for n, c in CASES.items())]}
-    np.savez_compressed(os.path.join(HERE, "pytorch.npz"), version=np.array(
-        list(torch.__version__.encode()), dtype=np.uint8), sums=np.array(
-            [c[2] for c in CASES.values()]), **arrays)
+    arrays["meta.version"], arrays["meta.model"] = text(torch.__version__), text(model())
+    arrays["meta.sums"] = np.array([c[2] for c in CASES.values()])
+    np.savez_compressed(os.path.join(HERE, "pytorch.npz"), **arrays)
 
 
 for part in (elementwise, integers, layers, pools, reductions, shapes):
