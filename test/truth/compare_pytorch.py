@@ -3,6 +3,7 @@
   compare_pytorch.py pytorch.npz SCRATCH [OLD NEW]
 
 OLD and NEW change the model's text, to see that a difference is found.
+
 Both compute in float64. Integers, bool, NaN and infinities are equal; other values are within 16
 units of float64's precision of the value, or, where a row says so, of the largest of its tensor.
 """
