@@ -107,7 +107,7 @@ KILN_REDUCTION(ProdOp, Number, 1, 1, a *b, wrapProduct(a, b))
 KILN_REDUCTION(AnyOp, Bool, 0, 0, a, a | b)
 KILN_REDUCTION(AllOp, Bool, 0, 1, a, a &b)
 
-/// The extreme of nothing does not exist (reduction-c3, argreduction-c1).
+/// The extreme of nothing does not exist.
 static SmallVector<Requirement> atLeastOne(Type type, ArrayRef<int64_t> axes) {
   SmallVector<DimExpr> dims = dimsOf(type);
   SmallVector<Requirement> all;
@@ -120,7 +120,7 @@ static SmallVector<Requirement> atLeastOne(Type type, ArrayRef<int64_t> axes) {
 static LogicalResult checkNotEmpty(MaybeLoc loc, StringRef name, Type type,
                                    ArrayRef<int64_t> axes) {
   for (int64_t axis : axes)
-    if (dimsOf(type)[axis] == DimExpr(0))
+    if (dimsOf(type)[axis] == DimExpr(0)) // reduction-c3, argreduction-c1
       return emitOptionalError(loc, "'", name, "' expected at least one element along axis ", axis,
                                ", got ", typeText(type));
   return success();

@@ -21,7 +21,7 @@ static cl::opt<int> onlyCase("case", cl::desc("only this case"), cl::init(-1));
 static cl::opt<bool> full("full", cl::desc("each case at every cell of the matrix"));
 static cl::opt<bool> noHalide("llvm-only", cl::desc("leave the Halide generator out"));
 static cl::opt<std::string> coverage("coverage",
-                                     cl::desc("file for lines of op, type, generator, level"));
+                                     cl::desc("file of what ran, for tools/dev/check_coverage.py"));
 static cl::opt<std::string> exportDir("export",
                                       cl::desc("write calls and the interpreter's results "
                                                "into this folder, and compile nothing"));
@@ -35,10 +35,15 @@ namespace {
 /// What came of all.
 class Report {
 public:
-  explicit Report(const std::vector<Case> &cases) {
-    for (const Case &one : cases)
+  explicit Report(const std::vector<Case> &cases, bool halide) {
+    lines.insert("generator llvm");
+    if (halide)
+      lines.insert("generator halide");
+    for (const Case &one : cases) {
+      lines.insert("op " + one.op);
       if (onlyCase < 0 && tenth < 0)
         asked.insert(one.op);
+    }
   }
   void add(const Case &one, const Config &config, const Outcome &outcome);
   int finish();
@@ -68,13 +73,14 @@ void Report::add(const Case &one, const Config &config, const Outcome &outcome) 
   }
   ran.insert(one.op);
   accepted.insert({one.op, one.type});
+  lines.insert("legal " + one.op + " " + std::string(name(one.type)));
   if (outcome.kind == Outcome::Failed) {
     ++failed;
     print(one, config.str(), outcome.text);
     return;
   }
   ++passed;
-  lines.insert(one.op + " " + std::string(name(one.type)) +
+  lines.insert("passed " + one.op + " " + std::string(name(one.type)) +
                (config.halide ? " halide " : " llvm ") + std::to_string(config.optLevel));
   if (passed % 500 == 0)
     llvm::errs() << passed << " passed, " << failed << " failed\n";
@@ -169,7 +175,7 @@ int main(int argc, char **argv) {
   Setup setup(argv[0], !noHalide);
   setup.common.seed = seed;
   setup.common.exportDir = exportDir;
-  Report report(cases);
+  Report report(cases, setup.common.halide != nullptr);
   runJobs(makeJobs(cases, setup.cells), workers, setup.common,
           [&](const Case &one, const Config &config, const Outcome &outcome) {
             report.add(one, config, outcome);
