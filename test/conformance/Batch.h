@@ -45,9 +45,9 @@ struct Call {
   std::vector<Allowed> allowed;                    ///< of a program's results
 };
 
-/// Appends the call to DIR/OP.N.jsonl, N being the process: {"case", "op", "members", "dims",
-/// "arguments", "results"}, a tensor being {"type", "shape", "hex": its bytes}. Calls that the
-/// interpreter refuses are left out. An error, or empty.
+/// Appends the call to DIR/OP.N.jsonl, N being the process: {"case", "op", "type", "members",
+/// "dims", "arguments", "results"}, a tensor being {"type", "shape", "hex": its bytes}. Calls that
+/// the interpreter refuses are left out. An error, or empty.
 std::string exportCall(const std::string &dir, const Case &one, const Call &call);
 
 /// Compiles the cases into one library, runs it and gives an outcome for each case, or one of kind

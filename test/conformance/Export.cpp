@@ -40,6 +40,7 @@ std::string conformance::exportCall(const std::string &dir, const Case &one, con
     dims[dim] = size;
   os << llvm::json::Value(llvm::json::Object{{"case", one.id},
                                              {"op", one.op},
+                                             {"type", std::string(name(one.type))},
                                              {"members", one.members},
                                              {"dims", std::move(dims)},
                                              {"arguments", json(call.arguments)},

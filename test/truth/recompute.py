@@ -3,10 +3,12 @@
   recompute.py FOLDER OPS.txt
 
 FOLDER holds what `conformance --export` wrote; OPS.txt has a function of the language in each line
-that begins with its name (`kilnc --help-functions`). Every one must have a definition here.
+that begins with its name (`kilnc --help-functions`). Every one must have a definition here, and
+cases on the element types of its domain.
 """
 import ast
 import glob
+import itertools
 import json
 import os
 import re
@@ -14,6 +16,7 @@ import sys
 
 import numpy as np
 
+import domains
 import layers  # noqa: F401 (fills the table)
 import norms  # noqa: F401
 from definitions import OPS
@@ -72,9 +75,8 @@ class Evaluator(ast.NodeVisitor):
         raise ValueError(f"a call has {type(node).__name__}")
 
 
-def check(line):
+def check(case):
     """Empty, or what differs."""
-    case = json.loads(line)
     parts = re.match(r"fn \w+(?:\[[^\]]*\])?\((.*)\) \{ return (.*) \}$", case["members"])
     names = dict(case["dims"], true=True, false=False,
                  **{dtype: dtype for dtype in (*FLOATS, *INTEGERS)})
@@ -99,17 +101,20 @@ def main():
     with open(listing, encoding="utf-8") as file:
         functions = {match.group(1) for match in re.finditer(r"^(\w+)\(", file.read(), re.M)}
     missing = [f"{name} has no definition" for name in sorted(functions - set(OPS))]
-    count, seen, failures = 0, set(), {}
+    count, seen, failures = 0, {}, {}
     for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
         name = os.path.basename(path).split(".")[0]
-        seen.add(name)
+        legal = seen.setdefault(name, set())
         with open(path, encoding="utf-8") as file:
             for line in file:
                 count += 1
-                text = check(line)
+                case = json.loads(line)
+                legal.add(case["type"])
+                text = check(case)
                 if text:
                     failures.setdefault(name, []).append(text)
-    missing += [f"{name} has no case" for name in sorted(functions - seen)]
+    missing += [f"{name} has no case" for name in sorted(functions - set(seen))]
+    missing += filter(None, itertools.starmap(domains.difference, sorted(seen.items())))
     for text in missing + [text for texts in failures.values() for text in texts[:3]]:
         print(text)
     failed = len(missing) + sum(map(len, failures.values()))

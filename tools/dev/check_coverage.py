@@ -83,10 +83,11 @@ class Checks:
                 self.lines += content.split("\n") + [""] * 8
 
     def literals(self, code, depth=0):
-        """The texts of a piece of code and of the functions that it calls, of two words or more."""
+        """The texts of a piece of code and of the functions that it calls, of two words or more
+        and ten letters."""
         for literal in LITERAL.findall(code):
             words = literal.replace('\\"', '"').strip(" '")
-            if " " in words:
+            if " " in words and len(words) > 10:
                 yield words
         if depth < 2:
             for name in set(re.findall(r"\b(\w+)\(", code)):

@@ -1,0 +1,32 @@
+"""The element types that each function of the language is defined on, from its documentation:
+transcendental functions and layers take floats, arithmetic takes numbers, logic takes bool.
+"""
+from values import FLOATS, INTEGERS
+
+WHOLE = {name for name in INTEGERS if name != "bool"}
+NUMBERS = set(FLOATS) | WHOLE
+OF = {
+    "float": """adaptive_avg_pool2d avg_pool2d batch_norm ceil conv2d cos div erf exp expm1 floor gelu
+        group_norm instance_norm isfinite isinf isnan layer_norm log log1p log_softmax logsumexp mean
+        pow reciprocal rms_norm round rsqrt sigmoid silu sin softmax sqrt tanh var""",
+    "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",
+    # The cases of full ask for 2 and 3, which are no bool.
+    "number": """abs add arange argmax argmin clamp eye floordiv full ge gt le lt matmul max max_pool2d
+        maximum min minimum mod mul neg prod relu sign sub sum""",
+    "bool": "all any logical_and logical_not logical_or",
+    "any": """broadcast_to cast concat eq expand extent flatten flip ne ones pad permute reshape roll
+        slice split squeeze stack tile transpose unsqueeze where zeros""",
+}
+TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},
+         "any": NUMBERS | {"bool"}}
+DOMAIN = {name: TYPES[kind] for kind, names in OF.items() for name in names.split()}
+
+
+def difference(name, legal):
+    """Empty, or how the types on which cases are legal differ from the domain."""
+    if name not in DOMAIN:
+        return f"{name} has no domain in domains.py"
+    if legal == DOMAIN[name]:
+        return ""
+    return (f"{name} is defined on {sorted(DOMAIN[name])}, but refused on "
+            f"{sorted(DOMAIN[name] - legal)} and taken on {sorted(legal - DOMAIN[name])}")
