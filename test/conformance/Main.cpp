@@ -145,15 +145,45 @@ static std::vector<Case> chosenCases() {
   return cases;
 }
 
+/// The cell that differs in the generator alone; the same one where there is no other generator.
+static size_t otherGenerator(const std::vector<Config> &cells, size_t cell) {
+  for (size_t i = 0; i < cells.size(); ++i)
+    if (cells[i].halide != cells[cell].halide && cells[i].optLevel == cells[cell].optLevel &&
+        cells[i].target == cells[cell].target)
+      return i;
+  return cell;
+}
+
+/// The cells that each case runs at. An op's cases of one type take turns with the generators;
+/// where they are few, each of them takes both.
+static std::vector<std::set<size_t>> chooseCells(const std::vector<Case> &cases,
+                                                 const std::vector<Config> &cells) {
+  constexpr unsigned few = 8;
+  std::map<std::pair<std::string, DType>, unsigned> counts;
+  for (const Case &one : cases)
+    ++counts[{one.op, one.type}];
+  std::vector<std::set<size_t>> chosen;
+  for (const Case &one : cases) {
+    // A rotation that no list of shapes or types falls into step with.
+    size_t cell = (one.id * 2246822519u >> 7) % cells.size(), other = otherGenerator(cells, cell);
+    if (cells[cell].halide != (one.id % 2 != 0))
+      std::swap(cell, other);
+    chosen.push_back({cell});
+    if (tenth < 0 && counts[{one.op, one.type}] < few)
+      chosen.back().insert(other);
+  }
+  return chosen;
+}
+
 static std::deque<Job> makeJobs(const std::vector<Case> &cases, const std::vector<Config> &cells) {
+  std::vector<std::set<size_t>> chosen = chooseCells(cases, cells);
   std::deque<Job> jobs;
   for (size_t cell = 0; cell < cells.size(); ++cell) {
     Job job{{}, cells[cell]};
-    for (const Case &one : cases) {
-      // A rotation that no list of shapes or types falls into step with.
-      if (!full && (one.id * 2246822519u >> 7) % cells.size() != cell)
+    for (size_t i = 0; i < cases.size(); ++i) {
+      if (!full && !chosen[i].count(cell))
         continue;
-      job.cases.push_back(one);
+      job.cases.push_back(cases[i]);
       if (job.cases.size() == casesOfBatch)
         jobs.push_back(std::exchange(job, Job{{}, cells[cell]}));
     }
