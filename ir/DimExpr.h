@@ -48,6 +48,17 @@ public:
   using BoundsMap = std::map<std::string, DimBounds, std::less<>>;
 
   DimExpr(int64_t constant = 0);
+  DimExpr(const DimExpr &) = default;
+  DimExpr(DimExpr &&) noexcept = default;
+  DimExpr &operator=(const DimExpr &) = default;
+  /// Also from itself: SmallVector::insert of an empty range moves elements onto themselves.
+  DimExpr &operator=(DimExpr &&other) noexcept {
+    if (this != &other) {
+      terms = std::move(other.terms);
+      valid = other.valid;
+    }
+    return *this;
+  }
   static DimExpr symbol(std::string_view name);
   /// floor(a / b). Exact divisions cancel; constants fold.
   static DimExpr floorDiv(const DimExpr &a, const DimExpr &b);

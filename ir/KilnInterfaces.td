@@ -75,4 +75,15 @@ def Kiln_Decomposable : OpInterface<"Decomposable"> {
     "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>];
 }
 
+def Kiln_Indexing : OpInterface<"Indexing"> {
+  let cppNamespace = "::kiln::ir";
+  let description = "An op that reads at computed positions along one axis of an operand.";
+  let methods = [
+    InterfaceMethod<"The tensor of positions.", "::mlir::Value", "getIndices">,
+    InterfaceMethod<"The extent that positions must be within, from its negative on.", "::kiln::DimExpr",
+                    "getIndexedExtent">,
+    InterfaceMethod<"Whether positions have been looked at.", "bool", "getGuarded">,
+    InterfaceMethod<"Says so.", "void", "setGuarded", (ins "bool":$value)>];
+}
+
 #endif // KILN_IR_INTERFACES_TD

@@ -10,5 +10,6 @@ include "ir/ops/Reduction.td"
 include "ir/ops/Normalization.td"
 include "ir/ops/Constructor.td"
 include "ir/ops/Shape.td"
+include "ir/ops/Indexing.td"
 
 #endif // KILN_IR_OPS_TD

@@ -23,7 +23,8 @@ def Decompose : Kiln_Pass<"kiln-decompose"> {
   let description = [{
     Runs at every optimisation level. Afterwards there is no composite shape op, batch norm, mean,
     variance or logsumexp. Adaptive pooling is left only where an extent is not a number. A batch norm
-    behind a convolution with trained weights becomes part of them.
+    behind a convolution with trained weights becomes part of them. In front of an op that reads at
+    computed positions stands a kiln.assert that they are in range.
   }];
 }
 

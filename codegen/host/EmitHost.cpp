@@ -185,6 +185,13 @@ void BodyEmitter::emitLaunch(const Launch &launch, unsigned number) {
   attend(number);
   if (launch.kind == Launch::Kind::Kernel)
     return emitKernelCall(launch, number);
+  if (launch.kind == Launch::Kind::Assert) {
+    Value *isTrue = builder.CreateIsNotNull(
+        builder.CreateLoad(builder.getInt8Ty(), pointer(launch.buffers[0])));
+    return returnIfFailed(builder.CreateSelect(isTrue, builder.getInt32(KILN_OK),
+                                               builder.getInt32(KILN_INDEX_OUT_OF_RANGE)),
+                          number);
+  }
   Value *source = pointer(launch.buffers[0]), *destination = pointer(launch.buffers[1]);
   builder.CreateMemCpy(destination, MaybeAlign(), source, MaybeAlign(),
                        emitDimExpr(builder, launch.dims[0], dimValues));

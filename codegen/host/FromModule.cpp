@@ -57,6 +57,7 @@ public:
 private:
   void signature(func::FuncOp function);
   void launch(LaunchOp op);
+  void look(AssertOp op);
   void copies(Operation *terminator);
   void reserveScratch(const DimExpr &bytes);
 
@@ -158,6 +159,16 @@ void Translator::launch(LaunchOp op) {
   entry.launches.push_back(std::move(launch));
 }
 
+void Translator::look(AssertOp op) {
+  Launch look;
+  look.kind = Launch::Kind::Assert;
+  look.buffers = {places.lookup(op.getCondition())};
+  look.label = op.getSubject().str();
+  look.location = locationText(op.getLoc());
+  look.bytes = DimExpr(1);
+  entry.launches.push_back(std::move(look));
+}
+
 void Translator::copies(Operation *terminator) {
   for (auto [r, value] : llvm::enumerate(terminator->getOperands())) {
     BufferRef from = places.lookup(value);
@@ -185,6 +196,8 @@ FailureOr<EntryPoint> Translator::translate(func::FuncOp function) {
       places[view] = places.lookup(view.getX());
     else if (auto call = dyn_cast<LaunchOp>(op))
       launch(call);
+    else if (auto condition = dyn_cast<AssertOp>(op))
+      look(condition);
     else if (!op.hasTrait<OpTrait::IsTerminator>())
       return op.emitError("internal: stands outside of kernels after planning"), failure();
   }

@@ -40,17 +40,19 @@ struct BufferRef {
   DimExpr offset;     ///< bytes from the start of that tensor, or of the arena
 };
 
-/// One call of a kernel by its symbol (KernelSpec hash), or a plain copy of bytes.
+/// One call of a kernel by its symbol (KernelSpec hash), a plain copy of bytes, or a look at a bool
+/// that ends the call with KILN_INDEX_OUT_OF_RANGE if it is false.
 struct Launch {
-  enum class Kind : uint8_t { Kernel, Copy };
+  enum class Kind : uint8_t { Kernel, Copy, Assert };
   Kind kind = Kind::Kernel;
   std::string
       kernel; ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
-  std::vector<BufferRef> buffers; ///< in the spec's operand order; for Copy: source, destination
-  std::vector<DimExpr> dims;      ///< values of the spec's symbols; for Copy: the byte count
-  std::string label;              ///< "conv2d + relu" for the profile
-  std::string location;           ///< "resnet.kiln:12" for the profile
-  DimExpr flops, bytes;           ///< cost formulas for the profile
+  std::vector<BufferRef>
+      buffers; ///< in the spec's operand order; for Copy: source, destination; for Assert: it
+  std::vector<DimExpr> dims; ///< values of the spec's symbols; for Copy: the byte count
+  std::string label;         ///< "conv2d + relu" for the profile
+  std::string location;      ///< "resnet.kiln:12" for the profile
+  DimExpr flops, bytes;      ///< cost formulas for the profile
 };
 
 struct EntryPoint {

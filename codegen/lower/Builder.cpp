@@ -59,6 +59,8 @@ ExprPtr lower::valueOf(const spec::Index &index) {
   auto add = [&](ExprPtr term) {
     sum = sum ? spec::apply(spec::Op::Add, {sum, std::move(term)}) : std::move(term);
   };
+  if (index.indirect)
+    add(index.indirect);
   for (auto [dim, coefficient] : index.terms) {
     ExprPtr term = spec::dim(dim);
     if (coefficient != 1)

@@ -73,6 +73,44 @@ static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
   return element;
 }
 
+/// An index as a position from the front.
+static spec::Index positionOf(const ExprPtr &index, const DimExpr &extent) {
+  ExprPtr value = spec::cast(index, DType::I64), zero = spec::constant(int64_t(0), DType::I64);
+  ExprPtr fromEnd = spec::apply(spec::Op::Add, {value, number(extent, DType::I64)});
+  spec::Index position;
+  position.indirect =
+      spec::apply(spec::Op::Select, {spec::apply(spec::Op::Lt, {value, zero}), fromEnd, value});
+  return position;
+}
+
+/// What is read at computed positions lies in memory, or is computed from the position alone.
+static ExprPtr loadAt(SpecBuilder &builder, Value x, const At &at) {
+  auto fusable = x.getDefiningOp<Fusable>();
+  if (!fusable || fusable.getFusionRole() != FusionRole::Constant)
+    builder.store(x);
+  return builder.load(x, at);
+}
+
+static ExprPtr loadTake(SpecBuilder &builder, TakeOp op, const At &at,
+                        std::optional<double> outside) {
+  if (outside)
+    return nullptr;
+  size_t axis = op.getAxis(), rank = dimsOf(op.getIndices().getType()).size();
+  At which(at.begin() + axis, at.begin() + axis + rank), inner(at.begin(), at.begin() + axis);
+  inner.push_back(positionOf(builder.load(op.getIndices(), which), op.getIndexedExtent()));
+  inner.insert(inner.end(), at.begin() + axis + rank, at.end());
+  return loadAt(builder, op.getX(), inner);
+}
+
+static ExprPtr loadGather(SpecBuilder &builder, GatherOp op, const At &at,
+                          std::optional<double> outside) {
+  if (outside)
+    return nullptr;
+  At inner = at;
+  inner[op.getAxis()] = positionOf(builder.load(op.getIndices(), at), op.getIndexedExtent());
+  return loadAt(builder, op.getX(), inner);
+}
+
 ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
                             std::optional<double> outside) {
   return llvm::TypeSwitch<Operation *, ExprPtr>(op)
@@ -81,5 +119,7 @@ ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
       .Case([&](SliceOp op) { return loadSlice(builder, op, at, outside); })
       .Case([&](PadOp op) { return loadPad(builder, op, at, outside); })
       .Case([&](ConcatOp op) { return loadConcat(builder, op, at, outside); })
+      .Case([&](TakeOp op) { return loadTake(builder, op, at, outside); })
+      .Case([&](GatherOp op) { return loadGather(builder, op, at, outside); })
       .Default([](Operation *) { return nullptr; });
 }

@@ -8,6 +8,7 @@
 
 #include "passes/Build.h"
 #include "passes/Passes.h"
+#include "passes/simplify/GuardIndices.h"
 
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/IR/Remarks.h"
@@ -267,6 +268,7 @@ struct DecomposePass : passes::impl::DecomposeBase<DecomposePass> {
     patterns.add<Widen<VarOp>, Widen<LogSumExpOp>, Widen<BatchNormOp>, UseDefinition, ExpandMean,
                  ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool, NormIntoConvolution,
                  ExpandBatchNorm>(&getContext());
+    addGuardPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -177,8 +177,11 @@ void Batch::prepare(Running &running, const std::string &entry) {
 
 std::string Running::difference(const Call &call, size_t result, const ir::Tensor &got) const {
   const ir::Tensor &expected = (*call.expected)[result];
-  return what->isProgram() ? conformance::difference(expected, got, call.allowed[result])
-                           : conformance::difference(expected, got, role, cancels(what->op));
+  if (what->isProgram())
+    return conformance::difference(expected, got, call.allowed[result]);
+  llvm::ArrayRef<ir::Tensor> summed = call.arguments;
+  return conformance::difference(expected, got, role, cancels(what->op),
+                                 role == ir::FusionRole::RowWise ? summed : summed.take_front(0));
 }
 
 void Batch::checkStage(llvm::StringRef stage) {

@@ -21,13 +21,6 @@ static constexpr double margin = 3;
 
 static constexpr double infinity = std::numeric_limits<double>::infinity();
 
-static double largestFinite(const ir::Tensor &tensor) {
-  double largest = 0;
-  for (double value : tensor.floats)
-    largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : largest;
-  return largest;
-}
-
 /// The terms that an op adds up may be larger than their sum.
 static double scaleOf(ir::FusionRole role, llvm::ArrayRef<const ir::Tensor *> operands,
                       const ir::Tensor &result) {

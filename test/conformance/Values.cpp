@@ -110,7 +110,9 @@ static double clipped(double value, const Format &format) {
   return std::isinf(value) ? std::copysign(format.largest * (1 + format.precision), value) : value;
 }
 
-static bool agree(double expected, double got, const Format &format, double units, double scale) {
+/// Units are of the element or of `scale`; sums that cancel are off by units of their `terms`.
+static bool agree(double expected, double got, const Format &format, double units, double scale,
+                  double terms) {
   if (std::isnan(expected) || std::isnan(got))
     return std::isnan(expected) && std::isnan(got);
   if (expected == got)
@@ -119,7 +121,8 @@ static bool agree(double expected, double got, const Format &format, double unit
     return false;
   double a = clipped(expected, format), b = clipped(got, format);
   double size = std::max(std::fabs(a), scale);
-  return std::fabs(a - b) <= units * std::max(format.precision * size, format.least);
+  return std::fabs(a - b) <=
+         units * std::max(format.precision * size, format.least) + 4 * format.precision * terms;
 }
 
 static std::string place(const ir::Tensor &tensor, int64_t at) {
@@ -137,6 +140,13 @@ double conformance::errorOf(ir::FusionRole role, DType type, double size) {
   Format format = formatOf(type);
   double units = type <= DType::F32 ? tolerance.wide : tolerance.narrow;
   return units * std::max(format.precision * size, format.least);
+}
+
+double conformance::largestFinite(const ir::Tensor &tensor) {
+  double largest = 0;
+  for (double value : tensor.floats)
+    largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : largest;
+  return largest;
 }
 
 std::string conformance::firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
@@ -160,15 +170,17 @@ std::string conformance::firstDifference(const ir::Tensor &expected, const ir::T
 }
 
 std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
-                                    ir::FusionRole role, bool cancels) {
+                                    ir::FusionRole role, bool cancels,
+                                    llvm::ArrayRef<ir::Tensor> summed) {
   const Tolerance &tolerance = toleranceOf(role);
   Format format = formatOf(expected.type);
-  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow, scale = 0;
-  if (tolerance.sums || cancels)
-    for (double value : expected.floats)
-      scale = std::isfinite(value) ? std::max(scale, std::fabs(value)) : scale;
+  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow;
+  double scale = tolerance.sums || cancels ? largestFinite(expected) : 0, terms = 0;
+  for (const ir::Tensor &tensor : summed)
+    terms = std::max(terms, largestFinite(tensor));
   return firstDifference(expected, got, [&](int64_t i) {
-    return expected.isFloat() ? agree(expected.floats[i], got.floats[i], format, units, scale)
-                              : expected.ints[i] == got.ints[i];
+    return expected.isFloat()
+               ? agree(expected.floats[i], got.floats[i], format, units, scale, terms)
+               : expected.ints[i] == got.ints[i];
   });
 }

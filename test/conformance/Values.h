@@ -21,8 +21,12 @@ ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, 
 
 /// Empty if the tensors are the same within the table of the class; else the first difference.
 /// `cancels`: the last step adds values that may cancel, so units are of the largest element.
+/// `summed`: what a reduction adds up; a few units of its largest element come on top.
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
-                       bool cancels = false);
+                       bool cancels = false, llvm::ArrayRef<ir::Tensor> summed = {});
+
+/// The size of the largest finite element; 0 if there is none.
+double largestFinite(const ir::Tensor &tensor);
 
 /// The same by any judgement of single elements.
 std::string firstDifference(const ir::Tensor &expected, const ir::Tensor &got,

@@ -12,10 +12,10 @@ OF = {
     "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",
     # The cases of full ask for 2 and 3, which are no bool.
     "number": """abs add arange argmax argmin clamp eye floordiv full ge gt le lt matmul max max_pool2d
-        maximum min minimum mod mul neg prod relu sign sub sum""",
+        maximum min minimum mod mul neg one_hot prod relu sign sub sum""",
     "bool": "all any logical_and logical_not logical_or",
-    "any": """broadcast_to cast concat eq expand extent flatten flip ne ones pad permute reshape roll
-        slice split squeeze stack tile transpose unsqueeze where zeros""",
+    "any": """broadcast_to cast concat embedding eq expand extent flatten flip gather ne ones pad permute
+        reshape roll slice split squeeze stack take tile transpose unsqueeze where zeros""",
 }
 TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},
          "any": NUMBERS | {"bool"}}

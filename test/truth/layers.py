@@ -129,6 +129,31 @@ def flip(x, axis):
     return like(x, np.flip(x.array, axis))
 
 
+# Elements at computed positions. Calls with an index out of range are not exported.
+
+@op()
+def take(x, indices, axis=0):
+    return like(x, np.take(x.array, indices.array, axis, mode="wrap")
+                if x.shape[axis] else np.zeros(x.shape[:axis] + indices.shape + x.shape[axis + 1:]))
+
+
+@op()
+def gather(x, indices, axis=0):
+    part = x.array[tuple(slice(None) if d == axis else slice(n)
+                         for d, n in enumerate(indices.shape))]
+    return like(x, np.take_along_axis(part, indices.array, axis))
+
+
+@op()
+def embedding(indices, weight):
+    return take(weight, indices)
+
+
+@op()
+def one_hot(indices, depth, dtype="i64"):
+    return make(dtype, np.arange(depth) == (indices.array % max(depth, 1))[..., None])
+
+
 # Layers.
 
 @op()

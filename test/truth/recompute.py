@@ -52,7 +52,8 @@ class Evaluator(ast.NodeVisitor):
 
     def visit_BinOp(self, node):
         a, b = self.visit(node.left), self.visit(node.right)
-        if isinstance(a, Tensor):
+        if isinstance(a, Tensor):  # a number takes its type
+            b = b if isinstance(b, Tensor) else make(a.dtype, b)
             return OPS[BINARY[type(node.op)]](a, b)
         return NUMBERS[type(node.op)](a, b)
 

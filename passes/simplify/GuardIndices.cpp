@@ -1,0 +1,46 @@
+//===- GuardIndices.cpp - positions are looked at before use --------------===//
+//
+// A kernel brings a position into the range of what it reads, so that memory is safe; that a
+// position was out of range is found beside it, by a reduction over the positions whose value the
+// host looks at. Kernels need no statuses for it, on any kind of device.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/simplify/GuardIndices.h"
+#include "ir/Build.h"
+
+using namespace mlir;
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+
+namespace {
+struct GuardIndices : OpInterfaceRewritePattern<Indexing> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+  LogicalResult matchAndRewrite(Indexing op, PatternRewriter &rewriter) const override {
+    if (op.getGuarded())
+      return failure();
+    Build b{rewriter, op.getLoc()};
+    Type i64 = rewriter.getI64Type();
+    Value indices = b.cast(op.getIndices(), i64);
+    SmallVector<DimExpr> shape = dimsOf(indices.getType());
+    Value count = b.make<ExtentOp>(b.dims(op.getIndexedExtent()));
+    Value least = b.make<ExtentOp>(b.dims(-op.getIndexedExtent()));
+    Value notBelow = b.make<GeOp>(indices, b.broadcast(least, shape));
+    Value isBelow = b.make<LtOp>(indices, b.broadcast(count, shape));
+    Value isInside = b.make<LogicalAndOp>(notBelow, isBelow);
+    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
+    if (!axes.empty())
+      isInside =
+          b.make<AllOp>(isInside, rewriter.getDenseI64ArrayAttr(axes), rewriter.getBoolAttr(false));
+    AssertOp::create(rewriter, op.getLoc(), isInside,
+                     rewriter.getStringAttr(op->getName().stripDialect()));
+    rewriter.modifyOpInPlace(op, [&] { op.setGuarded(true); });
+    return success();
+  }
+};
+} // namespace
+
+void passes::addGuardPatterns(RewritePatternSet &patterns) {
+  patterns.add<GuardIndices>(patterns.getContext());
+}
