@@ -100,7 +100,8 @@ Emulated::Emulated(std::unique_ptr<State> state) : state(std::move(state)) {}
 Emulated::~Emulated() = default;
 const std::string &Emulated::plan() const { return state->device.plan; }
 
-Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, StringRef chip) {
+Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, StringRef chip,
+                                                      const Change &change) {
   static bool isReady = !InitializeNativeTarget() && !InitializeNativeTargetAsmPrinter();
   if (!isReady)
     return createStringError("no host target");
@@ -108,6 +109,8 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   auto made = cuda::makeDeviceModule(spec, chip, "kernel", *context);
   if (!made)
     return made.takeError();
+  if (change)
+    change(*made->code);
   auto jit = orc::LLJITBuilder().create();
   if (!jit)
     return jit.takeError();
@@ -217,8 +220,8 @@ static std::string difference(const Operand &operand, const GuardedBuffer &got,
 }
 
 std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int64_t> &symbols,
-                                  double tolerance) {
-  auto kernel = Emulated::compile(spec);
+                                  double tolerance, const Emulated::Change &change) {
+  auto kernel = Emulated::compile(spec, "sm_80", change);
   if (!kernel)
     return toString(kernel.takeError());
   std::mt19937 random(11);

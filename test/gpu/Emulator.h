@@ -10,6 +10,7 @@
 
 #include "codegen/cuda/Generate.h"
 
+#include <functional>
 #include <memory>
 
 namespace kiln::test {
@@ -17,9 +18,11 @@ namespace kiln::test {
 /// One kernel, ready to run.
 class Emulated {
 public:
-  /// Generates and compiles; an error says what was not supported.
-  static llvm::Expected<std::unique_ptr<Emulated>> compile(const spec::KernelSpec &spec,
-                                                           llvm::StringRef chip = "sm_80");
+  using Change = std::function<void(llvm::Module &)>;
+  /// Generates and compiles; an error says what was not supported. `change` may break the device
+  /// code before.
+  static llvm::Expected<std::unique_ptr<Emulated>>
+  compile(const spec::KernelSpec &spec, llvm::StringRef chip = "sm_80", const Change &change = {});
   ~Emulated();
   /// Launches everything in order over buffers in operand order. Scratch memory and shared memory
   /// begin as NaN. At most `mostBlocks` blocks a launch, so that strides of the grid are tested
@@ -37,7 +40,7 @@ private:
 /// Runs the kernel by the emulator and the reference evaluation on equal random data; the first
 /// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
 std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
-                            double tolerance = 1e-5);
+                            double tolerance = 1e-5, const Emulated::Change &change = {});
 
 } // namespace kiln::test
 

@@ -7,6 +7,10 @@
 
 #include "codegen/cuda/Plan.h"
 
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+
 #include <limits>
 
 using namespace kiln;
@@ -138,6 +142,44 @@ TEST(GPUKernels, GridsStrideThroughAllPoints) {
   spec.stages[0].domain = {n};
   for (int64_t size : {0, 1, 255, 256, 257, 768, 769, 10000})
     EXPECT_EQ(emulate(spec, {size}), "") << size;
+}
+
+/// Calls of an intrinsic whose name begins so.
+static std::vector<llvm::CallInst *> callsOf(llvm::Module &module, llvm::StringRef name) {
+  std::vector<llvm::CallInst *> calls;
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function))
+      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+          call && call->getCalledFunction() &&
+          call->getCalledFunction()->getName().starts_with(name))
+        calls.push_back(call);
+  return calls;
+}
+
+/// A barrier or exchange that is missing or wrong makes a difference here.
+TEST(GPUKernels, TheEmulatorNoticesFaults) {
+  KernelSpec spec = reduction(Combiner::Add, DType::I32, 31, 2500, false);
+  ASSERT_EQ(emulate(spec), "");
+  size_t barriers = 0, shuffles = 0;
+  compareEmulated(spec, {}, 1e-5, [&](llvm::Module &module) {
+    barriers = callsOf(module, "llvm.nvvm.barrier").size();
+    shuffles = callsOf(module, "llvm.nvvm.shfl").size();
+  });
+  EXPECT_EQ(barriers, 2u);
+  EXPECT_EQ(shuffles, 8u); // 32 lanes, then 8 warps
+  for (size_t i = 0; i < barriers; ++i) {
+    auto drop = [&](llvm::Module &module) {
+      callsOf(module, "llvm.nvvm.barrier")[i]->eraseFromParent();
+    };
+    EXPECT_NE(compareEmulated(spec, {}, 1e-5, drop), "") << "barrier " << i;
+  }
+  for (size_t i = 0; i < shuffles; ++i) {
+    auto turn = [&](llvm::Module &module) {
+      llvm::CallInst *call = callsOf(module, "llvm.nvvm.shfl")[i];
+      call->setArgOperand(2, llvm::ConstantInt::get(call->getArgOperand(2)->getType(), 0));
+    };
+    EXPECT_NE(compareEmulated(spec, {}, 1e-5, turn), "") << "shuffle " << i;
+  }
 }
 
 TEST(GPUKernels, ErrorsSayWhatIsWrong) {
