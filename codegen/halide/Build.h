@@ -62,8 +62,9 @@ public:
   Halide::Expr extent(const DimExpr &value);
   /// The constant of an extent, or nothing.
   static std::optional<int64_t> known(const DimExpr &value) { return value.constantValue(); }
-  /// Whether a part of the spec is not strict. Halide then assumes of its casts, too, that there is
-  /// no NaN or infinity; it is told to be strict everywhere otherwise.
+  /// Whether a part of the spec is not strict, and no factor of its products is chosen (0 * NaN
+  /// would be lost). Halide then assumes of its casts, too, that there is no NaN or infinity; it is
+  /// told to be strict everywhere otherwise.
   bool isRelaxed = false;
   int64_t parameter(const char *name, int64_t otherwise);
   DimExpr::BoundsMap symbolBounds() const;
