@@ -104,6 +104,14 @@ DimExpr::BoundsMap Builder::symbolBounds() const {
   return result;
 }
 
+/// A factor of 0 would be all that Halide keeps of a relaxed product, and 0 * NaN be lost.
+static void checkProduct(const Expr &node) {
+  bool isConstant =
+      std::ranges::any_of(node.args, [](const ExprPtr &factor) { return factor->op == Op::Const; });
+  if (!node.strict && node.op == Op::Mul && isConstant)
+    throw Unsupported("a sum of products with a constant");
+}
+
 void Builder::checkReductions() const {
   DimExpr::BoundsMap bounds = symbolBounds();
   for (const Stage &stage : spec.stages) {
@@ -114,6 +122,7 @@ void Builder::checkReductions() const {
     std::set<const Expr *> seen;
     auto isReduced = [&](int dim) { return dim >= static_cast<int>(stage.domain.size()); };
     visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+      checkProduct(*node);
       depends |= node->op == Op::Dim && isReduced(node->dim);
       for (const Index &index : node->read.indices)
         for (auto [dim, coefficient] : index.terms)
