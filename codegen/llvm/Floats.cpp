@@ -137,6 +137,18 @@ Value *Values::toF32Odd(Value *value) {
   return b.CreateBitCast(b.CreateSelect(isInexact, odd, bits), f32);
 }
 
+/// An i64 as f64 that rounds to fewer bits as if done once: above 2^53, where f64 itself would
+/// round, what lies between multiples of 2^12 becomes the middle, which no narrower float ties at.
+Value *Values::toF64Odd(Value *value) {
+  auto word = [&](int64_t v) { return ConstantInt::getSigned(value->getType(), v); };
+  Value *isWhole = b.CreateICmpEQ(b.CreateAnd(value, word(0xfff)), word(0));
+  Value *middle =
+      b.CreateOr(b.CreateAnd(value, word(-0x1000)), b.CreateSelect(isWhole, word(0), word(0x800)));
+  Value *isExact =
+      b.CreateICmpULE(b.CreateAdd(value, word(int64_t(1) << 53)), word(int64_t(1) << 54));
+  return b.CreateSIToFP(b.CreateSelect(isExact, value, middle), like(value, b.getDoubleTy()));
+}
+
 Value *Values::narrow(Value *value, DType to) {
   if (value->getType()->getScalarType()->isDoubleTy())
     value = toF32Odd(value);
@@ -156,7 +168,9 @@ Value *Values::cast(Value *value, DType from, DType to) {
   if (isNarrow(from))
     return cast(widen(value, from), DType::F32, to);
   if (isNarrow(to)) {
-    if (!isFloat(from))
+    if (from == DType::I64)
+      value = toF64Odd(value);
+    else if (!isFloat(from))
       value = cast(value, from, byteSize(from) > 2 ? DType::F64 : DType::F32);
     return narrow(value, to);
   }

@@ -56,6 +56,7 @@ private:
   llvm::Value *narrow(llvm::Value *value, DType to);
   llvm::Value *narrowBits(llvm::Value *value, int exponent, int mantissa, bool hasInfinity);
   llvm::Value *toF32Odd(llvm::Value *value);
+  llvm::Value *toF64Odd(llvm::Value *value);
 
   llvm::IRBuilder<> &b;
   bool hasHalf, hasRounding;

@@ -147,6 +147,17 @@ static int64_t toInteger(double value, DType type) {
   return static_cast<int64_t>(std::trunc(std::clamp(value, low, high)));
 }
 
+/// Rounds an integer to a float type, once: what a double cannot hold stays as a middle between
+/// multiples of 2^12, which no narrower float ties at.
+static double roundTo(int64_t value, DType type) {
+  constexpr int64_t limit = int64_t(1) << 53;
+  if (type == DType::F32)
+    return static_cast<float>(value);
+  if (type != DType::F64 && (value < -limit || value > limit))
+    value = (value & ~int64_t(0xfff)) | (value & 0xfff ? 0x800 : 0);
+  return roundTo(static_cast<double>(value), type);
+}
+
 Number spec::convertNumber(Number value, DType from, DType to) {
   if (to == DType::Bool)
     return {0, isFloat(from) ? value.f != 0 : value.i != 0};
@@ -154,9 +165,7 @@ Number spec::convertNumber(Number value, DType from, DType to) {
     return isFloat(to) ? Number{roundTo(value.f, to), 0} : Number{0, toInteger(value.f, to)};
   if (!isFloat(to))
     return {0, wrap(value.i, to)};
-  return {to == DType::F32 ? static_cast<double>(static_cast<float>(value.i))
-                           : roundTo(static_cast<double>(value.i), to),
-          0};
+  return {roundTo(value.i, to), 0};
 }
 
 template <typename T> static T extreme(T a, T b, bool isMax) {

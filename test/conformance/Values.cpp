@@ -74,9 +74,12 @@ static double specialFloat(DType type, unsigned which, Special special) {
 }
 
 static int64_t specialInt(DType type, unsigned which) {
-  int64_t most = std::numeric_limits<int64_t>::max();
-  const int64_t values[] = {0,   1,    -1,    most,   most - 1,   -most - 1,
-                            127, -128, 32767, -32768, 2147483647, -2147483648LL};
+  int64_t most = std::numeric_limits<int64_t>::max(), large = int64_t(1) << 62;
+  // Beside the middles between two bf16 and between two f32.
+  int64_t tieBF16 = large + (int64_t(1) << 54), tieF32 = large + (int64_t(1) << 38);
+  const int64_t values[] = {
+      0,   1,    -1,    most,   most - 1,   -most - 1,     tieBF16,    tieBF16 + 1,
+      127, -128, 32767, -32768, 2147483647, -2147483648LL, tieF32 + 1, -tieBF16 - 1};
   // Limits of narrow types come of wrapping those of wide ones.
   return ir::wrapTo(type, values[which % std::size(values)]);
 }

@@ -37,7 +37,9 @@ static std::vector<Number> specialNumbers(DType type) {
   for (int64_t value :
        {int64_t(0), int64_t(1), int64_t(-1), int64_t(2), int64_t(-3), int64_t(7), int64_t(8),
         int64_t(31), int64_t(64), int64_t(100), INT64_MAX, INT64_MIN, int64_t(INT32_MAX),
-        int64_t(INT32_MIN), int64_t(0x7fff), int64_t(-0x8000), int64_t(127), int64_t(-128)})
+        int64_t(INT32_MIN), int64_t(0x7fff), int64_t(-0x8000), int64_t(127), int64_t(-128),
+        // One beside the middle of two bf16, of two f32.
+        int64_t(0x4040000000000001), int64_t(-0x4040000000000001), int64_t(0x4000004000000001)})
     result.push_back(convertNumber({0, value}, DType::I64, type));
   return result;
 }
