@@ -4,22 +4,31 @@
 // matrix and compares it, stage by stage and as a library, with the interpreter. Every tenth model
 // is spoilt, and may be refused. A failing model is made as small as it goes, and printed.
 //
+// ProgramFuzz --corpus DIR: runs the models of the folder's .kiln files at every cell.
+//
 //===----------------------------------------------------------------------===//
 
 #include "test/conformance/Setup.h"
 #include "test/conformance/Workers.h"
 #include "test/fuzz/Maker.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
+
+#include <set>
 
 using namespace kiln;
 using namespace kiln::conformance;
 using namespace kiln::fuzz;
 namespace cl = llvm::cl;
 
-static cl::opt<uint64_t> seed(cl::Positional, cl::desc("SEED"), cl::Required);
-static cl::opt<unsigned> count(cl::Positional, cl::desc("COUNT"), cl::Required);
+static cl::opt<uint64_t> seed(cl::Positional, cl::desc("SEED"));
+static cl::opt<unsigned> count(cl::Positional, cl::desc("COUNT"));
+static cl::opt<std::string> corpus("corpus", cl::desc("run the models of this folder's files"),
+                                   cl::value_desc("DIR"));
 static cl::opt<int> onlyProgram("program", cl::desc("only the program of this number"),
                                 cl::init(-1));
 static cl::opt<bool> full("full", cl::desc("each program at every cell of the matrix"));
@@ -150,10 +159,62 @@ int Fuzzer::run() {
   return failures.empty() && agreed ? 0 : 1;
 }
 
+/// The model of a file. Its entry points need names that no other file has.
+static Case readCase(const std::string &path) {
+  auto file = llvm::MemoryBuffer::getFile(path);
+  if (!file)
+    llvm::report_fatal_error(llvm::Twine("cannot read ") + path, false);
+  llvm::StringRef text = (*file)->getBuffer();
+  Case one;
+  one.members = text.slice(text.find("{\n") + 2, text.rfind('}')).str();
+  for (llvm::StringRef rest = text; !rest.empty();) {
+    rest = rest.split("\n  fn ").second;
+    if (llvm::StringRef name = rest.take_while(llvm::isAlnum); !name.empty())
+      one.entries.push_back(name.str());
+  }
+  return one;
+}
+
+static int runCorpus(const Setup &setup) {
+  std::set<std::string> paths; // sorted
+  std::error_code error;
+  for (llvm::sys::fs::directory_iterator it(corpus, error), end; it != end && !error;
+       it.increment(error))
+    if (llvm::StringRef(it->path()).ends_with(".kiln"))
+      paths.insert(it->path());
+  std::vector<Case> cases;
+  for (const std::string &path : paths) {
+    cases.push_back(readCase(path));
+    cases.back().id = cases.size() - 1;
+  }
+  unsigned agreed = 0;
+  std::vector<Job> jobs;
+  for (const Config &cell : setup.cells)
+    jobs.push_back({cases, cell});
+  size_t runs = jobs.size() * cases.size();
+  runJobs({jobs.begin(), jobs.end()}, workers, setup.common,
+          [&](const Case &one, const Config &config, const Outcome &outcome) {
+            if (outcome.kind == Outcome::Passed)
+              ++agreed;
+            else
+              llvm::outs() << "FAIL: " << *std::next(paths.begin(), one.id) << ", " << config.str()
+                           << ": " << outcome.text << "\n";
+          });
+  llvm::outs() << agreed << " of " << runs << " runs of " << cases.size()
+               << " models agree with the interpreter\n";
+  return agreed == runs && runs ? 0 : 1;
+}
+
 int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv,
                               "ProgramFuzz: compares random models with the interpreter\n");
   Setup setup(argv[0], !noHalide);
+  if (!corpus.empty())
+    return runCorpus(setup);
+  if (!seed.getNumOccurrences() || !count.getNumOccurrences()) {
+    llvm::errs() << "ProgramFuzz: give SEED and COUNT, or --corpus DIR\n";
+    return 1;
+  }
   Fuzzer fuzzer(setup);
   if (listOnly)
     return fuzzer.list(), 0;
