@@ -12,6 +12,9 @@ using namespace kiln::codegen;
 using namespace llvm;
 using spec::Operand;
 
+/// Elements of constant memory that one loop may run over.
+static constexpr int64_t mostOutside = 4096;
+
 /// The distance of neighbouring lanes in elements; nothing if it is not one known number.
 std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
   auto split = position.splitLinear(laneName);
@@ -75,9 +78,7 @@ Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scala
   }
   Type *element = values.memoryType(memory.facts->type);
   auto *type = FixedVectorType::get(element, lanes);
-  Value *pointer = address(memory, steps.base);
-  if (scalarTest)
-    pointer = b.CreateSelect(scalarTest, pointer, outsideValues(missing));
+  Value *pointer = guardedAddress(memory, steps.base, scalarTest, missing);
   Align align(byteSize(memory.facts->type));
   SmallVector<Constant *, 16> exist;
   if (llvm::all_of(pick, [&](int offset) { return offset == 0 || offset == last; })) {
@@ -98,9 +99,10 @@ Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scala
   return b.CreateShuffleVector(loaded, pick);
 }
 
-/// Constant memory that an access outside of a tensor is sent to instead of a branch around it.
-Constant *Emitter::outsideValues(Constant *element) {
-  std::vector<Constant *> elements(std::max(lanes, 1), element);
+/// Constant memory of at least `count` elements that accesses outside of a tensor are sent to
+/// instead of a branch around them.
+Constant *Emitter::outsideValues(Constant *element, int64_t count) {
+  std::vector<Constant *> elements(alignTo(std::max<int64_t>(lanes, count), 16), element);
   auto *type = ArrayType::get(element->getType(), elements.size());
   auto *value = ConstantArray::get(type, elements);
   for (GlobalVariable &global : module.globals())
@@ -110,6 +112,22 @@ Constant *Emitter::outsideValues(Constant *element) {
       new GlobalVariable(module, type, true, GlobalValue::PrivateLinkage, value, "outside");
   global->setAlignment(Align(64));
   return global;
+}
+
+/// The address of `place` where the test holds, of constants elsewhere. What the innermost loop
+/// adds is added behind the choice, which so moves out of it.
+Value *Emitter::guardedAddress(const Memory &memory, const DimExpr &place, Value *test,
+                               Constant *missing) {
+  if (!test)
+    return address(memory, place);
+  auto split = innermost ? place.splitLinear(innermost->symbol) : std::nullopt;
+  int64_t step = split ? split->first : 0, last = step > 0 ? step * (innermost->extent - 1) : 0;
+  if (step <= 0 || last > mostOutside)
+    return b.CreateSelect(test, address(memory, place), outsideValues(missing, lanes));
+  Value *start =
+      b.CreateSelect(test, address(memory, split->second), outsideValues(missing, last + lanes));
+  return b.CreateGEP(missing->getType(), start,
+                     emit(DimExpr::symbol(innermost->symbol) * DimExpr(step)));
 }
 
 Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,
@@ -128,9 +146,7 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   }
   Constant *missing =
       facts.type == DType::Bool ? b.getInt8(outside != 0) : values.constant(outside, facts.type);
-  auto guarded = [&](Value *pointer) {
-    return scalarTest ? b.CreateSelect(scalarTest, pointer, outsideValues(missing)) : pointer;
-  };
+  auto guarded = [&](const DimExpr &at) { return guardedAddress(memory, at, scalarTest, missing); };
   bool isGather = stride != 0 && stride != 1 && !scalarTest && !laneTest;
   if (Value *value = isGather ? loadTurned(memory, place) : nullptr) {
     result = value;
@@ -139,7 +155,7 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
                                 : nullptr) {
     result = value;
   } else if (stride == 0 && !laneTest) {
-    result = b.CreateAlignedLoad(element, guarded(address(memory, place)), align);
+    result = b.CreateAlignedLoad(element, guarded(place), align);
   } else {
     auto *type = FixedVectorType::get(element, lanes);
     auto *rest = ConstantVector::getSplat(type->getElementCount(), missing);
@@ -148,7 +164,7 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
     if (mask && !(isPanel && stride == 1))
       test = test ? b.CreateAnd(test, mask) : mask;
     if (stride == 1) {
-      Value *pointer = guarded(address(memory, place - DimExpr::symbol(laneName)));
+      Value *pointer = guarded(place - DimExpr::symbol(laneName));
       result = test ? static_cast<Value *>(b.CreateMaskedLoad(type, pointer, align, test, rest))
                     : b.CreateAlignedLoad(type, pointer, align);
     } else {

@@ -57,7 +57,9 @@ private:
   void store(const Memory &memory, const Coordinates &at, llvm::Value *value);
   llvm::Value *loadSteps(const Memory &memory, const Steps &steps, llvm::Value *scalarTest,
                          llvm::Constant *missing);
-  llvm::Constant *outsideValues(llvm::Constant *element);
+  llvm::Constant *outsideValues(llvm::Constant *element, int64_t count);
+  llvm::Value *guardedAddress(const Memory &memory, const DimExpr &place, llvm::Value *test,
+                              llvm::Constant *missing);
 
   // Reduce.cpp: placed stages.
   struct Instance {
@@ -105,7 +107,13 @@ private:
     int64_t offset; ///< in the kernel's stack block, in bytes
   };
   std::map<std::string, Whole, std::less<>> wholeStages; ///< intermediate stages kept on the stack
-  llvm::Value *mask = nullptr;                           ///< lanes that exist; null: all
+  /// The innermost loop of a reduction, where its number of turns is known.
+  struct Innermost {
+    std::string symbol;
+    int64_t extent;
+  };
+  std::optional<Innermost> innermost;
+  llvm::Value *mask = nullptr; ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension
   int tileVectors = 1, tileRows = 1;

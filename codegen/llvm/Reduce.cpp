@@ -175,8 +175,13 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
     } else {
       stepLoop(placed, instances, level, extent, [&](Value *i) {
         auto last = extent.bounds(bounds).upper;
-        at(bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt}));
+        DimExpr number = bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt});
+        at(number);
+        auto known = extent.constantValue();
+        if (known && level + 1 == stage.reduction.size())
+          innermost = {number.str(), *known};
         reduceLevel(placed, instances, level + 1);
+        innermost.reset();
       });
     }
     at(DimExpr::symbol("%r" + std::to_string(level)));
