@@ -5,6 +5,7 @@
 include "ir/ops/Structure.td"
 include "ir/ops/Elementwise.td"
 include "ir/ops/Contraction.td"
+include "ir/ops/Convolution.td"
 include "ir/ops/Pooling.td"
 include "ir/ops/Reduction.td"
 include "ir/ops/Normalization.td"

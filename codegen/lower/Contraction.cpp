@@ -37,23 +37,16 @@ static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   builder.appendAnchor(op, sumOfProducts(op.getType(), {a.back()}, left, right));
 }
 
-namespace {
-/// Positions of an image's dimensions, in activations; in a weight they are the same.
-struct Axes {
-  int c, h, w;
-};
-} // namespace
-
 /// The input channel: in a group, its first channel plus the reduction's `inner` (none: depthwise).
-static spec::Index inputChannel(const Axes &axes, int64_t groups, const DimExpr &outputs,
+static spec::Index inputChannel(int channels, int64_t groups, const DimExpr &outputs,
                                 const DimExpr &perGroup, int inner) {
   if (groups == 1)
     return spec::index(inner);
   DimExpr perOutput = DimExpr::floorDiv(outputs, groups);
   if (inner < 0 && perOutput == DimExpr(1))
-    return spec::index(axes.c);
+    return spec::index(channels);
   ExprPtr channel =
-      spec::apply(spec::Op::FloorDiv, {spec::dim(axes.c), number(perOutput, DType::I64)});
+      spec::apply(spec::Op::FloorDiv, {spec::dim(channels), number(perOutput, DType::I64)});
   if (inner >= 0)
     channel = spec::apply(
         spec::Op::Add,
@@ -63,32 +56,33 @@ static spec::Index inputChannel(const Axes &axes, int64_t groups, const DimExpr 
   return index;
 }
 
-static void lowerConv2d(SpecBuilder &builder, Conv2dOp op) {
-  Axes axes = op.getChannelsLast() ? Axes{3, 1, 2} : Axes{1, 2, 3};
+/// Of any number of spatial dimensions.
+template <typename Op> static void lowerConvolution(SpecBuilder &builder, Op op) {
   SmallVector<DimExpr> w = dimsOf(op.getWeight().getType()), pad = op.getPadding().getDims();
+  int rank = static_cast<int>(w.size()), channels = op.getChannelsLast() ? rank - 1 : 1,
+      first = op.getChannelsLast() ? 1 : 2;
   int64_t groups = op.getGroups();
-  bool hasInner = groups == 1 || w[axes.c] != DimExpr(1);
+  bool hasInner = groups == 1 || w[channels] != DimExpr(1);
   // The reduction's dimensions stand in the order of the weight's.
   std::vector<DimExpr> reduction;
-  int number[4] = {0, -1, -1, -1};
-  for (int axis = 1; axis < 4; ++axis)
-    if (axis != axes.c || hasInner) {
-      number[axis] = 4 + static_cast<int>(reduction.size());
+  SmallVector<int> number(rank, -1);
+  for (int axis = 1; axis < rank; ++axis)
+    if (axis != channels || hasInner) {
+      number[axis] = rank + static_cast<int>(reduction.size());
       reduction.push_back(w[axis]);
     }
-  At atX(4), atW(4);
+  At atX(rank), atW(rank);
   atX[0] = spec::index(0);
-  atW[0] = spec::index(axes.c);
-  int spatial[2] = {axes.h, axes.w};
-  for (int i = 0; i < 2; ++i) {
-    int axis = spatial[i];
+  atW[0] = spec::index(channels);
+  for (int i = 0; i < rank - 2; ++i) {
+    int axis = first + i;
     atX[axis] =
         affine({{axis, op.getStride()[i]}, {number[axis], op.getDilation()[i]}}, -pad[2 * i]);
     atW[axis] = spec::index(number[axis]);
   }
-  atX[axes.c] = inputChannel(axes, groups, w[0], w[axes.c], number[axes.c]);
-  atW[axes.c] = hasInner ? spec::index(number[axes.c]) : spec::Index();
-  if (atX[axes.c].indirect)
+  atX[channels] = inputChannel(channels, groups, w[0], w[channels], number[channels]);
+  atW[channels] = hasInner ? spec::index(number[channels]) : spec::Index();
+  if (atX[channels].indirect)
     builder.store(op.getX());
   bool isPadded = llvm::any_of(pad, [](const DimExpr &p) { return p != DimExpr(0); });
   ExprPtr x = builder.load(op.getX(), atX, isPadded ? std::optional(0.0) : std::nullopt);
@@ -96,9 +90,9 @@ static void lowerConv2d(SpecBuilder &builder, Conv2dOp op) {
   if (!op.getBias())
     return builder.appendAnchor(op, std::move(stage));
   std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
-  builder.derive(op.getResult(), [&builder, op, sum, axes](const At &at) mutable {
+  builder.derive(op.getResult(), [&builder, op, sum, channels](const At &at) mutable {
     return spec::apply(spec::Op::Add,
-                       {builder.readStage(sum, at), builder.load(op.getBias(), {at[axes.c]})});
+                       {builder.readStage(sum, at), builder.load(op.getBias(), {at[channels]})});
   });
 }
 
@@ -106,6 +100,8 @@ bool lower::lowerContraction(SpecBuilder &builder, Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op))
     return lowerMatmul(builder, matmul), true;
   if (auto conv = dyn_cast<Conv2dOp>(op))
-    return lowerConv2d(builder, conv), true;
+    return lowerConvolution(builder, conv), true;
+  if (auto conv = dyn_cast<Conv3dOp>(op))
+    return lowerConvolution(builder, conv), true;
   return false;
 }

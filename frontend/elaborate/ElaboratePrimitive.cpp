@@ -218,12 +218,13 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
     std::optional<Dims> padding = paddingOf(value, operands, others);
     return padding ? dimsAttr(*padding) : nullptr;
   }
-  if (kind == "ints" || kind == "pair") {
+  size_t copies = kind == "single" ? 1 : kind == "pair" ? 2 : kind == "triple" ? 3 : 0;
+  if (kind == "ints" || copies) {
     std::optional<SmallVector<int64_t>> list = integerList(value);
-    if (!list || (kind == "pair" && list->size() > 2))
+    if (!list || (copies && list->size() != 1 && list->size() != copies))
       return nullptr;
-    if (kind == "pair" && list->size() == 1)
-      list->push_back(list->front());
+    if (copies && list->size() == 1)
+      list->assign(copies, int64_t(list->front()));
     if (kind == "ints" && integer && !operands.empty()) // one number for each dimension
       list->assign(mlir::cast<mlir::RankedTensorType>(operands[0].getType()).getRank(), *integer);
     return builder.getDenseI64ArrayAttr(*list);
@@ -252,13 +253,17 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   return dimsAttr(*dims);
 }
 
-/// [top, bottom, left, right] from a number, [vertical, horizontal], pairs, or "same".
+/// A pair for each stride, [top, bottom, left, right] say, from a number, a number a dimension,
+/// pairs, or "same", which growing images have not.
 std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange operands,
                                           const mlir::NamedAttrList &others) {
+  auto stride = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(others.get("stride"));
+  size_t axes = stride ? stride.size() : 2;
   if (auto *text = value.as<std::string>())
-    return *text == "same" ? samePadding(operands, others) : std::nullopt;
+    return *text == "same" && !others.get("output_padding") ? samePadding(operands, others)
+                                                            : std::nullopt;
   if (std::optional<Dims> dims = dimList(value))
-    return ir::evenPadding(*dims, 2);
+    return ir::evenPadding(*dims, axes);
   auto *pairs = value.as<ListPtr>();
   Dims flat;
   for (const Value &pair : pairs ? **pairs : std::vector<Value>()) {
@@ -267,7 +272,7 @@ std::optional<Dims> Elaborator::paddingOf(const Value &value, mlir::ValueRange o
       return std::nullopt;
     flat.append(*two);
   }
-  return flat.size() == 4 ? std::optional(flat) : std::nullopt;
+  return flat.size() == 2 * axes ? std::optional(flat) : std::nullopt;
 }
 
 std::optional<Dims> Elaborator::samePadding(mlir::ValueRange operands,

@@ -6,7 +6,8 @@ from values import FLOATS, INTEGERS
 WHOLE = {name for name in INTEGERS if name != "bool"}
 NUMBERS = set(FLOATS) | WHOLE
 OF = {
-    "float": """adaptive_avg_pool2d avg_pool2d batch_norm ceil conv2d cos div erf exp expm1 floor gelu
+    "float": """adaptive_avg_pool2d avg_pool2d batch_norm ceil conv1d conv2d conv3d
+        conv_transpose1d conv_transpose2d conv_transpose3d cos div erf exp expm1 floor gelu
         group_norm instance_norm isfinite isinf isnan layer_norm log log1p log_softmax logsumexp mean
         pow reciprocal rms_norm round rsqrt sigmoid silu sin softmax sqrt tanh var""",
     "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",

@@ -2,11 +2,9 @@
 
 Layers follow PyTorch's documentation of the function of that name.
 """
-import itertools
-
 import numpy as np
 
-from definitions import OPS, op
+from definitions import op
 from values import FLOATS, Tensor, make
 
 
@@ -161,47 +159,6 @@ def matmul(a, b):
     return make(a.dtype, np.matmul(a.array, b.array))
 
 
-def pair(value):
-    return list(value) if isinstance(value, list) else [value, value]
-
-
-def pads(padding):
-    sides = padding if isinstance(padding, list) else [padding, padding]
-    return [pair(side) for side in sides]
-
-
-def windows(extents, kernel, stride, dilation, ceil_mode=False, padded=None):
-    """Positions of a window in each dimension. With ceil_mode the last one may hang over the end, if
-    it begins inside of the image or its padding at the front (PyTorch's rule)."""
-    counts = []
-    for d, extent_ in enumerate(extents):
-        room = extent_ - dilation[d] * (kernel[d] - 1) - 1
-        count = (room + (stride[d] - 1 if ceil_mode else 0)) // stride[d] + 1
-        if ceil_mode and (count - 1) * stride[d] >= extent_ - padded[d][1]:
-            count -= 1
-        counts.append(count)
-    return counts
-
-
-@op()
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
-    stride, dilation = pair(stride), pair(dilation)
-    image = np.pad(x.array, [(0, 0), (0, 0)] + pads(padding))
-    batch, channels = image.shape[:2]
-    outputs, per_group, *kernel = weight.shape
-    counts = windows(image.shape[2:], kernel, stride, dilation)
-    result = np.zeros([batch, outputs] + counts)
-    for i, j in itertools.product(*map(range, kernel)):
-        part = image[:, :, i * dilation[0]:, j * dilation[1]:]
-        part = part[:, :, ::stride[0], ::stride[1]][:, :, :counts[0], :counts[1]]
-        part = part.reshape([batch, groups, per_group] + counts)
-        w = weight.array[:, :, i, j].reshape(groups, outputs // groups, per_group)
-        result += np.einsum("bgchw,goc->bgohw", part, w).reshape(result.shape)
-    if bias is not None:
-        result += bias.array[:, None, None]
-    return make(x.dtype, result)
-
-
 @op()
 def batch_norm(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
     def along(t):
@@ -211,56 +168,4 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
         result = result * along(weight)
     if bias is not None:
         result = result + along(bias)
-    return make(x.dtype, result)
-
-
-def pool(x, kernel, stride, padding, dilation, ceil_mode, reduce):
-    """`reduce` sees the indices of a window in the image that carries its padding."""
-    kernel, padding = pair(kernel), pads(padding)
-    stride = pair(kernel if stride is None else stride)
-    shape = [n + sum(p) for n, p in zip(x.shape[2:], padding)]
-    counts = windows(shape, kernel, stride, dilation, ceil_mode, padding)
-    result = np.zeros(list(x.shape[:2]) + counts, x.array.dtype)
-    for i, j in itertools.product(*map(range, counts)):
-        rows = [i * stride[0] + k * dilation[0] - padding[0][0] for k in range(kernel[0])]
-        columns = [j * stride[1] + k * dilation[1] - padding[1][0] for k in range(kernel[1])]
-        result[:, :, i, j] = reduce(rows, columns, padding)
-    return result
-
-
-def inside(positions, extent_):
-    return [p for p in positions if 0 <= p < extent_]
-
-
-@op()
-def max_pool2d(x, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False):
-    lowest = -np.inf if x.is_float else np.iinfo(np.int64).min
-
-    def most(rows, columns, _):
-        part = x.array[:, :, inside(rows, x.shape[2])][:, :, :, inside(columns, x.shape[3])]
-        return np.max(part, axis=(2, 3), initial=lowest)
-    result = pool(x, kernel_size, stride, padding, pair(dilation), ceil_mode, most)
-    return make(x.dtype, result)
-
-
-@op()
-def avg_pool2d(x, kernel_size, stride=None, padding=0, count_include_pad=True, ceil_mode=False):
-    def mean(rows, columns, padding):
-        part = x.array[:, :, inside(rows, x.shape[2])][:, :, :, inside(columns, x.shape[3])]
-        count = part.shape[2] * part.shape[3]
-        if count_include_pad:  # padding counts, what hangs over does not
-            count = (sum(p < x.shape[2] + padding[0][1] for p in rows) *
-                     sum(p < x.shape[3] + padding[1][1] for p in columns))
-        return np.sum(part, axis=(2, 3)) / count
-    return make(x.dtype, pool(x, kernel_size, stride, padding, [1, 1], ceil_mode, mean))
-
-
-@op()
-def adaptive_avg_pool2d(x, output_size):
-    sizes = pair(output_size)
-    result = np.zeros(list(x.shape[:2]) + sizes)
-    for i, j in itertools.product(*map(range, sizes)):
-        bounds = [slice(k * n // m, -(-(k + 1) * n // m))
-                  for k, n, m in zip((i, j), x.shape[2:], sizes)]
-        result[:, :, i, j] = np.mean(x.array[:, :, bounds[0], bounds[1]], axis=(2, 3))
     return make(x.dtype, result)

@@ -47,6 +47,9 @@ IN = {
                  2 ** 54 + 2 ** 30 + 1, -(2 ** 54 + 2 ** 30 + 1)),
     "x": random(2, 4, 9, 8), "holed": holed,
     "w": random(6, 4, 3, 3), "wg": random(6, 2, 3, 2), "wd": random(8, 1, 3, 3), "b": random(6),
+    "s": random(2, 4, 11), "ws": random(6, 4, 3), "wsg": random(6, 2, 2), "v": random(1, 4, 3, 5, 6),
+    "wv": random(6, 4, 2, 3, 2), "wvg": random(2, 2, 1, 2, 3), "wt1": random(4, 3, 4),
+    "wt2": random(4, 3, 3, 2), "wt3": random(4, 3, 2, 3, 1),
     "mean": random(4), "var": random(4).abs() + 0.125, "scale": random(4), "shift": random(4),
     "a3": random(3, 5, 4), "b3": random(3, 4, 6), "b2": random(4, 6),
     "a4": random(2, 1, 5, 4), "b4": random(3, 4, 2),
@@ -160,6 +163,30 @@ def layers():
     case("matmul_spread", "matmul($a4, $b4)", IN["a4"] @ IN["b4"], True)
 
 
+def convolutions():
+    """Those of signals and volumes, and transposed ones."""
+    for name, call, function, words in [
+            ("conv1", "$s, $ws, $b", F.conv1d, {}),
+            ("conv1_all", "$s, $ws", F.conv1d, {"stride": 2, "padding": 3, "dilation": 2}),
+            ("conv1_groups", "$s, $wsg, $b", F.conv1d, {"groups": 2, "padding": 1}),
+            ("conv3", "$v, $wv, $b", F.conv3d, {"padding": [1, 0, 1]}),
+            ("conv3_all", "$v, $wvg", F.conv3d,
+             {"stride": [1, 2, 3], "dilation": [1, 2, 1], "padding": [0, 1, 2], "groups": 2}),
+            ("grow1", "$s, $wt1", F.conv_transpose1d, {}),
+            ("grow1_all", "$s, $wt1, $b", F.conv_transpose1d,
+             {"stride": 3, "padding": 4, "output_padding": 2, "groups": 2, "dilation": 2}),
+            ("grow2", "$x, $wt2", F.conv_transpose2d, {"stride": 2}),
+            ("grow2_all", "$x, $wt2, $b", F.conv_transpose2d,
+             {"stride": [1, 2], "padding": [2, 1], "output_padding": [2, 1], "groups": 2,
+              "dilation": [3, 1]}),
+            ("grow3", "$v, $wt3, $b", F.conv_transpose3d,
+             {"stride": [2, 1, 2], "padding": [0, 1, 2], "output_padding": [1, 0, 1], "groups": 2})]:
+        operands = [IN[operand.strip(" $")] for operand in call.split(",")]
+        grouped = function(*operands, **words)
+        case(name, f"{function.__name__}({call}" +
+             "".join(f", {word} = {value}" for word, value in words.items()) + ")", grouped, True)
+
+
 def pools():
     x, holed = IN["x"], IN["holed"]
     plain = [(3, 2, 1), (2, None, 0), ([3, 2], [2, 1], [1, 0]), (3, 3, 1), ([2, 5], [3, 2], [0, 2])]
@@ -252,7 +279,7 @@ def write():
     np.savez_compressed(os.path.join(HERE, "pytorch.npz"), **arrays)
 
 
-for part in (elementwise, integers, layers, pools, reductions, shapes):
+for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

@@ -19,10 +19,14 @@ import numpy as np
 import domains
 import layers  # noqa: F401 (fills the table)
 import norms  # noqa: F401
+import windows  # noqa: F401
 from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+SUMS = set("""adaptive_avg_pool2d avg_pool2d batch_norm conv1d conv2d conv3d conv_transpose1d
+    conv_transpose2d conv_transpose3d group_norm instance_norm layer_norm log_softmax logsumexp matmul
+    mean rms_norm softmax sum var""".split())
 NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
            ast.FloorDiv: lambda a, b: a // b}
 
@@ -63,10 +67,7 @@ class Evaluator(ast.NodeVisitor):
         flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])
                 if isinstance(t, Tensor) and t.is_float]
         sizes = [np.max(np.abs(t.array), initial=0, where=np.isfinite(t.array)) for t in flat]
-        if sizes and node.func.id in ("sum", "mean", "var", "logsumexp", "softmax", "log_softmax",
-                                      "matmul", "conv2d", "batch_norm", "layer_norm",
-                                      "rms_norm", "group_norm", "instance_norm", "avg_pool2d",
-                                      "adaptive_avg_pool2d"):
+        if sizes and node.func.id in SUMS:
             largest = float(max(sizes))
             self.scale = max(self.scale, largest, largest * largest)
         with np.errstate(all="ignore"):

@@ -293,6 +293,14 @@ TEST_F(LowerTest, Convolution) {
              "{stride = array<i64: 1, 1>, padding = #kiln.dims<[1, 1, 1, 1]>, dilation = "
              "array<i64: 1, 1>, groups = 2 : i64}")})
     check(signature, body);
+  CHECK_SINGLE("conv3d", {tensor("1x4x3x5x4", "f32"), tensor("6x2x2x3x3", "f32")},
+               tensor("1x6x4x2x2", "f32"),
+               "{stride = array<i64: 1, 2, 1>, padding = #kiln.dims<[1, 1, 0, 0, 0, 0]>, dilation "
+               "= array<i64: 1, 1, 1>, groups = 2 : i64}");
+  CHECK_SINGLE("conv3d", {tensor("1x3x5x4x2", "f32"), tensor("3x2x3x3x2", "f32")},
+               tensor("1x2x1x2x3", "f32"),
+               "{stride = array<i64: 1, 3, 1>, padding = #kiln.dims<[0, 0, 0, 0, 0, 0]>, dilation "
+               "= array<i64: 1, 2, 1>, groups = 1 : i64, channels_last}");
   check("(%x: tensor<1x4x4x3xf16>, %w: tensor<5x1x1x3xf16>, %b: tensor<5xf16>) -> "
         "tensor<1x4x4x5xf16>",
         "%y = kiln.conv2d %x, %w, %b {stride = array<i64: 1, 1>, padding = #kiln.dims<[0, 0, 0, "
