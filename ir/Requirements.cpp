@@ -61,17 +61,17 @@ void ir::setRequirements(Operation *function, ArrayRef<RequirementAttr> requirem
 }
 
 LogicalResult ir::collectRequirements(Operation *function) {
-  Requirements known(declaredBounds(function));
+  Requirements known(declaredBounds(function)), alone = known;
   SmallVector<RequirementAttr> all;
   for (RequirementAttr attr : declaredRequirements(function))
-    if (known.add(attr.getRequirement()) == Verdict::Unknown)
+    if (known.add(attr.getRequirement()) != Verdict::Proved)
       all.push_back(attr);
   WalkResult walked = function->walk([&](Operation *op) {
     for (const Requirement &requirement : requirementsOf(op)) {
-      Verdict verdict = known.add(requirement);
-      if (verdict == Verdict::Refuted)
+      // What contradicts others, but not the bounds, is left for the call to refuse.
+      if (alone.judge(requirement) == Verdict::Refuted)
         return op->emitError(requirement.text()), WalkResult::interrupt();
-      if (verdict == Verdict::Unknown)
+      if (known.add(requirement) != Verdict::Proved)
         all.push_back(RequirementAttr::get(op->getLoc(), requirement));
     }
     return WalkResult::advance();

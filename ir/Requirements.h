@@ -18,7 +18,8 @@ llvm::SmallVector<RequirementAttr> declaredRequirements(mlir::Operation *functio
 void setRequirements(mlir::Operation *function, llvm::ArrayRef<RequirementAttr> requirements);
 
 /// Adds what the ops in the function require and neither the bounds nor what is there proves. Fails
-/// with an error at the op whose requirement can never hold.
+/// with an error at the op whose requirement no call within the bounds can meet; where only several
+/// together cannot be met, every call is refused.
 llvm::LogicalResult collectRequirements(mlir::Operation *function);
 
 } // namespace kiln::ir
