@@ -4,6 +4,7 @@
 
 #include "codegen/host/FromModule.h"
 #include "codegen/link/Link.h"
+#include "ir/target/Target.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
@@ -17,7 +18,7 @@ class Generator;
 namespace kiln::codegen {
 
 struct GenerateOptions {
-  std::vector<host::Target> targets; ///< plainest first
+  std::vector<const target::Target *> targets; ///< in the order of ir/target
   int optLevel = 2;
   const halide::Generator *halide = nullptr; ///< absent: LLVM generates everything
   unsigned jobs = 1;

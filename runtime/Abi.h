@@ -16,7 +16,10 @@ struct Instance;
 
 extern "C" {
 
-/// The part of an instance that generated code reads; kernels only pass it on.
+struct kiln_device_api;
+
+/// The part of an instance that generated code reads; kernels only pass it on. Where a device
+/// computes, the addresses are the device's, but of the table of weights itself.
 struct kiln_ctx {
   uint8_t *arena;             ///< 64-byte aligned, large enough for every entry at its bounds
   const void *const *weights; ///< by index of Program::weights
@@ -57,10 +60,21 @@ enum : uint64_t {
 /// Version of the kernel ABI: part of the key under which generated kernels are kept.
 #define KILN_ABI_VERSION 1
 
+/// What a target on a device has beside its bodies.
+struct kiln_device_code {
+  int32_t capability; ///< of the device: 80 for 8.0
+  int32_t exact;      ///< non-zero: no later one will do
+  const char *image;  ///< PTX, terminated
+  const char *const *functions; ///< entry points in the image; bodies know them by position
+  int64_t num_functions;
+  const kiln_extent *bytes; ///< for each entry: the device's block, at the bounds of the dimensions
+};
+
 /// One set of compiled kernels.
 struct kiln_target_code {
   uint64_t features;              ///< all must be present
   kiln_entry_body *const *bodies; ///< one for each entry
+  const kiln_device_code *device; ///< null: the processor runs all
 };
 
 struct kiln_weight_blob {
@@ -82,7 +96,21 @@ struct kiln_model_code {
   int64_t numWeights;
   const kiln_state_init *states; ///< model->num_states
   int64_t stateBytes;            ///< with alignment gaps
+  const kiln_device_api *device; ///< null: no target is for a device
 };
+
+// What bodies for a device call, between the beginning and the end of a call: steps are queued in
+// order. `to` and `from` of a kind: on the device, on the host.
+int32_t kiln_device_upload(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
+int32_t kiln_device_download(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
+int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
+/// KILN_INDEX_OUT_OF_RANGE if the bool at `place` is false; waits for it.
+int32_t kiln_device_assert(kiln_ctx *ctx, const void *place);
+int32_t kiln_device_launch(kiln_ctx *ctx, int32_t function, int64_t blocks, int32_t threads,
+                           int64_t *arguments, int32_t count);
+
+/// The driver of CUDA devices, in libraries with code for one.
+extern const kiln_device_api kiln_cuda_api;
 
 // Behind the typed functions of a model. Each checks its arguments.
 kiln_status kiln_rt_create(const kiln_model_code *code, const kiln_options *options,

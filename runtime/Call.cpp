@@ -18,7 +18,8 @@ static kiln_status growTo(Instance &instance, const kiln_entry &entry, const int
   int64_t *bounds = instance.boundsOf(instance.current);
   for (int32_t d = 0; d < entry.num_dimensions; ++d)
     instance.wanted[d] = dims[d] > bounds[d] ? dims[d] : bounds[d];
-  if (kiln_status status = reserveFor(instance, entry, instance.wanted, instance.fail()))
+  if (kiln_status status =
+          reserveFor(instance, instance.current, instance.wanted, instance.fail()))
     return status;
   for (int32_t d = 0; d < entry.num_dimensions; ++d)
     bounds[d] = instance.wanted[d];
@@ -162,7 +163,13 @@ static kiln_status call(Instance &instance, int32_t number, const int64_t *dims,
     return status;
   if (instance.profile.isOn())
     instance.profile.startCall(number);
-  kiln_status status = instance.bodies[number](&instance.ctx, bufs, dims);
+  const kiln_device_api *device = instance.device ? instance.code->device : nullptr;
+  kiln_status status = device ? device->begin(instance) : kiln_status(KILN_OK);
+  if (status)
+    return status;
+  status = instance.bodies[number](&instance.ctx, bufs, dims);
+  if (device)
+    status = device->end(instance, status);
   if (status == KILN_CANCELLED) {
     __atomic_store_n(&instance.stop, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&instance.ctx.attention, int32_t(instance.profile.isOn()), __ATOMIC_SEQ_CST);
@@ -170,7 +177,7 @@ static kiln_status call(Instance &instance, int32_t number, const int64_t *dims,
     if (isCancelled(instance))
       __atomic_store_n(&instance.ctx.attention, 1, __ATOMIC_SEQ_CST);
   }
-  if (status)
+  if (status && !instance.error[0]) // a device has its own text
     describeFailure(instance, entry, status);
   return status;
 }
@@ -219,8 +226,12 @@ int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), i
 
 int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index) {
   auto *instance = reinterpret_cast<Instance *>(ctx);
-  if (instance->profile.isOn())
+  if (instance->profile.isOn()) {
+    // A launch's time is from its beginning to its end on the device.
+    if (kiln_status status = instance->device ? instance->code->device->wait(*instance) : KILN_OK)
+      return status;
     instance->profile.tick(index);
+  }
   return isCancelled(*instance) ? KILN_CANCELLED : KILN_OK;
 }
 

@@ -38,8 +38,8 @@ int64_t tensorBytes(const kiln_tensor &tensor, const int64_t *dims) {
   return bytes;
 }
 
-kiln_status reserveFor(Instance &instance, const kiln_entry &entry, const int64_t *dims,
-                       TextWriter text) {
+kiln_status reserveFor(Instance &instance, int32_t number, const int64_t *dims, TextWriter text) {
+  const kiln_entry &entry = instance.code->model->entries[number];
   for (int32_t i = 0; i < entry.num_limits; ++i) {
     int64_t bytes = evaluate(entry.limits[i], dims);
     if (bytes == INT64_MIN || bytes >= tensorByteLimit) {
@@ -49,6 +49,8 @@ kiln_status reserveFor(Instance &instance, const kiln_entry &entry, const int64_
       return KILN_TOO_LARGE;
     }
   }
+  if (instance.device)
+    return instance.code->device->reserve(instance, number, dims, text);
   int64_t bytes = evaluate(entry.arena_bytes, dims);
   if (bytes == INT64_MIN) {
     text << "the memory that '" << entry.name
@@ -83,11 +85,11 @@ struct BlockLayout {
 };
 } // namespace
 
-/// The last target whose features this processor has; -1 if there is none.
+/// The last target for processors whose features this one has; -1 if there is none.
 static int32_t chooseTarget(const kiln_model_code &code) {
   uint64_t features = cpuFeatures();
   for (int32_t i = code.model->num_targets; i-- > 0;)
-    if ((code.targets[i].features & ~features) == 0)
+    if (!code.targets[i].device && (code.targets[i].features & ~features) == 0)
       return i;
   return -1;
 }
@@ -185,12 +187,12 @@ static kiln_status prepare(Instance &instance, const kiln_options &options, int 
   if (kiln_status status = setBounds(instance, options, text))
     return status;
   for (int32_t e = 0; e < model.num_entries; ++e)
-    if (kiln_status status = reserveFor(instance, model.entries[e], instance.boundsOf(e), text))
+    if (kiln_status status = reserveFor(instance, e, instance.boundsOf(e), text))
       return status;
-  if (options.prefault)
+  if (options.prefault && !instance.device)
     for (int64_t i = 0; i < instance.code->numWeights; ++i)
       prefault(instance.code->blobs[i].data, size_t(instance.code->blobs[i].bytes));
-  if (threads > 1 && !instance.pool.start(threads, options.pin != 0, poolMemory)) {
+  if (threads > 1 && !instance.device && !instance.pool.start(threads, options.pin != 0, poolMemory)) {
     text << "the system refused to start " << int64_t(threads - 1) << " threads";
     return KILN_THREADS_FAILED;
   }
@@ -199,8 +201,25 @@ static kiln_status prepare(Instance &instance, const kiln_options &options, int 
 
 static void release(Instance *instance) {
   Allocator allocator = instance->allocator;
+  if (instance->device)
+    instance->code->device->close(*instance);
   instance->arena.release(allocator);
   allocator.give(instance, instance->blockBytes);
+}
+
+/// Opens a device if the library has code for one. Where none can be used, the processor takes over
+/// if there is code for it too.
+static kiln_status openDevice(Instance &instance, TextWriter &text) {
+  const kiln_device_api *api = instance.code->device;
+  if (!api)
+    return KILN_OK;
+  TextWriter start = text;
+  kiln_status status = api->open(instance, text);
+  if (status != KILN_NO_DEVICE || !instance.bodies)
+    return status;
+  text = start;
+  text << "";
+  return KILN_OK;
 }
 
 static kiln_status create(const kiln_model_code &code, const kiln_options &options, void **out,
@@ -208,7 +227,7 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
   if (kiln_status status = checkOptions(*code.model, options, text))
     return status;
   int32_t target = chooseTarget(code);
-  if (target < 0) {
+  if (target < 0 && !code.device) {
     text << "this processor lacks what the kernels were compiled for: expected at least '"
          << code.model->targets[0] << "'";
     return KILN_UNSUPPORTED_CPU;
@@ -223,7 +242,7 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
   }
   auto *instance = new (block, static_cast<Instance *>(nullptr)) Instance;
   instance->code = &code;
-  instance->bodies = code.targets[target].bodies;
+  instance->bodies = target < 0 ? nullptr : code.targets[target].bodies;
   instance->allocator = allocator;
   instance->blockBytes = layout.end;
   instance->bounds = reinterpret_cast<int64_t *>(block + layout.bounds);
@@ -238,12 +257,15 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
     instance->profile.begin(*code.model, block + layout.profile);
     instance->ctx.attention = 1;
   }
-  kiln_status status = prepare(*instance, options, threads, block + layout.shares, text);
+  kiln_status status = openDevice(*instance, text);
+  if (!status)
+    status = prepare(*instance, options, threads, block + layout.shares, text);
+  if (!status && (status = kiln_rt_reset(instance)))
+    text << instance->error;
   if (status) {
     release(instance);
     return status;
   }
-  kiln_rt_reset(instance);
   *out = instance;
   return KILN_OK;
 }

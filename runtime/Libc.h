@@ -19,6 +19,8 @@ long read(int file, void *data, size_t bytes);
 int close(int file);
 long syscall(long number, ...);
 int getpid();
+void *dlopen(const char *path, int flags);
+void *dlsym(void *library, const char *name);
 int pthread_create(unsigned long *thread, const void *attributes, void *(*body)(void *),
                    void *argument);
 int pthread_join(unsigned long thread, void **result);
@@ -30,6 +32,7 @@ inline constexpr int protRead = 1, protWrite = 2, mapPrivate = 2, mapAnonymous =
 inline constexpr int adviseWillNeed = 3, adviseHugePage = 14;
 inline constexpr int openReadOnly = 0, openCloseOnExec = 02000000;
 inline constexpr int sigSetMask = 2;
+inline constexpr int dlNow = 2;
 inline constexpr int futexWaitPrivate = 128, futexWakePrivate = 129;
 #if defined(__x86_64__)
 inline constexpr long sysFutex = 202, sysSchedSetAffinity = 203, sysSchedGetAffinity = 204;

@@ -4,6 +4,7 @@
 
 #include "runtime/Abi.h"
 #include "runtime/Arena.h"
+#include "runtime/Device.h"
 #include "runtime/Profile.h"
 #include "runtime/Status.h"
 #include "runtime/ThreadPool.h"
@@ -21,6 +22,7 @@ struct Instance {
   Allocator allocator;
   size_t blockBytes = 0;
   Arena arena;
+  void *device = nullptr; ///< what code->device holds; null: the processor computes
   int64_t *bounds = nullptr; ///< of all dimensions of all entries, in order
   int64_t *wanted = nullptr; ///< room for the dimensions of one entry, used while growing
   ThreadPool pool;
@@ -53,8 +55,7 @@ int64_t elementBytes(int32_t dtype);
 
 /// Makes the arena large enough for an entry at these dimensions and checks the limits of its
 /// tensors. The text of a failure goes to `text`.
-kiln_status reserveFor(Instance &instance, const kiln_entry &entry, const int64_t *dims,
-                       TextWriter text);
+kiln_status reserveFor(Instance &instance, int32_t number, const int64_t *dims, TextWriter text);
 
 } // namespace kiln::rt
 

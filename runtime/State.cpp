@@ -11,6 +11,24 @@ static size_t packedBytes(const kiln_model &model) {
   return bytes;
 }
 
+/// Copies to a place in the state; zeros without `from`.
+static kiln_status writeState(Instance &instance, int64_t offset, const void *from, size_t bytes) {
+  if (instance.device)
+    return instance.code->device->setState(instance, offset, from, bytes);
+  if (from)
+    __builtin_memcpy(instance.ctx.state + offset, from, bytes);
+  else
+    __builtin_memset(instance.ctx.state + offset, 0, bytes);
+  return KILN_OK;
+}
+
+static kiln_status readState(Instance &instance, void *to, int64_t offset, size_t bytes) {
+  if (instance.device)
+    return instance.code->device->getState(instance, to, offset, bytes);
+  __builtin_memcpy(to, instance.ctx.state + offset, bytes);
+  return KILN_OK;
+}
+
 kiln_status kiln_rt_reset(void *instance) {
   auto *self = static_cast<Instance *>(instance);
   if (!self)
@@ -19,12 +37,10 @@ kiln_status kiln_rt_reset(void *instance) {
   const kiln_model_code &code = *self->code;
   for (int32_t i = 0; i < code.model->num_states; ++i) {
     const kiln_state_init &init = code.states[i];
-    uint8_t *place = self->ctx.state + init.offset;
-    size_t bytes = size_t(code.model->states[i].bytes);
-    if (init.weight < 0)
-      __builtin_memset(place, 0, bytes);
-    else
-      __builtin_memcpy(place, self->ctx.weights[init.weight], bytes);
+    const void *from = init.weight < 0 ? nullptr : code.weights[init.weight];
+    if (kiln_status status =
+            writeState(*self, init.offset, from, size_t(code.model->states[i].bytes)))
+      return status;
   }
   return KILN_OK;
 }
@@ -50,8 +66,9 @@ kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size) {
   }
   auto *to = static_cast<uint8_t *>(data);
   for (int32_t i = 0; i < code.model->num_states; to += code.model->states[i].bytes, ++i)
-    __builtin_memcpy(to, self->ctx.state + code.states[i].offset,
-                     size_t(code.model->states[i].bytes));
+    if (kiln_status status = readState(*self, to, code.states[i].offset,
+                                       size_t(code.model->states[i].bytes)))
+      return status;
   return KILN_OK;
 }
 
@@ -69,7 +86,8 @@ kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size) {
   }
   auto *from = static_cast<const uint8_t *>(data);
   for (int32_t i = 0; i < code.model->num_states; from += code.model->states[i].bytes, ++i)
-    __builtin_memcpy(self->ctx.state + code.states[i].offset, from,
-                     size_t(code.model->states[i].bytes));
+    if (kiln_status status = writeState(*self, code.states[i].offset, from,
+                                        size_t(code.model->states[i].bytes)))
+      return status;
   return KILN_OK;
 }

@@ -43,6 +43,8 @@ const char *describe(kiln_status status) {
     return "the call was cancelled";
   case KILN_INDEX_OUT_OF_RANGE:
     return "an index is out of range";
+  case KILN_DEVICE_FAILED:
+    return "the GPU failed";
   default:
     return "a kernel failed";
   }

@@ -27,7 +27,9 @@ enum {
   KILN_INDEX_OUT_OF_RANGE = 6, /* a gather or scatter met a bad index */
   KILN_BUSY = 7,               /* the model is in use by another thread */
   KILN_THREADS_FAILED = 8,     /* worker threads could not be started */
-  KILN_BUFFER_TOO_SMALL = 9    /* the size needed was written */
+  KILN_BUFFER_TOO_SMALL = 9,   /* the size needed was written */
+  KILN_NO_DEVICE = 10,         /* no GPU or driver that the library can use */
+  KILN_DEVICE_FAILED = 11      /* the GPU or its driver reports an error */
 };
 typedef int32_t kiln_status;
 

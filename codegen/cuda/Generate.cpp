@@ -3,6 +3,7 @@
 #include "codegen/cuda/Generate.h"
 
 #include "codegen/cuda/Emitter.h"
+#include "ir/target/Target.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
@@ -20,12 +21,16 @@ using namespace kiln;
 using namespace kiln::cuda;
 using namespace llvm;
 
-static constexpr std::string_view knownChips[] = {"sm_80", "sm_86",  "sm_89",
-                                                  "sm_90", "sm_90a", "sm_100a"};
 /// What all chips and drivers take as arguments of a launch.
 static constexpr size_t mostArgumentBytes = 4096;
 
-std::span<const std::string_view> cuda::chips() { return knownChips; }
+std::vector<std::string_view> cuda::chips() {
+  std::vector<std::string_view> names;
+  for (const target::Target &target : target::all())
+    if (target.kind == target::Kind::CUDA)
+      names.push_back(target.llvmCpu);
+  return names;
+}
 
 static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
 
@@ -37,7 +42,7 @@ static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip) {
     LLVMInitializeNVPTXTargetMC();
     LLVMInitializeNVPTXAsmPrinter();
   });
-  if (!is_contained(knownChips, std::string_view(chip)))
+  if (!is_contained(chips(), std::string_view(chip)))
     return error("unknown chip '" + chip + "'; known are " + join(chips(), ", "));
   std::string text;
   Triple triple("nvptx64-nvidia-cuda");
@@ -68,6 +73,26 @@ static void optimise(Module &module, TargetMachine &machine) {
   builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, modules);
 }
 
+static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
+  DeviceNeeds needs;
+  for (const Scratch &scratch : plan.scratch)
+    needs.scratchBytes.push_back(scratch.bytes);
+  for (const Grid &grid : plan.grids)
+    needs.launches.push_back(
+        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads});
+  return needs;
+}
+
+DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef symbol) {
+  spec::KernelSpec expanded = spec;
+  spec::expandMath(expanded);
+  return needsOf(makePlan(expanded), symbol);
+}
+
+StringRef cuda::withoutHead(StringRef ptx) {
+  return ptx.substr(ptx.find('\n', ptx.find(".address_size")));
+}
+
 static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine &machine,
                                    StringRef symbol, LLVMContext &context) {
   if (std::string text = spec::verify(source); !text.empty())
@@ -78,19 +103,14 @@ static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine
   size_t arguments = expanded.operands.size() + plan.scratch.size() + expanded.symbols.size();
   if (arguments * 8 > mostArgumentBytes)
     return error("unsupported on GPUs: a kernel of " + Twine(arguments) + " arguments");
-  DeviceModule result;
-  result.plan = print(plan);
+  DeviceModule result{needsOf(plan, symbol), nullptr, print(plan)};
   result.code = std::make_unique<Module>("kernel", context);
   result.code->setTargetTriple(machine.getTargetTriple());
   result.code->setDataLayout(machine.createDataLayout());
-  for (const Scratch &scratch : plan.scratch)
-    result.scratchBytes.push_back(scratch.bytes);
-  for (const Grid &grid : plan.grids) {
-    std::string name = (symbol + "_" + Twine(result.launches.size())).str();
+  for (size_t i = 0; i < plan.grids.size(); ++i) {
     Emitter emitter(expanded, plan, *result.code);
-    if (std::string text = emitter.emitGrid(grid, name); !text.empty())
+    if (std::string text = emitter.emitGrid(plan.grids[i], result.launches[i].name); !text.empty())
       return error("unsupported on GPUs: " + text);
-    result.launches.push_back({std::move(name), grid.blocks, blockThreads});
   }
   for (Function &function : *result.code)
     if (!function.isDeclaration()) {
@@ -126,6 +146,6 @@ Expected<DeviceKernel> cuda::generateCUDA(const spec::KernelSpec &spec, StringRe
   if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, CodeGenFileType::AssemblyFile))
     return error("LLVM cannot write PTX");
   passes.run(*made->code);
-  return DeviceKernel{std::string(text.data(), text.size()), std::move(made->launches),
-                      std::move(made->scratchBytes), std::move(made->plan)};
+  return DeviceKernel{std::move(static_cast<DeviceNeeds &>(*made)),
+                      std::string(text.data(), text.size()), std::move(made->plan)};
 }

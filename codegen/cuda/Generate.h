@@ -12,13 +12,12 @@
 #include "llvm/IR/Module.h"
 #include "llvm/Support/Error.h"
 
-#include <span>
 #include <string_view>
 
 namespace kiln::cuda {
 
-/// Chips that can be asked for, as LLVM and ptxas name them; the plainest first.
-std::span<const std::string_view> chips();
+/// Chips that can be asked for (rows of ir/target), as LLVM and ptxas name them; the plainest first.
+std::vector<std::string_view> chips();
 
 /// One launch; its extents are formulas over the spec's symbols. A grid of 0 blocks is left out.
 struct DeviceLaunch {
@@ -27,21 +26,30 @@ struct DeviceLaunch {
   int threads = 0;  ///< of a block, in x
 };
 
-/// Every launch takes the same arguments: a device pointer for each operand of the spec, then for
-/// each piece of scratch memory (aligned to 256 bytes), then each symbol as int64_t.
-struct DeviceModule {
-  std::unique_ptr<llvm::Module> code; ///< optimised, as NVPTX takes it
+/// What running a kernel takes. Every launch takes the same arguments: a device pointer for each
+/// operand of the spec, then for each piece of scratch memory (aligned to 256 bytes), then each
+/// symbol as int64_t.
+struct DeviceNeeds {
   std::vector<DeviceLaunch> launches; ///< in order, each behind the end of the one before
   std::vector<DimExpr> scratchBytes;
-  std::string plan; ///< text for people
 };
 
-struct DeviceKernel {
+/// The same without making the code.
+DeviceNeeds deviceNeeds(const spec::KernelSpec &spec, llvm::StringRef symbol);
+
+struct DeviceModule : DeviceNeeds {
+  std::unique_ptr<llvm::Module> code; ///< optimised, as NVPTX takes it
+  std::string plan;                   ///< text for people
+};
+
+struct DeviceKernel : DeviceNeeds {
   std::string ptx;
-  std::vector<DeviceLaunch> launches;
-  std::vector<DimExpr> scratchBytes;
   std::string plan;
 };
+
+/// What may follow another kernel's PTX in one module: the head (version, target, address size)
+/// comes once.
+llvm::StringRef withoutHead(llvm::StringRef ptx);
 
 /// The kernel before it is PTX. The spec is verified first; functions are expanded here. Equal
 /// arguments give equal code. Thread-safe.

@@ -178,14 +178,35 @@ Constant *Descriptor::model(ArrayRef<Target> targets, Constant *code) {
                  runtime("kiln_rt_profile")});
 }
 
+Constant *Descriptor::device(const Target &target) {
+  if (!target.device)
+    return null();
+  const DeviceCode &code = *target.device;
+  std::vector<Constant *> functions, bytes;
+  for (const std::string &name : functionsOf(code))
+    functions.push_back(text(name));
+  for (const EntryPoint &entry : program.entries)
+    bytes.push_back(upperBound(entry, layOut(entry, code).bytes));
+  return array({record({i32(code.capability), i32(code.isExact), text(code.image),
+                        array(functions, "functions"), i64(int64_t(functions.size())),
+                        array(bytes, "device_bytes")})},
+               "device_code");
+}
+
 void Descriptor::emit(ArrayRef<Target> targets, ArrayRef<std::vector<Function *>> bodies,
                       StringRef reflection) {
   std::vector<Constant *> targetCodes, weights, blobs, states;
+  bool usesDevice = false;
   for (size_t i = 0; i < targets.size(); ++i) {
     std::vector<Constant *> functions(bodies[i].begin(), bodies[i].end());
-    targetCodes.push_back(
-        record({i64(int64_t(requiredFeatures(targets[i]))), array(functions, "bodies")}));
+    usesDevice |= targets[i].device != nullptr;
+    targetCodes.push_back(record({i64(int64_t(requiredFeatures(targets[i]))),
+                                  array(functions, "bodies"), device(targets[i])}));
   }
+  Constant *driver = null();
+  if (usesDevice)
+    driver = new GlobalVariable(module, Type::getInt8Ty(module.getContext()), true,
+                                GlobalValue::ExternalLinkage, nullptr, "kiln_cuda_api");
   Type *byte = Type::getInt8Ty(module.getContext());
   for (size_t i = 0; i < program.weights.size(); ++i) {
     auto *weight = new GlobalVariable(module, byte, true, GlobalValue::ExternalLinkage, nullptr,
@@ -203,7 +224,7 @@ void Descriptor::emit(ArrayRef<Target> targets, ArrayRef<std::vector<Function *>
   // The description and the code refer to each other, so the code's place comes first.
   Type *ptr = PointerType::getUnqual(module.getContext());
   Type *i64Type = Type::getInt64Ty(module.getContext());
-  auto *codeType = StructType::get(ptr, ptr, ptr, ptr, i64Type, ptr, i64Type);
+  auto *codeType = StructType::get(ptr, ptr, ptr, ptr, i64Type, ptr, i64Type, ptr);
   auto *code = new GlobalVariable(module, codeType, true, GlobalValue::InternalLinkage, nullptr,
                                   "model_code");
   Constant *described = model(targets, code);
@@ -213,7 +234,7 @@ void Descriptor::emit(ArrayRef<Target> targets, ArrayRef<std::vector<Function *>
   code->setInitializer(ConstantStruct::get(
       codeType, {exported, array(targetCodes, "target_codes"), array(weights, "weights"),
                  array(blobs, "blobs"), i64(int64_t(weights.size())), array(states, "state_inits"),
-                 i64(stateBytes)}));
+                 i64(stateBytes), driver}));
 }
 
 } // namespace kiln::host

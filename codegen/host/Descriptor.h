@@ -35,6 +35,7 @@ private:
   llvm::Constant *tensors(const EntryPoint &entry, llvm::ArrayRef<TensorInfo> tensors);
   llvm::Constant *dimensions(const EntryPoint &entry);
   llvm::Constant *entry(const EntryPoint &entry);
+  llvm::Constant *device(const Target &target);
   llvm::Constant *model(llvm::ArrayRef<Target> targets, llvm::Constant *code);
   llvm::Function *createFunction(llvm::Constant *code);
 

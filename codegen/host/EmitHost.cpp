@@ -5,9 +5,7 @@
 // attention word, pointers made of arena, arguments and weights, and a call.
 //
 //===----------------------------------------------------------------------===//
-#include "codegen/host/Descriptor.h"
-#include "codegen/host/Formula.h"
-#include "codegen/host/Host.h"
+#include "codegen/host/BodyEmitter.h"
 #include "runtime/Abi.h"
 
 #include "llvm/IR/MDBuilder.h"
@@ -15,43 +13,6 @@
 using namespace llvm;
 
 namespace kiln::host {
-
-namespace {
-/// Emits the body of one entry point for one target.
-class BodyEmitter {
-public:
-  BodyEmitter(Module &module, Descriptor &descriptor, const Program &program,
-              const EntryPoint &entry, const Target &target)
-      : module(module), descriptor(descriptor), program(program), entry(entry), target(target),
-        builder(module.getContext()) {}
-
-  Function *emit();
-
-private:
-  void emitLaunch(const Launch &launch, unsigned number);
-  void emitKernelCall(const Launch &launch, unsigned number);
-  void attend(unsigned number);
-  void returnIfFailed(Value *status, unsigned number);
-  Value *pointer(const BufferRef &buffer);
-  Value *dimensionArray(ArrayRef<DimExpr> dims);
-  Value *contextField(Type *type, size_t offset);
-  BasicBlock *block(const Twine &name) {
-    return BasicBlock::Create(module.getContext(), name, function);
-  }
-
-  Module &module;
-  Descriptor &descriptor;
-  const Program &program;
-  const EntryPoint &entry;
-  const Target &target;
-  IRBuilder<> builder;
-  Function *function = nullptr;
-  BasicBlock *failed = nullptr;
-  PHINode *failedStatus = nullptr, *failedNumber = nullptr;
-  Value *arena = nullptr, *weights = nullptr, *state = nullptr, *bufs = nullptr, *dims = nullptr;
-  DimValues dimValues;
-};
-} // namespace
 
 Value *BodyEmitter::contextField(Type *type, size_t offset) {
   Value *place = builder.CreateConstGEP1_64(builder.getInt8Ty(), function->getArg(0), offset);
@@ -66,10 +27,30 @@ Function *BodyEmitter::emit() {
   function->addFnAttr("target-cpu", target.cpu);
   if (!target.features.empty())
     function->addFnAttr("target-features", target.features);
+  prepare();
+  if (target.device)
+    moveToDevice();
+  unsigned number = 0;
+  for (const Launch &launch : entry.launches)
+    emitLaunch(launch, number++);
+  if (target.device)
+    moveFromDevice(number);
+  attend(number);
+  builder.CreateRet(builder.getInt32(KILN_OK));
+  return function;
+}
+
+/// Memory for a launch's arguments, the fields of the context, the dimensions, and the way out.
+void BodyEmitter::prepare() {
+  Type *ptr = builder.getPtrTy();
   builder.SetInsertPoint(block("entry"));
   size_t mostBuffers = 1, mostDims = 1;
   for (const Launch &launch : entry.launches) {
-    mostBuffers = std::max(mostBuffers, launch.buffers.size());
+    size_t buffers = launch.buffers.size();
+    if (target.device && launch.kind == Launch::Kind::Kernel)
+      buffers += launch.dims.size() +
+                 target.device->kernels.find(launch.kernel)->second.scratchBytes.size();
+    mostBuffers = std::max(mostBuffers, buffers);
     mostDims = std::max(mostDims, launch.dims.size());
   }
   bufs = builder.CreateAlloca(ArrayType::get(ptr, mostBuffers));
@@ -92,12 +73,6 @@ Function *BodyEmitter::emit() {
                                                    offsetof(kiln_ctx, failedLaunch)));
     builder.CreateRet(failedStatus);
   }
-  unsigned number = 0;
-  for (const Launch &launch : entry.launches)
-    emitLaunch(launch, number++);
-  attend(number);
-  builder.CreateRet(builder.getInt32(KILN_OK));
-  return function;
 }
 
 void BodyEmitter::returnIfFailed(Value *status, unsigned number) {
@@ -136,9 +111,13 @@ Value *BodyEmitter::pointer(const BufferRef &buffer) {
   int64_t stateOffset = 0;
   switch (buffer.kind) {
   case BufferRef::Kind::Argument:
+    if (target.device)
+      return onDevice(layout.arguments[buffer.index] + buffer.offset);
     base = element(function->getArg(1), buffer.index);
     break;
   case BufferRef::Kind::Result:
+    if (target.device)
+      return onDevice(layout.results[buffer.index] + buffer.offset);
     base = element(function->getArg(1), entry.arguments.size() + buffer.index);
     break;
   case BufferRef::Kind::Weight:
@@ -183,6 +162,8 @@ void BodyEmitter::emitKernelCall(const Launch &launch, unsigned number) {
 
 void BodyEmitter::emitLaunch(const Launch &launch, unsigned number) {
   attend(number);
+  if (target.device)
+    return emitDeviceLaunch(launch, number);
   if (launch.kind == Launch::Kind::Kernel)
     return emitKernelCall(launch, number);
   if (launch.kind == Launch::Kind::Assert) {

@@ -2,7 +2,7 @@
 #ifndef KILN_CODEGEN_HOST_HOST_H
 #define KILN_CODEGEN_HOST_HOST_H
 
-#include "codegen/host/Program.h"
+#include "codegen/host/Device.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -18,11 +18,13 @@ class Module;
 
 namespace kiln::host {
 
-/// A processor that kernels are compiled for.
+/// A processor that kernels are compiled for, or a device.
 struct Target {
   std::string name;     ///< "x86-64-v3": shown to users, and the suffix of symbols
   std::string cpu;      ///< LLVM's target-cpu
   std::string features; ///< LLVM's target-features ("+avx2,-avx512f"), beyond the cpu's
+  /// Of a device; its entry bodies run on the plainest processor, which `cpu` then names.
+  std::shared_ptr<const DeviceCode> device = nullptr;
 };
 
 /// KILN_CPU_* bits that code for a target needs.

@@ -19,10 +19,10 @@ struct KernelCode {
   std::string bitcode; ///< a module that defines `symbol`; its other definitions stay private
 };
 
-/// All kernels of the program for one processor.
+/// All kernels of the program for one processor, or for a device, whose kernels its target has.
 struct TargetKernels {
   host::Target target;
-  std::vector<KernelCode> kernels;
+  std::vector<KernelCode> kernels; ///< none for a device
 };
 
 /// Gives the packed bytes of weight `index` in pieces, each to `sink`; called once for each weight,

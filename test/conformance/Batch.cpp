@@ -235,10 +235,8 @@ bool Batch::build() {
   auto kernels = codegen::lowerKernels(*module);
   if (failed(kernels))
     return whole("lower", said), false;
-  const target::Target *facts = target::find(options.config.target);
   codegen::GenerateOptions generate;
-  generate.targets = {
-      {std::string(facts->name), std::string(facts->llvmCpu), std::string(facts->llvmFeatures)}};
+  generate.targets = {target::find(options.config.target)};
   generate.optLevel = options.config.optLevel;
   generate.halide = options.config.halide ? options.halide : nullptr;
   std::string generators;

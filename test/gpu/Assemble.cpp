@@ -26,7 +26,7 @@ private:
 } // namespace
 
 void Assembler::add(const spec::KernelSpec &spec) {
-  std::span<const std::string_view> chips = cuda::chips();
+  std::vector<std::string_view> chips = cuda::chips();
   std::string_view chip = chips[count % chips.size()];
   auto kernel = cuda::generateCUDA(spec, chip, "k" + std::to_string(count++));
   if (!kernel) {
@@ -35,9 +35,7 @@ void Assembler::add(const spec::KernelSpec &spec) {
   }
   EXPECT_EQ(kernel->ptx.find("\tcall"), std::string::npos) << print(spec) << kernel->ptx;
   std::string &text = texts[std::string(chip)];
-  // The module's head (version, target, address size) comes once.
-  size_t head = text.empty() ? 0 : kernel->ptx.find('\n', kernel->ptx.find(".address_size"));
-  text += kernel->ptx.substr(head);
+  text += text.empty() ? llvm::StringRef(kernel->ptx) : cuda::withoutHead(kernel->ptx);
 }
 
 void Assembler::TearDown() {

@@ -49,12 +49,6 @@ static std::vector<int64_t> valuesFor(const spec::KernelSpec &spec) {
   return values;
 }
 
-/// The module's head (version, target, address size) comes once.
-static StringRef withoutHead(StringRef ptx) {
-  size_t at = ptx.find(".address_size");
-  return ptx.substr(ptx.find('\n', at));
-}
-
 static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &printed) {
   if (wanted == Print::Check) {
     std::string text = test::compareEmulated(spec, valuesFor(spec), tolerance);
@@ -71,7 +65,7 @@ static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &pr
   if (wanted == Print::Plan)
     outs() << "# " << name << "\n" << kernel->plan;
   else
-    outs() << (isFirst ? StringRef(kernel->ptx) : withoutHead(kernel->ptx));
+    outs() << (isFirst ? StringRef(kernel->ptx) : cuda::withoutHead(kernel->ptx));
   return 0;
 }
 

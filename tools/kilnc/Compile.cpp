@@ -213,11 +213,25 @@ bool Compilation::prepareVerification() {
   return true;
 }
 
+/// The processor that `choose` decides for: the last one named. Without one there is nothing to
+/// decide.
+static void chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
+  bool isForProcessor = false;
+  for (const std::string &name : targets)
+    if (const target::Target *facts = target::find(name);
+        !facts || facts->kind == target::Kind::Processor) {
+      passOptions.target = name;
+      isForProcessor = true;
+    }
+  if (!isForProcessor)
+    passOptions.backend = Backend::LLVM;
+}
+
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
   passOptions.halideAvailable = !installation.halide.empty();
-  passOptions.target = options.targets.back();
+  chooseFor(passOptions, options.targets);
   std::unique_ptr<CheckEach> check;
   if (options.checkEach && !(check = CheckEach::start(*module)))
     return 1;
@@ -301,9 +315,8 @@ int Compilation::emitText() {
   return 0;
 }
 
-/// Names of targets to what LLVM calls them, each once, the plainest first; nothing (and a report)
-/// for an unknown one.
-static std::vector<host::Target> resolveTargets(ArrayRef<std::string> names) {
+/// Each target once, the plainest first; nothing (and a report) for an unknown name.
+static std::vector<const target::Target *> resolveTargets(ArrayRef<std::string> names) {
   SmallPtrSet<const target::Target *, 4> wanted;
   for (const std::string &name : names) {
     const target::Target *facts = target::find(name);
@@ -313,11 +326,10 @@ static std::vector<host::Target> resolveTargets(ArrayRef<std::string> names) {
     }
     wanted.insert(facts);
   }
-  std::vector<host::Target> targets;
+  std::vector<const target::Target *> targets;
   for (const target::Target &facts : target::all())
     if (wanted.contains(&facts))
-      targets.push_back(
-          {std::string(facts.name), std::string(facts.llvmCpu), std::string(facts.llvmFeatures)});
+      targets.push_back(&facts);
   return targets;
 }
 
@@ -368,7 +380,10 @@ int Compilation::build() {
   if (wants("host"))
     return emitTo([&](raw_ostream &os) {
       LLVMContext llvmContext;
-      host::emitHost(llvmContext, program, generate.targets, "kiln_model_v1")->print(os, nullptr);
+      std::vector<host::Target> targets;
+      for (const link::TargetKernels &target : *code)
+        targets.push_back(target.target);
+      host::emitHost(llvmContext, program, targets, "kiln_model_v1")->print(os, nullptr);
     });
   WeightStore &store = context.getLoadedDialect<ir::KilnDialect>()->getWeights();
   auto weights = [&](size_t index, function_ref<void(ArrayRef<uint8_t>)> sink) -> Error {

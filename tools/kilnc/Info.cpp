@@ -17,8 +17,13 @@ std::string kiln::versionText() { return "kiln " KILN_VERSION ", LLVM " LLVM_VER
 void kiln::printTargets(raw_ostream &os) {
   os << "native           this machine: " << target::host().name << "\n";
   for (const target::Target &target : target::all())
-    os << left_justify(StringRef(target.name), 16) << " " << target.lanesF32 << " floats a vector, "
-       << target.registers << " vector registers\n";
+    if (target.kind == target::Kind::CUDA)
+      os << left_justify(StringRef(target.name), 16) << " NVIDIA GPUs of compute capability "
+         << target.capability / 10 << "." << target.capability % 10
+         << (target.isExact ? "\n" : " and later\n");
+    else
+      os << left_justify(StringRef(target.name), 16) << " " << target.lanesF32
+         << " floats a vector, " << target.registers << " vector registers\n";
 }
 
 void kiln::printFunctions(raw_ostream &os) {

@@ -1,0 +1,59 @@
+//===- BodyEmitter.h - the body of one entry point --------------*- C++ -*-===//
+#ifndef KILN_CODEGEN_HOST_BODYEMITTER_H
+#define KILN_CODEGEN_HOST_BODYEMITTER_H
+
+#include "codegen/host/Descriptor.h"
+#include "codegen/host/Formula.h"
+#include "codegen/host/Host.h"
+
+namespace kiln::host {
+
+/// Emits the body of one entry point for one target.
+class BodyEmitter {
+public:
+  BodyEmitter(llvm::Module &module, Descriptor &descriptor, const Program &program,
+              const EntryPoint &entry, const Target &target)
+      : module(module), descriptor(descriptor), program(program), entry(entry), target(target),
+        builder(module.getContext()) {}
+
+  llvm::Function *emit();
+
+private:
+  void prepare();
+  void emitLaunch(const Launch &launch, unsigned number);
+  void emitKernelCall(const Launch &launch, unsigned number);
+  void attend(unsigned number);
+  void returnIfFailed(llvm::Value *status, unsigned number);
+  llvm::Value *pointer(const BufferRef &buffer);
+  llvm::Value *dimensionArray(llvm::ArrayRef<DimExpr> dims);
+  llvm::Value *contextField(llvm::Type *type, size_t offset);
+  // EmitDevice.cpp: what differs where a device computes.
+  void moveToDevice();
+  void moveFromDevice(unsigned number);
+  void emitDeviceLaunch(const Launch &launch, unsigned number);
+  void emitGrids(const Launch &launch, unsigned number);
+  llvm::Value *onDevice(const DimExpr &offset);
+  void callDevice(llvm::StringRef function, llvm::ArrayRef<llvm::Value *> arguments,
+                  unsigned number);
+  llvm::BasicBlock *block(const llvm::Twine &name) {
+    return llvm::BasicBlock::Create(module.getContext(), name, function);
+  }
+
+  llvm::Module &module;
+  Descriptor &descriptor;
+  const Program &program;
+  const EntryPoint &entry;
+  const Target &target;
+  llvm::IRBuilder<> builder;
+  llvm::Function *function = nullptr;
+  llvm::BasicBlock *failed = nullptr;
+  llvm::PHINode *failedStatus = nullptr, *failedNumber = nullptr;
+  llvm::Value *arena = nullptr, *weights = nullptr, *state = nullptr, *bufs = nullptr, *dims = nullptr;
+  DimValues dimValues;
+  DeviceLayout layout;                  ///< of a device
+  std::vector<std::string> functions;   ///< of the device's image
+};
+
+} // namespace kiln::host
+
+#endif // KILN_CODEGEN_HOST_BODYEMITTER_H

@@ -1,0 +1,97 @@
+//===- EmitDevice.cpp - bodies of entry points that a device computes -----===//
+//
+// Arguments are copied to the device's block, launches are handed to the runtime in order, results
+// are copied back. The runtime waits for the device at the end of the call. In such a body the
+// context's arena, weights and state are addresses on the device.
+//
+//===----------------------------------------------------------------------===//
+#include "codegen/host/BodyEmitter.h"
+
+using namespace llvm;
+
+namespace kiln::host {
+
+void BodyEmitter::callDevice(StringRef name, ArrayRef<Value *> arguments, unsigned number) {
+  SmallVector<Value *> all = {function->getArg(0)};
+  all.append(arguments.begin(), arguments.end());
+  SmallVector<Type *> types;
+  for (Value *argument : all)
+    types.push_back(argument->getType());
+  FunctionCallee callee = module.getOrInsertFunction(
+      name, FunctionType::get(builder.getInt32Ty(), types, /*isVarArg=*/false));
+  returnIfFailed(builder.CreateCall(callee, all), number);
+}
+
+Value *BodyEmitter::onDevice(const DimExpr &offset) {
+  return builder.CreateGEP(builder.getInt8Ty(), arena, emitDimExpr(builder, offset, dimValues));
+}
+
+void BodyEmitter::moveToDevice() {
+  layout = layOut(entry, *target.device);
+  functions = functionsOf(*target.device);
+  Type *ptr = builder.getPtrTy();
+  for (size_t i = 0; i < entry.arguments.size(); ++i) {
+    Value *from =
+        builder.CreateLoad(ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), i));
+    Value *bytes = emitDimExpr(builder, bytesOf(entry.arguments[i]), dimValues);
+    callDevice("kiln_device_upload", {onDevice(layout.arguments[i]), from, bytes}, 0);
+  }
+}
+
+void BodyEmitter::moveFromDevice(unsigned number) {
+  Type *ptr = builder.getPtrTy();
+  for (size_t i = 0; i < entry.results.size(); ++i) {
+    Value *to = builder.CreateLoad(
+        ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), entry.arguments.size() + i));
+    Value *bytes = emitDimExpr(builder, bytesOf(entry.results[i]), dimValues);
+    callDevice("kiln_device_download", {to, onDevice(layout.results[i]), bytes}, number);
+  }
+}
+
+/// Each argument of a grid is 64 bits wide, and all grids of a launch have the same.
+void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
+  const DeviceKernel &kernel = target.device->kernels.find(launch.kernel)->second;
+  SmallVector<Value *> arguments;
+  for (const BufferRef &buffer : launch.buffers)
+    arguments.push_back(pointer(buffer));
+  DimValues values;
+  for (size_t i = 0; i < kernel.symbols.size(); ++i)
+    values[kernel.symbols[i]] = emitDimExpr(builder, launch.dims[i], dimValues);
+  std::map<std::string, DimExpr, std::less<>> dims;
+  for (size_t i = 0; i < kernel.symbols.size(); ++i)
+    dims[kernel.symbols[i]] = launch.dims[i];
+  DimExpr at = layout.scratch;
+  for (const DimExpr &piece : kernel.scratchBytes) {
+    arguments.push_back(onDevice(at));
+    at = at + alignOnDevice(piece.substitute(dims));
+  }
+  for (const std::string &symbol : kernel.symbols)
+    arguments.push_back(values[symbol]);
+  for (size_t i = 0; i < arguments.size(); ++i)
+    builder.CreateStore(arguments[i],
+                        builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, i));
+  for (const DeviceGrid &grid : kernel.grids) {
+    auto index = find(functions, grid.function) - functions.begin();
+    callDevice("kiln_device_launch",
+               {builder.getInt32(uint32_t(index)), emitDimExpr(builder, grid.blocks, values),
+                builder.getInt32(uint32_t(grid.threads)), bufs,
+                builder.getInt32(uint32_t(arguments.size()))},
+               number);
+  }
+}
+
+void BodyEmitter::emitDeviceLaunch(const Launch &launch, unsigned number) {
+  switch (launch.kind) {
+  case Launch::Kind::Kernel:
+    return emitGrids(launch, number);
+  case Launch::Kind::Assert:
+    return callDevice("kiln_device_assert", {pointer(launch.buffers[0])}, number);
+  case Launch::Kind::Copy:
+    return callDevice("kiln_device_copy",
+                      {pointer(launch.buffers[1]), pointer(launch.buffers[0]),
+                       emitDimExpr(builder, launch.dims[0], dimValues)},
+                      number);
+  }
+}
+
+} // namespace kiln::host

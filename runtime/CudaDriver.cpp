@@ -1,0 +1,40 @@
+//===- CudaDriver.cpp - opening libcuda.so.1 ------------------------------===//
+#include "runtime/CudaDriver.h"
+
+#include "runtime/Libc.h"
+
+namespace kiln::rt::cuda {
+
+const char *Driver::nameOf(Result result) const {
+  const char *name = nullptr;
+  if (!cuGetErrorName || cuGetErrorName(result, &name) || !name)
+    return "an unknown error";
+  return name;
+}
+
+kiln_status loadDriver(Driver &driver, TextWriter &text) {
+  void *library = dlopen("libcuda.so.1", libc::dlNow);
+  if (!library) {
+    text << "there is no NVIDIA driver: 'libcuda.so.1' cannot be loaded; install the driver, or "
+            "compile the model for a processor beside the GPU";
+    return KILN_NO_DEVICE;
+  }
+  const char *missing = nullptr;
+#define KILN_CUDA(name, ...)                                                                       \
+  driver.name = reinterpret_cast<Result (*)(__VA_ARGS__)>(dlsym(library, #name));                  \
+  if (!driver.name)                                                                                \
+    missing = #name;
+#include "runtime/CudaDriver.def"
+  if (missing) {
+    text << "the NVIDIA driver is too old: it has no '" << missing << "'; install a newer one";
+    return KILN_NO_DEVICE;
+  }
+  if (Result result = driver.cuInit(0)) {
+    text << "the NVIDIA driver does not start: " << driver.nameOf(result)
+         << "; nvidia-smi tells more";
+    return KILN_NO_DEVICE;
+  }
+  return KILN_OK;
+}
+
+} // namespace kiln::rt::cuda
