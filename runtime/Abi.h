@@ -62,9 +62,9 @@ enum : uint64_t {
 
 /// What a target on a device has beside its bodies.
 struct kiln_device_code {
-  int32_t capability; ///< of the device: 80 for 8.0
-  int32_t exact;      ///< non-zero: no later one will do
-  const char *image;  ///< PTX, terminated
+  int32_t capability;           ///< of the device: 80 for 8.0
+  int32_t exact;                ///< non-zero: no later one will do
+  const char *image;            ///< PTX, terminated
   const char *const *functions; ///< entry points in the image; bodies know them by position
   int64_t num_functions;
   const kiln_extent *bytes; ///< for each entry: the device's block, at the bounds of the dimensions

@@ -18,8 +18,7 @@ static kiln_status growTo(Instance &instance, const kiln_entry &entry, const int
   int64_t *bounds = instance.boundsOf(instance.current);
   for (int32_t d = 0; d < entry.num_dimensions; ++d)
     instance.wanted[d] = dims[d] > bounds[d] ? dims[d] : bounds[d];
-  if (kiln_status status =
-          reserveFor(instance, instance.current, instance.wanted, instance.fail()))
+  if (kiln_status status = reserveFor(instance, instance.current, instance.wanted, instance.fail()))
     return status;
   for (int32_t d = 0; d < entry.num_dimensions; ++d)
     bounds[d] = instance.wanted[d];

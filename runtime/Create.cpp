@@ -192,7 +192,8 @@ static kiln_status prepare(Instance &instance, const kiln_options &options, int 
   if (options.prefault && !instance.device)
     for (int64_t i = 0; i < instance.code->numWeights; ++i)
       prefault(instance.code->blobs[i].data, size_t(instance.code->blobs[i].bytes));
-  if (threads > 1 && !instance.device && !instance.pool.start(threads, options.pin != 0, poolMemory)) {
+  if (threads > 1 && !instance.device &&
+      !instance.pool.start(threads, options.pin != 0, poolMemory)) {
     text << "the system refused to start " << int64_t(threads - 1) << " threads";
     return KILN_THREADS_FAILED;
   }

@@ -63,8 +63,8 @@ static kiln_status moveWeights(Instance &instance, TextWriter &text) {
     const kiln_weight_blob &blob = code.blobs[i];
     device.weights[i] = pointer(at);
     if (blob.bytes)
-      if (Result result = device.driver.cuMemcpyHtoDAsync_v2(at, blob.data, size_t(blob.bytes),
-                                                             device.stream))
+      if (Result result =
+              device.driver.cuMemcpyHtoDAsync_v2(at, blob.data, size_t(blob.bytes), device.stream))
         return failure(device, "the weights cannot be copied to the GPU", result, text);
     at += Address(aligned(blob.bytes));
   }
@@ -75,25 +75,28 @@ static kiln_status moveWeights(Instance &instance, TextWriter &text) {
   return KILN_OK;
 }
 
+/// Gives back what lies in the device's context.
+static void empty(const Device &device) {
+  const Driver &driver = device.driver;
+  if (device.stream)
+    driver.cuStreamSynchronize(device.stream);
+  if (device.block)
+    driver.cuMemFree_v2(device.block);
+  if (device.constant)
+    driver.cuMemFree_v2(device.constant);
+  if (device.module)
+    driver.cuModuleUnload(device.module);
+  if (device.stream)
+    driver.cuStreamDestroy_v2(device.stream);
+}
+
 static void close(Instance &instance) {
   Device &device = deviceOf(instance);
-  const Driver &driver = device.driver;
   // After a fork the device belongs to the parent.
   if (device.context && instance.processId == getpid()) {
-    {
-      Device::Scope scope(device);
-      if (device.stream)
-        driver.cuStreamSynchronize(device.stream);
-      if (device.block)
-        driver.cuMemFree_v2(device.block);
-      if (device.constant)
-        driver.cuMemFree_v2(device.constant);
-      if (device.module)
-        driver.cuModuleUnload(device.module);
-      if (device.stream)
-        driver.cuStreamDestroy_v2(device.stream);
-    }
-    driver.cuDevicePrimaryCtxRelease_v2(device.number);
+    if (Device::Scope scope(device); !scope.result)
+      empty(device);
+    device.driver.cuDevicePrimaryCtxRelease_v2(device.number);
   }
   instance.allocator.give(&device, device.blockBytes);
   instance.device = nullptr;
@@ -219,8 +222,7 @@ static kiln_status getState(Instance &instance, void *to, int64_t offset, size_t
   if (!result)
     result = device.driver.cuStreamSynchronize(device.stream);
   TextWriter text = instance.fail();
-  return result ? failure(device, "the state cannot be read", result, text)
-                : kiln_status(KILN_OK);
+  return result ? failure(device, "the state cannot be read", result, text) : kiln_status(KILN_OK);
 }
 
 } // namespace kiln::rt::cuda
@@ -228,7 +230,7 @@ static kiln_status getState(Instance &instance, void *to, int64_t offset, size_t
 using namespace kiln::rt;
 using namespace kiln::rt::cuda;
 
-extern const kiln_device_api kiln_cuda_api = {open, close, reserve, begin,
+extern const kiln_device_api kiln_cuda_api = {open, close, reserve,  begin,
                                               end,  wait,  setState, getState};
 
 static Instance &instanceOf(kiln_ctx *ctx) { return *reinterpret_cast<Instance *>(ctx); }
@@ -257,10 +259,9 @@ int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t byte
   Device &device = deviceOf(instanceOf(ctx));
   if (bytes == 0)
     return KILN_OK;
-  Result result = device.driver.cuMemcpyDtoDAsync_v2(address(to), address(from), size_t(bytes),
-                                                     device.stream);
-  return result ? failCall(instanceOf(ctx), "memory cannot be copied on the GPU", result)
-                : KILN_OK;
+  Result result =
+      device.driver.cuMemcpyDtoDAsync_v2(address(to), address(from), size_t(bytes), device.stream);
+  return result ? failCall(instanceOf(ctx), "memory cannot be copied on the GPU", result) : KILN_OK;
 }
 
 int32_t kiln_device_assert(kiln_ctx *ctx, const void *place) {

@@ -14,11 +14,11 @@ struct Device {
   const kiln_device_code *code = nullptr; ///< of the target that the device runs
   int32_t number = -1;                    ///< of the device; -1: none is held
   void *context = nullptr, *stream = nullptr, *module = nullptr;
-  void **functions = nullptr;   ///< by position in the code's list
+  void **functions = nullptr;     ///< by position in the code's list
   const void **weights = nullptr; ///< addresses on the device
-  Address constant = 0;         ///< the weights, and behind them the state
-  Address block = 0;            ///< of the tensors of calls
-  int64_t bytes = 0;            ///< of that
+  Address constant = 0;           ///< the weights, and behind them the state
+  Address block = 0;              ///< of the tensors of calls
+  int64_t bytes = 0;              ///< of that
 
   /// Makes the device's context current, until the end of the scope.
   class Scope {

@@ -22,7 +22,7 @@ struct Instance {
   Allocator allocator;
   size_t blockBytes = 0;
   Arena arena;
-  void *device = nullptr; ///< what code->device holds; null: the processor computes
+  void *device = nullptr;    ///< what code->device holds; null: the processor computes
   int64_t *bounds = nullptr; ///< of all dimensions of all entries, in order
   int64_t *wanted = nullptr; ///< room for the dimensions of one entry, used while growing
   ThreadPool pool;

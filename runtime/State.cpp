@@ -66,8 +66,8 @@ kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size) {
   }
   auto *to = static_cast<uint8_t *>(data);
   for (int32_t i = 0; i < code.model->num_states; to += code.model->states[i].bytes, ++i)
-    if (kiln_status status = readState(*self, to, code.states[i].offset,
-                                       size_t(code.model->states[i].bytes)))
+    if (kiln_status status =
+            readState(*self, to, code.states[i].offset, size_t(code.model->states[i].bytes)))
       return status;
   return KILN_OK;
 }
@@ -86,8 +86,8 @@ kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size) {
   }
   auto *from = static_cast<const uint8_t *>(data);
   for (int32_t i = 0; i < code.model->num_states; from += code.model->states[i].bytes, ++i)
-    if (kiln_status status = writeState(*self, code.states[i].offset, from,
-                                        size_t(code.model->states[i].bytes)))
+    if (kiln_status status =
+            writeState(*self, code.states[i].offset, from, size_t(code.model->states[i].bytes)))
       return status;
   return KILN_OK;
 }

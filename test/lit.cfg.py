@@ -38,6 +38,7 @@ config.substitutions += [
     ("%build", config.kiln_build),
     ("%include", os.path.join(config.kiln_source, "runtime")),
     ("%ptxas", config.ptxas),
+    ("%gpu-driver", os.path.join(config.kiln_build, "test", "gpu", "driver")),
     ("FileCheck", "FileCheck --enable-var-scope"),
 ]
 

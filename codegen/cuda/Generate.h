@@ -16,7 +16,8 @@
 
 namespace kiln::cuda {
 
-/// Chips that can be asked for (rows of ir/target), as LLVM and ptxas name them; the plainest first.
+/// Chips that can be asked for (rows of ir/target), as LLVM and ptxas name them; the plainest
+/// first.
 std::vector<std::string_view> chips();
 
 /// One launch; its extents are formulas over the spec's symbols. A grid of 0 blocks is left out.

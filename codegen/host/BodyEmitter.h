@@ -48,10 +48,11 @@ private:
   llvm::Function *function = nullptr;
   llvm::BasicBlock *failed = nullptr;
   llvm::PHINode *failedStatus = nullptr, *failedNumber = nullptr;
-  llvm::Value *arena = nullptr, *weights = nullptr, *state = nullptr, *bufs = nullptr, *dims = nullptr;
+  llvm::Value *arena = nullptr, *weights = nullptr, *state = nullptr, *bufs = nullptr,
+              *dims = nullptr;
   DimValues dimValues;
-  DeviceLayout layout;                  ///< of a device
-  std::vector<std::string> functions;   ///< of the device's image
+  DeviceLayout layout;                ///< of a device
+  std::vector<std::string> functions; ///< of the device's image
 };
 
 } // namespace kiln::host

@@ -31,8 +31,7 @@ void BodyEmitter::moveToDevice() {
   functions = functionsOf(*target.device);
   Type *ptr = builder.getPtrTy();
   for (size_t i = 0; i < entry.arguments.size(); ++i) {
-    Value *from =
-        builder.CreateLoad(ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), i));
+    Value *from = builder.CreateLoad(ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), i));
     Value *bytes = emitDimExpr(builder, bytesOf(entry.arguments[i]), dimValues);
     callDevice("kiln_device_upload", {onDevice(layout.arguments[i]), from, bytes}, 0);
   }
@@ -68,8 +67,7 @@ void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
   for (const std::string &symbol : kernel.symbols)
     arguments.push_back(values[symbol]);
   for (size_t i = 0; i < arguments.size(); ++i)
-    builder.CreateStore(arguments[i],
-                        builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, i));
+    builder.CreateStore(arguments[i], builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, i));
   for (const DeviceGrid &grid : kernel.grids) {
     auto index = find(functions, grid.function) - functions.begin();
     callDevice("kiln_device_launch",

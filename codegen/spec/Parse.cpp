@@ -72,10 +72,15 @@ struct Line {
     result = parsed.value_or(DType::F32);
     return parsed.has_value();
   }
-  /// An expression that ends before one of the characters of `stop`.
+  /// An expression that ends before one of the characters of `stop`, outside of parentheses.
   bool dimExpr(DimExpr &result, std::string_view stop) {
-    size_t end = rest.find_first_of(stop);
-    if (end == std::string_view::npos || end > maxDimExprBytes)
+    size_t end = 0;
+    for (int depth = 0; end < rest.size(); ++end) {
+      depth += (rest[end] == '(') - (rest[end] == ')');
+      if (depth <= 0 && stop.find(rest[end]) != std::string_view::npos)
+        break;
+    }
+    if (end == rest.size() || end > maxDimExprBytes)
       return false;
     std::optional<DimExpr> parsed = DimExpr::parse(rest.substr(0, end));
     if (!parsed)

@@ -15,9 +15,10 @@ static constexpr Target gpu(std::string_view name, int capability, bool isExact 
 // Plainest first; host() takes the last that fits.
 static constexpr Target targets[] = {
     {"x86-64", Kind::Processor, x86, "x86-64", "", "x86-64-linux-sse41", 4, 16, 30, 12, 4, 2},
-    {"x86-64-v3", Kind::Processor, x86, "x86-64-v3", "", "x86-64-linux-sse41-avx-avx2-fma-f16c", 8, 16, 60, 14, 6, 1},
-    {"x86-64-v4", Kind::Processor, x86, "x86-64-v4", "", "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake", 16,
-     32, 115, 16, 12, 2},
+    {"x86-64-v3", Kind::Processor, x86, "x86-64-v3", "", "x86-64-linux-sse41-avx-avx2-fma-f16c", 8,
+     16, 60, 14, 6, 1},
+    {"x86-64-v4", Kind::Processor, x86, "x86-64-v4", "",
+     "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake", 16, 32, 115, 16, 12, 2},
     {"sapphirerapids", Kind::Processor, x86, "x86-64-v4", "+avx512vnni,+avx512bf16",
      "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake-avx512_zen4", 16,
      32, 230, 16, 12, 2},

@@ -19,7 +19,7 @@ enum class Kind : uint8_t {
 
 /// One instruction-set level, or chip, by name.
 struct Target {
-  std::string_view name;         ///< "x86-64-v3", "cuda:sm_80"
+  std::string_view name; ///< "x86-64-v3", "cuda:sm_80"
   Kind kind;
   std::string_view triple;       ///< LLVM's
   std::string_view llvmCpu;      ///< of -mcpu: "x86-64-v3", "sm_80"
@@ -31,9 +31,9 @@ struct Target {
   /// cost model where nothing was measured.
   double peakF32, peakMemory;
   int tileRows,
-      tileVectors; ///< default tile of matrix products: rows x 16-wide vectors (v3: 8-wide)
-  int capability = 0;    ///< of a GPU, as in sm_80
-  bool isExact = false;  ///< the code runs on that very capability, not on later ones
+      tileVectors;      ///< default tile of matrix products: rows x 16-wide vectors (v3: 8-wide)
+  int capability = 0;   ///< of a GPU, as in sm_80
+  bool isExact = false; ///< the code runs on that very capability, not on later ones
 };
 
 /// The target of a name; null if there is none. "native" is the machine this runs on.

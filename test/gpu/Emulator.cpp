@@ -94,19 +94,22 @@ struct Emulated::State {
   cuda::DeviceModule device; ///< its code has gone to the JIT
   std::vector<std::pair<void *, uint64_t>> shared;
   std::vector<Symbol> symbols;
+  size_t numArguments;
 };
 
 Emulated::Emulated(std::unique_ptr<State> state) : state(std::move(state)) {}
 Emulated::~Emulated() = default;
 const std::string &Emulated::plan() const { return state->device.plan; }
+size_t Emulated::numArguments() const { return state->numArguments; }
+const std::vector<cuda::DeviceLaunch> &Emulated::launches() const { return state->device.launches; }
 
 Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, StringRef chip,
-                                                      const Change &change) {
+                                                      const Change &change, StringRef symbol) {
   static bool isReady = !InitializeNativeTarget() && !InitializeNativeTargetAsmPrinter();
   if (!isReady)
     return createStringError("no host target");
   auto context = std::make_unique<LLVMContext>();
-  auto made = cuda::makeDeviceModule(spec, chip, "kernel", *context);
+  auto made = cuda::makeDeviceModule(spec, chip, symbol, *context);
   if (!made)
     return made.takeError();
   if (change)
@@ -141,6 +144,8 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   }
   state->device = std::move(*made);
   state->symbols = spec.symbols;
+  state->numArguments =
+      spec.operands.size() + state->device.scratchBytes.size() + spec.symbols.size();
   return std::unique_ptr<Emulated>(new Emulated(std::move(state)));
 }
 
@@ -170,19 +175,26 @@ std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<
     std::optional<int64_t> blocks = launch.blocks.evaluate(find);
     if (!blocks || *blocks < 0)
       return "a grid of no size: " + launch.blocks.str();
-    auto entry = state->jit->lookup("run_" + launch.name);
-    if (!entry)
-      return toString(entry.takeError());
-    auto *kernel = entry->toPtr<void(const int64_t *)>();
-    int64_t launched = std::min(*blocks, mostBlocks);
-    for (int64_t block = 0; block < launched; ++block) {
-      for (auto [memory, bytes] : state->shared)
-        std::memset(memory, 0xff, bytes);
-      std::string text =
-          runBlock(block, launched, launch.threads, [&] { kernel(arguments.data()); });
-      if (!text.empty())
-        return launch.name + ": " + text;
-    }
+    if (std::string text = this->launch(launch.name, std::min(*blocks, mostBlocks), launch.threads,
+                                        arguments.data());
+        !text.empty())
+      return text;
+  }
+  return "";
+}
+
+std::string Emulated::launch(StringRef function, int64_t blocks, int threads,
+                             const int64_t *arguments) {
+  auto entry = state->jit->lookup(("run_" + function).str());
+  if (!entry)
+    return toString(entry.takeError());
+  auto *kernel = entry->toPtr<void(const int64_t *)>();
+  for (int64_t block = 0; block < blocks; ++block) {
+    for (auto [memory, bytes] : state->shared)
+      std::memset(memory, 0xff, bytes);
+    std::string text = runBlock(block, blocks, threads, [&] { kernel(arguments); });
+    if (!text.empty())
+      return (function + ": " + text).str();
   }
   return "";
 }

@@ -20,15 +20,24 @@ class Emulated {
 public:
   using Change = std::function<void(llvm::Module &)>;
   /// Generates and compiles; an error says what was not supported. `change` may break the device
-  /// code before.
-  static llvm::Expected<std::unique_ptr<Emulated>>
-  compile(const spec::KernelSpec &spec, llvm::StringRef chip = "sm_80", const Change &change = {});
+  /// code before. The entry points are called as generateCUDA calls them for `symbol`.
+  static llvm::Expected<std::unique_ptr<Emulated>> compile(const spec::KernelSpec &spec,
+                                                           llvm::StringRef chip = "sm_80",
+                                                           const Change &change = {},
+                                                           llvm::StringRef symbol = "kernel");
   ~Emulated();
   /// Launches everything in order over buffers in operand order. Scratch memory and shared memory
   /// begin as NaN. At most `mostBlocks` blocks a launch, so that strides of the grid are tested
   /// too. Gives what went wrong or "".
   std::string run(const std::vector<void *> &buffers, const std::vector<int64_t> &symbols,
                   int64_t mostBlocks = 3);
+  /// One launch of an entry point by its name, each argument in 64 bits. Shared memory begins as
+  /// NaN. Gives what went wrong or "".
+  std::string launch(llvm::StringRef function, int64_t blocks, int threads,
+                     const int64_t *arguments);
+  /// Entry points, and how many arguments each has.
+  const std::vector<cuda::DeviceLaunch> &launches() const;
+  size_t numArguments() const;
   const std::string &plan() const;
 
 private:

@@ -7,6 +7,7 @@
 
 #include "codegen/cuda/Generate.h"
 #include "test/gpu/Emulator.h"
+#include "test/gpu/Specs.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/CommandLine.h"
@@ -75,21 +76,13 @@ int main(int argc, char **argv) {
   auto file = MemoryBuffer::getFileOrSTDIN(input);
   if (!file)
     return fail("cannot read '" + input + "': " + file.getError().message());
-  StringRef rest = (*file)->getBuffer();
   StringSet<> printed;
   int code = 0;
-  while (!rest.trim().empty()) {
-    rest = rest.ltrim();
-    StringRef name = "kernel";
-    if (rest.consume_front("# "))
-      std::tie(name, rest) = rest.split('\n');
-    size_t end = rest.find("\n# ");
-    std::string message;
-    auto spec = spec::parse(rest.substr(0, end), message);
-    if (!spec)
-      return fail(name + ": " + message);
-    code |= process(name, *spec, printed);
-    rest = end == StringRef::npos ? "" : rest.substr(end + 1);
-  }
+  Error error =
+      test::readSpecs((*file)->getBuffer(), [&](StringRef name, const spec::KernelSpec &spec) {
+        code |= process(name, spec, printed);
+      });
+  if (error)
+    return fail(toString(std::move(error)));
   return code;
 }

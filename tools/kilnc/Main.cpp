@@ -57,7 +57,8 @@ static cl::list<std::string>
 static cl::list<std::string> targets(
     "target",
     cl::desc(
-        "native, x86-64-v3, x86-64-v4, zen4; several by commas: the best one is taken at run time"),
+        "native, x86-64-v3, x86-64-v4, zen4, cuda:sm_80 (--list-targets prints all); several by "
+        "commas: the best one is taken at run time, a GPU before a processor"),
     cl::CommaSeparated, cl::value_desc("name"), cl::cat(category));
 static cl::opt<std::string> emit("emit", cl::desc("stop behind a stage and print it"),
                                  cl::value_desc("stage"), cl::init("library"), cl::cat(category));
@@ -85,7 +86,8 @@ static cl::opt<std::string>
            cl::desc("run the library against the interpreter, on one and two threads, before it is "
                     "handed over; with random arguments, or those of a file by name"),
            cl::value_desc("inputs.npz"), cl::cat(category));
-static cl::opt<bool> listTargets("list-targets", cl::desc("print the processors and stop"),
+static cl::opt<bool> listTargets("list-targets",
+                                 cl::desc("print the processors and GPUs, and stop"),
                                  cl::cat(category));
 static cl::opt<bool> helpFunctions("help-functions",
                                    cl::desc("print all primitive functions of the language"),

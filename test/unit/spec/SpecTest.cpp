@@ -16,12 +16,24 @@ using namespace kiln;
 using namespace kiln::spec;
 using namespace kiln::test;
 
+/// An extent of two operands.
+KernelSpec clipped() {
+  KernelSpec spec = unary(Op::Erf, 4);
+  spec.symbols = {{"M", 0, 9}};
+  DimExpr extent = DimExpr::min(DimExpr::symbol("M"), 3);
+  for (Operand &operand : spec.operands)
+    operand.shape = {extent};
+  spec.stages[0].domain = {extent};
+  return spec;
+}
+
 static std::vector<KernelSpec> samples() {
   return {linear(DimExpr::symbol("M"), 50, 24),
           convolution({1, 9, 9, 5, 24, 3, 2, true}),
           pool({1, 9, 9, 19, 19, 3, 2, true}, true),
           softmax(5, 10),
           argmax(3, 7),
+          clipped(),
           unary(Op::Erf, 4)};
 }
 

@@ -1,0 +1,248 @@
+//===- Driver.cpp - libcuda.so.1 of the tests -----------------------------===//
+//
+// The driver's functions that the runtime calls, by their documented behaviour.
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/gpu/DriverState.h"
+
+#include <cstring>
+
+using namespace kiln::test;
+
+/// Locks, notes the call, and leaves with a result where one is asked for.
+#define ENTER(name)                                                                                \
+  std::lock_guard lock(driver().mutex);                                                            \
+  if (Result wanted = driver().enter(name))                                                        \
+  return wanted
+/// The same for functions that need a context.
+#define ENTER_CONTEXT(name)                                                                        \
+  ENTER(name);                                                                                     \
+  if (driver().current.empty())                                                                    \
+  return driver().fault(llvm::Twine(name) + " without a context"), InvalidContext
+
+static char theContext;
+
+/// The stream, or null and a fault.
+static FakeStream *find(void *stream) {
+  auto at = driver().streams.find(static_cast<FakeStream *>(stream));
+  return at == driver().streams.end() ? nullptr : at->first;
+}
+
+/// Queues a step between host and device memory; both ends are looked at when it runs.
+static int copy(void *stream, uint64_t device, size_t bytes, std::function<void()> step) {
+  FakeStream *queue = find(stream);
+  if (!queue || bytes == 0 || !driver().isMemory(device, bytes))
+    return driver().fault("a copy of memory that is not there"), InvalidValue;
+  queue->queue.push_back([step, device, bytes] {
+    if (!driver().isMemory(device, bytes))
+      return driver().fault("memory was freed before a copy"), LaunchFailed;
+    step();
+    return Success;
+  });
+  return Success;
+}
+
+static void *at(uint64_t address) { return reinterpret_cast<void *>(address); }
+
+extern "C" {
+
+int cuInit(uint32_t) {
+  ENTER("cuInit");
+  driver().isStarted = true;
+  return Success;
+}
+
+int cuGetErrorName(int result, const char **name) {
+  switch (result) {
+  case OutOfMemory:
+    *name = "CUDA_ERROR_OUT_OF_MEMORY";
+    return Success;
+  case NoDevice:
+    *name = "CUDA_ERROR_NO_DEVICE";
+    return Success;
+  case 222:
+    *name = "CUDA_ERROR_UNSUPPORTED_PTX_VERSION";
+    return Success;
+  case LaunchFailed:
+    *name = "CUDA_ERROR_LAUNCH_FAILED";
+    return Success;
+  case Unknown:
+    *name = "CUDA_ERROR_UNKNOWN";
+    return Success;
+  default:
+    *name = nullptr;
+    return InvalidValue;
+  }
+}
+
+int cuDeviceGetCount(int *count) {
+  ENTER("cuDeviceGetCount");
+  if (!driver().isStarted)
+    return NotInitialized;
+  *count = driver().devices;
+  return Success;
+}
+
+int cuDeviceGet(int *device, int number) {
+  ENTER("cuDeviceGet");
+  *device = number;
+  return number < driver().devices ? Success : InvalidValue;
+}
+
+int cuDeviceGetAttribute(int *value, int attribute, int) {
+  ENTER("cuDeviceGetAttribute");
+  *value = attribute == 75 ? driver().chip / 10 : driver().chip % 10;
+  return attribute == 75 || attribute == 76 ? Success : InvalidValue;
+}
+
+int cuDevicePrimaryCtxRetain(void **context, int) {
+  ENTER("cuDevicePrimaryCtxRetain");
+  ++driver().contexts;
+  *context = &theContext;
+  return Success;
+}
+
+int cuDevicePrimaryCtxRelease_v2(int) {
+  ENTER("cuDevicePrimaryCtxRelease_v2");
+  if (driver().contexts-- == 0)
+    driver().fault("a context is released twice");
+  return Success;
+}
+
+int cuCtxPushCurrent_v2(void *context) {
+  ENTER("cuCtxPushCurrent_v2");
+  if (context != &theContext)
+    return InvalidContext;
+  driver().current.push_back(context);
+  return Success;
+}
+
+int cuCtxPopCurrent_v2(void **context) {
+  ENTER_CONTEXT("cuCtxPopCurrent_v2");
+  *context = driver().current.back();
+  driver().current.pop_back();
+  return Success;
+}
+
+int cuModuleLoadData(void **module, const void *image) {
+  ENTER_CONTEXT("cuModuleLoadData");
+  FakeModule *loaded = driver().load(static_cast<const char *>(image));
+  *module = loaded;
+  return loaded ? Success : InvalidImage;
+}
+
+int cuModuleUnload(void *module) {
+  ENTER_CONTEXT("cuModuleUnload");
+  if (!driver().modules.erase(static_cast<FakeModule *>(module)))
+    driver().fault("a module is unloaded twice");
+  return Success;
+}
+
+int cuModuleGetFunction(void **function, void *module, const char *name) {
+  ENTER_CONTEXT("cuModuleGetFunction");
+  auto &functions = static_cast<FakeModule *>(module)->functions;
+  auto found = functions.find(name);
+  if (found == functions.end())
+    return NotFound;
+  *function = &found->second;
+  return Success;
+}
+
+int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
+  ENTER_CONTEXT("cuMemAlloc_v2");
+  if (bytes == 0)
+    return InvalidValue;
+  auto buffer = std::make_unique<GuardedBuffer>((bytes + 255) / 256 * 256);
+  memset(buffer->data(), 0xff, buffer->size());
+  *address = reinterpret_cast<uint64_t>(buffer->data());
+  driver().memory[*address] = std::move(buffer);
+  return Success;
+}
+
+int cuMemFree_v2(uint64_t address) {
+  ENTER_CONTEXT("cuMemFree_v2");
+  for (auto &[stream, owned] : driver().streams)
+    if (!stream->queue.empty())
+      driver().fault("memory is freed while a stream is not done");
+  if (!driver().memory.erase(address))
+    driver().fault("memory is freed twice");
+  return Success;
+}
+
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
+  ENTER_CONTEXT("cuMemcpyHtoDAsync_v2");
+  return copy(stream, to, bytes, [=] { memcpy(at(to), from, bytes); });
+}
+
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
+  ENTER_CONTEXT("cuMemcpyDtoHAsync_v2");
+  return copy(stream, from, bytes, [=] { memcpy(to, at(from), bytes); });
+}
+
+int cuMemcpyDtoDAsync_v2(uint64_t to, uint64_t from, size_t bytes, void *stream) {
+  ENTER_CONTEXT("cuMemcpyDtoDAsync_v2");
+  if (!driver().isMemory(from, bytes))
+    return driver().fault("a copy of memory that is not there"), InvalidValue;
+  return copy(stream, to, bytes, [=] { memmove(at(to), at(from), bytes); });
+}
+
+int cuMemsetD8Async(uint64_t to, uint8_t value, size_t bytes, void *stream) {
+  ENTER_CONTEXT("cuMemsetD8Async");
+  return copy(stream, to, bytes, [=] { memset(at(to), value, bytes); });
+}
+
+int cuStreamCreate(void **stream, uint32_t) {
+  ENTER_CONTEXT("cuStreamCreate");
+  auto made = std::make_unique<FakeStream>();
+  *stream = made.get();
+  driver().streams[made.get()] = std::move(made);
+  return Success;
+}
+
+int cuStreamDestroy_v2(void *stream) {
+  ENTER_CONTEXT("cuStreamDestroy_v2");
+  FakeStream *found = find(stream);
+  if (!found || !found->queue.empty())
+    driver().fault("a stream is destroyed twice, or before it is done");
+  driver().streams.erase(found);
+  return Success;
+}
+
+int cuStreamSynchronize(void *stream) {
+  std::lock_guard lock(driver().mutex);
+  FakeStream *found = find(stream);
+  // A device that has failed does nothing any more.
+  if (Result wanted = driver().enter("cuStreamSynchronize")) {
+    driver().broken = wanted;
+    if (found)
+      found->queue.clear();
+    return wanted;
+  }
+  if (driver().current.empty())
+    return driver().fault("cuStreamSynchronize without a context"), InvalidContext;
+  return found ? driver().run(*found) : InvalidValue;
+}
+
+int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t gridZ, uint32_t blockX,
+                   uint32_t blockY, uint32_t blockZ, uint32_t sharedBytes, void *stream,
+                   void **arguments, void **extra) {
+  ENTER_CONTEXT("cuLaunchKernel");
+  auto &kernel = *static_cast<FakeModule::Function *>(function);
+  FakeStream *queue = find(stream);
+  if (!queue || gridX == 0 || gridX > INT32_MAX || gridY != 1 || gridZ != 1 || blockY != 1 ||
+      blockZ != 1 || sharedBytes != 0 || extra || int(blockX) != kernel.threads)
+    return driver().fault("a launch of another shape than the kernel's"), InvalidValue;
+  std::vector<int64_t> values(kernel.kernel->numArguments());
+  for (size_t i = 0; i < values.size(); ++i)
+    memcpy(&values[i], arguments[i], sizeof(int64_t));
+  queue->queue.push_back([&kernel, gridX, blockX, values] {
+    std::string text = kernel.kernel->launch(kernel.name, gridX, int(blockX), values.data());
+    if (text.empty())
+      return Success;
+    return driver().fault(text), LaunchFailed;
+  });
+  return Success;
+}
+
+} // extern "C"

@@ -1,0 +1,95 @@
+//===- DriverState.h - what the driver of the tests holds -------*- C++ -*-===//
+//
+// A driver whose one device is the emulator. It is lazy: what is queued on a stream runs when the
+// stream is waited for, so that whoever does not wait sees it. Environment of the process:
+//   KILN_FAKE_KERNELS  files with the specs of all kernels (kilnc --emit=kernels), by ':'
+//   KILN_FAKE_DEVICES  how many devices there are (1)
+//   KILN_FAKE_CHIP     their compute capability (80)
+//   KILN_FAKE_FAIL     NAME#N=RESULT: the N-th call of a function fails; NAME '*': of any
+//   KILN_FAKE_LOG      file for the calls, and what is left at the end of the process
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_GPU_DRIVERSTATE_H
+#define KILN_TEST_GPU_DRIVERSTATE_H
+
+#include "test/gpu/Emulator.h"
+#include "test/unit/llvm/Builders.h"
+
+#include "llvm/ADT/StringMap.h"
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+
+namespace kiln::test {
+
+/// Results, with the driver's numbers.
+enum Result : int {
+  Success = 0,
+  InvalidValue = 1,
+  OutOfMemory = 2,
+  NotInitialized = 3,
+  NoDevice = 100,
+  InvalidContext = 201,
+  InvalidImage = 218,
+  NotFound = 500,
+  LaunchFailed = 719,
+  Unknown = 999,
+};
+
+/// An image: its kernels by entry point. Compiled when they are first launched.
+struct FakeModule {
+  struct Function {
+    std::shared_ptr<Emulated> kernel;
+    std::string name;
+    int threads = 0;
+  };
+  std::map<std::string, Function> functions;
+};
+
+struct FakeStream {
+  std::deque<std::function<Result()>> queue;
+};
+
+class DriverState {
+public:
+  DriverState();
+  ~DriverState();
+
+  std::mutex mutex; ///< held by each call
+  int devices = 1, chip = 80, contexts = 0;
+  bool isStarted = false;
+  Result broken = Success; ///< a failure of the device, which stays
+  std::map<uint64_t, std::unique_ptr<GuardedBuffer>> memory;
+  std::map<FakeModule *, std::unique_ptr<FakeModule>> modules;
+  std::map<FakeStream *, std::unique_ptr<FakeStream>> streams;
+  std::vector<void *> current; ///< contexts, the innermost last
+
+  /// Whether the call is to fail, by the environment.
+  Result enter(const char *name);
+  /// What of the runtime's doing is wrong, beside any result.
+  void fault(const llvm::Twine &text);
+  bool isMemory(uint64_t address, size_t bytes) const;
+  /// Null if the image is not what its kernels' specs give.
+  FakeModule *load(llvm::StringRef image);
+  Result run(FakeStream &stream);
+
+private:
+  bool readKernels();
+  void log(const llvm::Twine &line);
+
+  std::string failName;
+  int failAt = 0, failWith = 0;
+  size_t calls = 0, faults = 0;
+  llvm::StringMap<int> counts;
+  std::string logPath;
+  bool isRead = false;
+  std::map<std::string, spec::KernelSpec> kernels; ///< by symbol
+};
+
+DriverState &driver();
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_GPU_DRIVERSTATE_H
