@@ -2,6 +2,8 @@
 
 #include "codegen/lower/Builder.h"
 
+#include "llvm/ADT/TypeSwitch.h"
+
 using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::lower;
@@ -25,9 +27,9 @@ struct Axis {
   }
 };
 
-/// The two spatial dimensions, and a stage over them that wants a body.
+/// The spatial dimensions, and a stage over them that wants a body.
 struct Pool {
-  Axis axes[2];
+  SmallVector<Axis, 3> axes;
   At at; ///< of x
   spec::Stage stage;
   bool isPadded; ///< whether a tap may lie outside of x
@@ -39,27 +41,22 @@ template <typename PoolOp> static Pool describe(PoolOp op, ArrayRef<int64_t> dil
   SmallVector<DimExpr> x = dimsOf(op.getX().getType()), y = dimsOf(op.getType());
   SmallVector<DimExpr> pad = op.getPadding().getDims();
   DimExpr::BoundsMap names = enclosingBounds(op);
-  pool.at = identity(4);
+  int rank = static_cast<int>(x.size());
+  pool.at = identity(rank);
   pool.stage.domain.assign(y.begin(), y.end());
   pool.isPadded = false;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < rank - 2; ++i) {
     int axis = (op.getChannelsLast() ? 1 : 2) + i;
-    pool.axes[i] = {axis,
-                    op.getKernelSize()[i],
-                    op.getStride()[i],
-                    dilation[i],
-                    x[axis],
-                    pad[2 * i],
-                    pad[2 * i + 1],
-                    y[axis]};
-    pool.at[axis] = affine({{axis, op.getStride()[i]}, {4 + i, dilation[i]}}, -pad[2 * i]);
+    pool.axes.push_back({axis, op.getKernelSize()[i], op.getStride()[i], dilation[i], x[axis],
+                         pad[2 * i], pad[2 * i + 1], y[axis]});
+    pool.at[axis] = affine({{axis, op.getStride()[i]}, {rank + i, dilation[i]}}, -pad[2 * i]);
     pool.stage.reduction.push_back(DimExpr(op.getKernelSize()[i]));
     pool.isPadded |= pad[2 * i] != DimExpr(0) || pool.axes[i].isClipped(0, names);
   }
   return pool;
 }
 
-static void lowerMax(SpecBuilder &builder, MaxPool2dOp op) {
+template <typename PoolOp> static void lowerMax(SpecBuilder &builder, PoolOp op) {
   Pool pool = describe(op, op.getDilation());
   pool.stage.type = computeType(*dtypeOf(op.getType()));
   double start = lowest(pool.stage.type);
@@ -82,8 +79,8 @@ static ExprPtr countTaps(const Axis &axis, const spec::Index &at, bool countPad)
   return apply(SpecOp::Sub, {end, begin});
 }
 
-static void lowerAverage(SpecBuilder &builder, AvgPool2dOp op) {
-  constexpr int64_t ones[2] = {1, 1};
+template <typename PoolOp> static void lowerAverage(SpecBuilder &builder, PoolOp op) {
+  constexpr int64_t ones[3] = {1, 1, 1};
   Pool pool = describe(op, ones);
   DType type = computeType(*dtypeOf(op.getType()));
   pool.stage.type = type;
@@ -98,13 +95,16 @@ static void lowerAverage(SpecBuilder &builder, AvgPool2dOp op) {
   for (const Axis &axis : pool.axes)
     isClipped |= axis.isClipped(countPad ? axis.high : DimExpr(0), names) ||
                  (!countPad && axis.low != DimExpr(0));
-  std::vector<Axis> axes(pool.axes, pool.axes + 2);
+  std::vector<Axis> axes(pool.axes.begin(), pool.axes.end());
   builder.derive(op.getResult(), [&builder, axes, sum, type, countPad, isClipped](const At &at) {
-    ExprPtr count = spec::constant(axes[0].kernel * axes[1].kernel, type);
-    if (isClipped)
-      count = spec::cast(apply(SpecOp::Mul, {countTaps(axes[0], at[axes[0].axis], countPad),
-                                             countTaps(axes[1], at[axes[1].axis], countPad)}),
-                         type);
+    int64_t taps = 1;
+    ExprPtr counted;
+    for (const Axis &axis : axes) {
+      taps *= axis.kernel;
+      ExprPtr here = countTaps(axis, at[axis.axis], countPad);
+      counted = counted ? apply(SpecOp::Mul, {counted, here}) : here;
+    }
+    ExprPtr count = isClipped ? spec::cast(counted, type) : spec::constant(taps, type);
     return apply(SpecOp::Div, {builder.readStage(sum, at), count});
   });
 }
@@ -120,39 +120,44 @@ static std::pair<ExprPtr, ExprPtr> part(const ExprPtr &at, const DimExpr &n, int
   return {begin, end};
 }
 
-/// Windows of different extents: the reduction runs over the largest and takes 0 beyond each end.
-static void lowerAdaptive(SpecBuilder &builder, AdaptiveAvgPool2dOp op) {
+/// Windows of different extents: the reduction runs over the largest and takes what changes nothing
+/// beyond each end.
+template <typename PoolOp>
+static void lowerAdaptive(SpecBuilder &builder, PoolOp op, spec::Combiner combiner) {
+  bool isMean = combiner == spec::Combiner::Add;
   int first = op.getChannelsLast() ? 1 : 2;
   SmallVector<DimExpr> x = dimsOf(op.getX().getType()), y = dimsOf(op.getType());
+  int rank = static_cast<int>(x.size());
   DType type = computeType(*dtypeOf(op.getType()));
   builder.store(op.getX());
   spec::Stage stage;
   stage.type = type;
   stage.domain.assign(y.begin(), y.end());
-  stage.combiner = spec::Combiner::Add;
-  stage.init = spec::constant(0.0, type);
-  At at = identity(4);
+  stage.combiner = combiner;
+  stage.init = isMean ? spec::constant(0.0, type) : saturated(lowest(type), type);
+  At at = identity(rank);
   ExprPtr isInside;
   SmallVector<std::pair<DimExpr, int64_t>> parts;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < rank - 2; ++i) {
     DimExpr n = x[first + i];
     int64_t count = op.getOutputSize()[i];
     parts.push_back({n, count});
     stage.reduction.push_back(DimExpr::floorDiv(n + DimExpr(count - 1), count) + DimExpr(1));
     auto [begin, end] = part(spec::dim(first + i), n, count);
-    ExprPtr position = apply(SpecOp::Add, {begin, spec::dim(4 + i)});
+    ExprPtr position = apply(SpecOp::Add, {begin, spec::dim(rank + i)});
     ExprPtr fits = apply(SpecOp::Lt, {position, end});
     isInside = isInside ? apply(SpecOp::And, {isInside, fits}) : fits;
     at[first + i] = spec::Index();
     at[first + i].indirect = position;
   }
-  stage.body =
-      apply(SpecOp::Select, {isInside, builder.load(op.getX(), at), spec::constant(0.0, type)});
+  stage.body = apply(SpecOp::Select, {isInside, builder.load(op.getX(), at), stage.init});
+  if (!isMean)
+    return builder.appendAnchor(op, std::move(stage));
   std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
   builder.derive(op.getResult(), [&builder, parts, sum, type, first](const At &at) {
     ExprPtr count;
-    for (int i = 0; i < 2; ++i) {
-      auto [begin, end] = part(valueOf(at[first + i]), parts[i].first, parts[i].second);
+    for (auto [i, divided] : llvm::enumerate(parts)) {
+      auto [begin, end] = part(valueOf(at[first + i]), divided.first, divided.second);
       ExprPtr extent = apply(SpecOp::Sub, {end, begin});
       count = count ? apply(SpecOp::Mul, {count, extent}) : extent;
     }
@@ -161,11 +166,12 @@ static void lowerAdaptive(SpecBuilder &builder, AdaptiveAvgPool2dOp op) {
 }
 
 bool lower::lowerPooling(SpecBuilder &builder, Operation *op) {
-  if (auto pool = dyn_cast<MaxPool2dOp>(op))
-    return lowerMax(builder, pool), true;
-  if (auto pool = dyn_cast<AvgPool2dOp>(op))
-    return lowerAverage(builder, pool), true;
-  if (auto pool = dyn_cast<AdaptiveAvgPool2dOp>(op))
-    return lowerAdaptive(builder, pool), true;
-  return false;
+  return llvm::TypeSwitch<Operation *, bool>(op)
+      .Case<MaxPool2dOp, MaxPool3dOp>([&](auto pool) { return lowerMax(builder, pool), true; })
+      .Case<AvgPool2dOp, AvgPool3dOp>([&](auto pool) { return lowerAverage(builder, pool), true; })
+      .Case<AdaptiveAvgPool2dOp, AdaptiveAvgPool3dOp>(
+          [&](auto pool) { return lowerAdaptive(builder, pool, spec::Combiner::Add), true; })
+      .Case<AdaptiveMaxPool2dOp, AdaptiveMaxPool3dOp>(
+          [&](auto pool) { return lowerAdaptive(builder, pool, spec::Combiner::Max), true; })
+      .Default(false);
 }

@@ -75,5 +75,6 @@ struct LayoutPass : passes::impl::LayoutBase<LayoutPass> {
 
 void passes::addChannelsLastPatterns(RewritePatternSet &patterns) {
   patterns.add<ToChannelsLast<Conv2dOp>, ToChannelsLast<MaxPool2dOp>, ToChannelsLast<AvgPool2dOp>,
-               ToChannelsLast<AdaptiveAvgPool2dOp>>(patterns.getContext());
+               ToChannelsLast<AdaptiveAvgPool2dOp>, ToChannelsLast<AdaptiveMaxPool2dOp>>(
+      patterns.getContext());
 }

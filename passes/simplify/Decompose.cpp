@@ -151,11 +151,19 @@ struct ExpandLogSumExp : OpRewritePattern<LogSumExpOp> {
 // Adaptive pooling
 //===----------------------------------------------------------------------===//
 
-/// Means of the `parts` windows that cover one axis: windows overlap where they do not divide it.
-Value averageParts(const Build &b, Value x, int64_t axis, int64_t parts) {
+/// The reduction of all elements along axes, which are kept as 1.
+using Reduce = function_ref<Value(const Build &, Value, ArrayRef<int64_t>)>;
+
+Value buildMax(const Build &b, Value x, ArrayRef<int64_t> axes) {
+  return b.make<MaxOp>(x, b.builder.getDenseI64ArrayAttr(axes), b.builder.getBoolAttr(true));
+}
+
+/// Reductions of the `parts` windows that cover one axis: windows overlap where they do not divide
+/// it.
+Value reduceParts(const Build &b, Value x, int64_t axis, int64_t parts, Reduce reduce) {
   Dims dims = dimsOf(x.getType());
   int64_t extent = *dims[axis].constantValue();
-  SmallVector<Value> means;
+  SmallVector<Value> all;
   for (int64_t i = 0; i < parts; ++i) {
     int64_t begin = i * extent / parts, end = ((i + 1) * extent + parts - 1) / parts;
     Dims starts(dims.size(), 0), sizes = dims;
@@ -164,39 +172,54 @@ Value averageParts(const Build &b, Value x, int64_t axis, int64_t parts) {
     SmallVector<int64_t> steps(dims.size(), 1);
     Value part =
         b.make<SliceOp>(x, b.dims(starts), b.dims(sizes), b.builder.getDenseI64ArrayAttr(steps));
-    means.push_back(buildMean(b, part, axis));
+    all.push_back(reduce(b, part, axis));
   }
-  return b.make<ConcatOp>(means, b.builder.getI64IntegerAttr(axis));
+  return b.make<ConcatOp>(all, b.builder.getI64IntegerAttr(axis));
 }
 
-struct ExpandAdaptivePool : OpRewritePattern<AdaptiveAvgPool2dOp> {
-  using OpRewritePattern::OpRewritePattern;
-  LogicalResult matchAndRewrite(AdaptiveAvgPool2dOp op, PatternRewriter &rewriter) const override {
+/// Pool is the pool of one window size.
+template <typename Op, typename Pool> struct ExpandAdaptivePool : OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+  LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
+    constexpr bool isMax = requires(Pool pool) { pool.getDilation(); };
+    Reduce reduce = isMax ? buildMax : buildMean;
     Build b{rewriter, op.getLoc()};
-    Dims dims = dimsOf(op.getX().getType());
-    int64_t h = op.getChannelsLast() ? 1 : 2;
+    int64_t first = op.getChannelsLast() ? 1 : 2;
     ArrayRef<int64_t> size = op.getOutputSize();
-    if (size[0] == 1 && size[1] == 1) {
-      rewriter.replaceOp(op, buildMean(b, op.getX(), {h, h + 1}));
-      return success();
+    Dims dims = dimsOf(op.getX().getType());
+    ArrayRef<DimExpr> image = ArrayRef(dims).slice(first, size.size());
+    SmallVector<int64_t> axes, extents, window;
+    bool isEven = true;
+    for (auto [i, extent] : llvm::enumerate(image)) {
+      axes.push_back(first + i);
+      extents.push_back(extent.constantValue().value_or(0));
+      isEven &= extents[i] % size[i] == 0;
+      window.push_back(extents[i] / size[i]);
     }
-    std::optional<int64_t> height = dims[h].constantValue(), width = dims[h + 1].constantValue();
-    if (!height || !width || *height == 0 || *width == 0)
+    if (llvm::all_of(size, [](int64_t n) { return n == 1; }))
+      return rewriter.replaceOp(op, reduce(b, op.getX(), axes)), success();
+    if (llvm::is_contained(extents, 0))
       return failure();
-    if (*height == size[0] && *width == size[1]) {
-      rewriter.replaceOp(op, op.getX());
-      return success();
+    if (extents == size)
+      return rewriter.replaceOp(op, op.getX()), success();
+    if (!isEven) {
+      Value x = op.getX();
+      for (auto [axis, parts] : llvm::zip_equal(axes, size))
+        x = reduceParts(b, x, axis, parts, reduce);
+      return rewriter.replaceOp(op, x), success();
     }
-    if (*height % size[0] || *width % size[1]) {
-      Value rows = averageParts(b, op.getX(), h, size[0]);
-      rewriter.replaceOp(op, averageParts(b, rows, h + 1, size[1]));
-      return success();
+    DenseI64ArrayAttr taps = rewriter.getDenseI64ArrayAttr(window);
+    DimsAttr none = b.dims(Dims(2 * size.size(), 0));
+    BoolAttr no = rewriter.getBoolAttr(false);
+    if constexpr (isMax) {
+      SmallVector<int64_t> ones(size.size(), 1);
+      rewriter.replaceOpWithNewOp<Pool>(op, op.getX(), taps, taps, none,
+                                        rewriter.getDenseI64ArrayAttr(ones), no,
+                                        op.getChannelsLastAttr());
+    } else {
+      rewriter.replaceOpWithNewOp<Pool>(op, op.getX(), taps, taps, none, rewriter.getBoolAttr(true),
+                                        no, op.getChannelsLastAttr());
     }
-    auto window = rewriter.getDenseI64ArrayAttr({*height / size[0], *width / size[1]});
-    Dims none(4, 0);
-    rewriter.replaceOpWithNewOp<AvgPool2dOp>(op, op.getX(), window, window, b.dims(none),
-                                             rewriter.getBoolAttr(true),
-                                             rewriter.getBoolAttr(false), op.getChannelsLastAttr());
     return success();
   }
 };
@@ -265,9 +288,13 @@ struct ExpandBatchNorm : OpRewritePattern<BatchNormOp> {
 struct DecomposePass : passes::impl::DecomposeBase<DecomposePass> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<Widen<VarOp>, Widen<LogSumExpOp>, Widen<BatchNormOp>, UseDefinition, ExpandMean,
-                 ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool, NormIntoConvolution,
-                 ExpandBatchNorm>(&getContext());
+    patterns
+        .add<Widen<VarOp>, Widen<LogSumExpOp>, Widen<BatchNormOp>, UseDefinition, ExpandMean,
+             ExpandVariance, ExpandLogSumExp, ExpandAdaptivePool<AdaptiveAvgPool2dOp, AvgPool2dOp>,
+             ExpandAdaptivePool<AdaptiveAvgPool3dOp, AvgPool3dOp>,
+             ExpandAdaptivePool<AdaptiveMaxPool2dOp, MaxPool2dOp>,
+             ExpandAdaptivePool<AdaptiveMaxPool3dOp, MaxPool3dOp>, NormIntoConvolution,
+             ExpandBatchNorm>(&getContext());
     addGuardPatterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

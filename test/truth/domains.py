@@ -6,13 +6,15 @@ from values import FLOATS, INTEGERS
 WHOLE = {name for name in INTEGERS if name != "bool"}
 NUMBERS = set(FLOATS) | WHOLE
 OF = {
-    "float": """adaptive_avg_pool2d avg_pool2d batch_norm ceil conv1d conv2d conv3d
+    "float": """adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d
+        avg_pool3d batch_norm ceil conv1d conv2d conv3d
         conv_transpose1d conv_transpose2d conv_transpose3d cos div erf exp expm1 floor gelu
         group_norm instance_norm isfinite isinf isnan layer_norm log log1p log_softmax logsumexp mean
         pow reciprocal rms_norm round rsqrt sigmoid silu sin softmax sqrt tanh var""",
     "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",
     # The cases of full ask for 2 and 3, which are no bool.
-    "number": """abs add arange argmax argmin clamp eye floordiv full ge gt le lt matmul max max_pool2d
+    "number": """abs adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add arange argmax argmin clamp eye floordiv full ge gt le lt matmul max
+        max_pool1d max_pool2d max_pool3d
         maximum min minimum mod mul neg one_hot prod relu sign sub sum""",
     "bool": "all any logical_and logical_not logical_or",
     "any": """broadcast_to cast concat embedding eq expand extent flatten flip gather ne ones pad permute

@@ -206,6 +206,28 @@ def pools():
          F.max_pool2d(holed, 3, 2, 1, dilation=2))
     case("max_dilated_ceil", "max_pool2d($x, [2, 3], 2, dilation = [3, 2], ceil_mode = true)",
          F.max_pool2d(x, (2, 3), 2, dilation=(3, 2), ceil_mode=True))
+    for rank, image in ((1, IN["s"]), (3, IN["v"])):
+        for number, words in enumerate([
+                {"kernel_size": 3}, {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+                {"kernel_size": 2, "stride": 3, "ceil_mode": True}]):
+            listed = ", ".join(f"{w} = {str(v).lower()}" for w, v in words.items())
+            for kind, more in (("max", {"dilation": 1}), ("avg", {"count_include_pad": False})):
+                function = getattr(F, f"{kind}_pool{rank}d")
+                operand = "s" if rank == 1 else "v"
+                for extra in ({}, more):
+                    name = f"{kind}{rank}_{number}{'_more' if extra else ''}"
+                    tail = "".join(f", {w} = {str(v).lower()}" for w, v in extra.items())
+                    case(name, f"{kind}_pool{rank}d(${operand}, {listed}{tail})",
+                         function(image, **words, **extra), kind == "avg")
+        for kind in ("max", "avg"):
+            for number, size in enumerate([1, 2, [3, 4, 5][:rank], 7]):
+                result = getattr(F, f"adaptive_{kind}_pool{rank}d")(image, size)
+                case(f"adaptive_{kind}{rank}_{number}",
+                     f"adaptive_{kind}_pool{rank}d(${'s' if rank == 1 else 'v'}, {size})", result,
+                     kind == "avg")
+    for size in (1, [2, 3], [9, 5]):
+        case("adaptive_max" + "_".join(map(str, np.ravel(size))), f"adaptive_max_pool2d($holed, {size})",
+             F.adaptive_max_pool2d(holed, size))
     for size in (1, [2, 3], [4, 5], [9, 8], [11, 3]):
         name = "adaptive" + "_".join(map(str, np.ravel(size)))
         case(name, f"adaptive_avg_pool2d($x, {size})",

@@ -24,7 +24,8 @@ from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
-SUMS = set("""adaptive_avg_pool2d avg_pool2d batch_norm conv1d conv2d conv3d conv_transpose1d
+SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d
+    avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
     conv_transpose2d conv_transpose3d group_norm instance_norm layer_norm log_softmax logsumexp matmul
     mean rms_norm softmax sum var""".split())
 NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
@@ -91,7 +92,7 @@ def check(case):
     for expected, value in zip(results, case["results"], strict=True):
         got = from_bytes(value["type"], value["shape"], bytes.fromhex(value["hex"]))
         # Which of two zeros is the larger is not defined.
-        signed = case["op"] != "max_pool2d" and not evaluator.scale
+        signed = not re.search(r"max_pool\dd$", case["op"]) and not evaluator.scale
         text = difference(expected, got, evaluator.scale, signed)
         if text:
             return f"case {case['case']}, {case['dims']}: {text}\n    {case['members']}"

@@ -155,5 +155,6 @@ def adaptive(rank, reduce):
 for _rank in (1, 2, 3):
     OPS[f"conv{_rank}d"] = conv(_rank)
     OPS[f"conv_transpose{_rank}d"] = conv_transpose(_rank)
-OPS["max_pool2d"], OPS["avg_pool2d"] = max_pool(2), avg_pool(2)
-OPS["adaptive_avg_pool2d"] = adaptive(2, np.mean)
+    OPS[f"max_pool{_rank}d"], OPS[f"avg_pool{_rank}d"] = max_pool(_rank), avg_pool(_rank)
+    OPS[f"adaptive_avg_pool{_rank}d"] = adaptive(_rank, np.mean)
+    OPS[f"adaptive_max_pool{_rank}d"] = adaptive(_rank, np.max)

@@ -325,6 +325,17 @@ TEST_F(LowerTest, Pools) {
       CHECK_SINGLE("avg_pool2d", {tensor("1x8x6x2", "f32")}, tensor(last, "f32"),
                    "{" + mode + ", count_include_pad = " + include + ", channels_last}");
   }
+  CHECK_SINGLE("avg_pool3d", {tensor("1x2x3x5x4", "f32")}, tensor("1x2x3x3x2", "f32"),
+               "{kernel_size = array<i64: 2, 3, 2>, stride = array<i64: 1, 2, 2>, padding = "
+               "#kiln.dims<[1, 0, 1, 1, 0, 0]>, count_include_pad = false, ceil_mode = false}");
+  CHECK_SINGLE("max_pool3d", {tensor("1x3x5x4x2", "i16")}, tensor("1x2x2x2x2", "i16"),
+               "{kernel_size = array<i64: 2, 3, 2>, stride = array<i64: 1, 2, 2>, padding = "
+               "#kiln.dims<[0, 0, 0, 0, 0, 0]>, dilation = array<i64: 1, 1, 1>, ceil_mode = false, "
+               "channels_last}");
+  CHECK_SINGLE("adaptive_avg_pool3d", {tensor("1x2x3x5x4", "f32")}, tensor("1x2x2x3x4", "f32"),
+               "{output_size = array<i64: 2, 3, 4>}");
+  CHECK_SINGLE("adaptive_max_pool2d", {tensor("1x7x5x2", "i64")}, tensor("1x3x2x2", "i64"),
+               "{output_size = array<i64: 3, 2>, channels_last}");
   CHECK_SINGLE("adaptive_avg_pool2d", {tensor("1x7x5x2", "f32")}, tensor("1x3x2x2", "f32"),
                "{output_size = array<i64: 3, 2>, channels_last}");
   CHECK_SINGLE("adaptive_avg_pool2d", {tensor("1x2x3x5", "f16")}, tensor("1x2x4x1", "f16"),
