@@ -25,14 +25,14 @@ class Kiln_Pool<string mnemonic, string extents, string extra, string what, stri
   let extraClassDeclaration = primitiveDeclarations # "::kiln::DimExpr flops();";
 }
 
-class Kiln_MaxPool<string mnemonic, string extents, string shapes, list<Trait> traits = []>
-    : Kiln_Pool<mnemonic, extents, "dilation: " # extents # " = 1, ", "the largest element", shapes, traits> {
+class Kiln_MaxPool<string mnemonic, string extents, string what, string shapes, list<Trait> traits = []>
+    : Kiln_Pool<mnemonic, extents, "dilation: " # extents # " = 1, ", what, shapes, traits> {
   dag common = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride,
     Kiln_DimsAttr:$padding, DenseI64ArrayAttr:$dilation, BoolAttr:$ceil_mode);
 }
 
-class Kiln_AvgPool<string mnemonic, string extents, string shapes, list<Trait> traits = []>
-    : Kiln_Pool<mnemonic, extents, "count_include_pad: bool = true, ", "the mean", shapes, traits> {
+class Kiln_AvgPool<string mnemonic, string extents, string what, string shapes, list<Trait> traits = []>
+    : Kiln_Pool<mnemonic, extents, "count_include_pad: bool = true, ", what, shapes, traits> {
   dag common = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride,
     Kiln_DimsAttr:$padding, BoolAttr:$count_include_pad, BoolAttr:$ceil_mode);
 }
@@ -43,22 +43,22 @@ defvar images = "[N, C, H, W] (with `channels_last`, [N, H, W, C])";
 defvar volumes = "[N, C, D, H, W] (with `channels_last`, [N, D, H, W, C])";
 defvar last = (ins UnitAttr:$channels_last);
 
-def Kiln_MaxPool1dOp : Kiln_MaxPool<"max_pool1d", "single", signals, decomposable> {
+def Kiln_MaxPool1dOp : Kiln_MaxPool<"max_pool1d", "single", "the largest element", signals, decomposable> {
   let arguments = common;
 }
-def Kiln_MaxPool2dOp : Kiln_MaxPool<"max_pool2d", "pair", images> {
+def Kiln_MaxPool2dOp : Kiln_MaxPool<"max_pool2d", "pair", "the largest element", images> {
   let arguments = !con(common, last);
 }
-def Kiln_MaxPool3dOp : Kiln_MaxPool<"max_pool3d", "triple", volumes> {
+def Kiln_MaxPool3dOp : Kiln_MaxPool<"max_pool3d", "triple", "the largest element", volumes> {
   let arguments = !con(common, last);
 }
-def Kiln_AvgPool1dOp : Kiln_AvgPool<"avg_pool1d", "single", signals, decomposable> {
+def Kiln_AvgPool1dOp : Kiln_AvgPool<"avg_pool1d", "single", "the mean", signals, decomposable> {
   let arguments = common;
 }
-def Kiln_AvgPool2dOp : Kiln_AvgPool<"avg_pool2d", "pair", images> {
+def Kiln_AvgPool2dOp : Kiln_AvgPool<"avg_pool2d", "pair", "the mean", images> {
   let arguments = !con(common, last);
 }
-def Kiln_AvgPool3dOp : Kiln_AvgPool<"avg_pool3d", "triple", volumes> {
+def Kiln_AvgPool3dOp : Kiln_AvgPool<"avg_pool3d", "triple", "the mean", volumes> {
   let arguments = !con(common, last);
 }
 
