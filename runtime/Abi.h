@@ -106,8 +106,9 @@ int32_t kiln_device_download(kiln_ctx *ctx, void *to, const void *from, int64_t 
 int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 /// KILN_INDEX_OUT_OF_RANGE if the bool at `place` is false; waits for it.
 int32_t kiln_device_assert(kiln_ctx *ctx, const void *place);
-int32_t kiln_device_launch(kiln_ctx *ctx, int32_t function, int64_t blocks, int32_t threads,
-                           int64_t *arguments, int32_t count);
+/// `launch`: position in the entry, for texts.
+int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
+                           int32_t threads, int64_t *arguments, int32_t count);
 
 /// The driver of CUDA devices, in libraries with code for one.
 extern const kiln_device_api kiln_cuda_api;
@@ -123,6 +124,7 @@ void kiln_rt_destroy(void *instance);
 kiln_status kiln_rt_state_get(void *instance, void *data, size_t *size);
 kiln_status kiln_rt_state_set(void *instance, const void *data, size_t size);
 const kiln_profile_row *kiln_rt_profile(const void *instance, int32_t entry);
+const char *kiln_rt_target(const void *instance);
 
 } // extern "C"
 

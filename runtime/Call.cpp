@@ -227,7 +227,8 @@ int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index) {
   auto *instance = reinterpret_cast<Instance *>(ctx);
   if (instance->profile.isOn()) {
     // A launch's time is from its beginning to its end on the device.
-    if (kiln_status status = instance->device ? instance->code->device->wait(*instance) : KILN_OK)
+    if (kiln_status status =
+            instance->device ? instance->code->device->wait(*instance, index - 1) : KILN_OK)
       return status;
     instance->profile.tick(index);
   }
@@ -251,6 +252,11 @@ void kiln_rt_cancel(void *instance) {
   auto *self = static_cast<Instance *>(instance);
   __atomic_store_n(&self->stop, 1, __ATOMIC_SEQ_CST);
   __atomic_store_n(&self->ctx.attention, 1, __ATOMIC_SEQ_CST);
+}
+
+const char *kiln_rt_target(const void *instance) {
+  auto *self = static_cast<const Instance *>(instance);
+  return self ? self->code->model->targets[self->target] : nullptr;
 }
 
 const kiln_profile_row *kiln_rt_profile(const void *instance, int32_t entry) {

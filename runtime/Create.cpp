@@ -243,6 +243,7 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
   }
   auto *instance = new (block, static_cast<Instance *>(nullptr)) Instance;
   instance->code = &code;
+  instance->target = target;
   instance->bodies = target < 0 ? nullptr : code.targets[target].bodies;
   instance->allocator = allocator;
   instance->blockBytes = layout.end;

@@ -36,6 +36,16 @@ static kiln_status failCall(Instance &instance, const char *what, Result result)
   return failure(deviceOf(instance), what, result, text);
 }
 
+/// The same for a launch, by the label and place of what it computes.
+static kiln_status failLaunch(Instance &instance, int32_t launch, const char *what, Result result) {
+  const kiln_entry &entry = instance.code->model->entries[instance.current];
+  const kiln_launch &failed = entry.launches[launch];
+  TextWriter text = instance.fail();
+  text << "'" << entry.name << "': the kernel '" << failed.label << "' (" << failed.location
+       << ") ";
+  return failure(deviceOf(instance), what, result, text);
+}
+
 static int64_t constantBytes(const kiln_model_code &code) {
   int64_t bytes = aligned(code.stateBytes);
   for (int64_t i = 0; i < code.numWeights; ++i)
@@ -129,17 +139,19 @@ static kiln_status open(Instance &instance, TextWriter &text) {
   device->functions = reinterpret_cast<void **>(device + 1);
   device->weights = const_cast<const void **>(device->functions + functions);
   instance.device = device;
-  kiln_entry_body *const *bodies = nullptr;
-  kiln_status status = chooseDevice(*device, code, bodies, text);
+  int32_t target = -1;
+  kiln_status status = chooseDevice(*device, code, target, text);
   if (!status)
     status = loadCode(*device, text);
   if (!status)
     status = moveWeights(instance, text);
-  if (status)
+  if (status) {
     close(instance);
-  else
-    instance.bodies = bodies;
-  return status;
+    return status;
+  }
+  instance.target = target;
+  instance.bodies = code.targets[target].bodies;
+  return KILN_OK;
 }
 
 static kiln_status reserve(Instance &instance, int32_t entry, const int64_t *dims,
@@ -176,10 +188,15 @@ static kiln_status begin(Instance &instance) {
   return result ? failCall(instance, "the GPU cannot be used", result) : kiln_status(KILN_OK);
 }
 
-static kiln_status wait(Instance &instance) {
+static kiln_status wait(Instance &instance, int32_t launch) {
   Device &device = deviceOf(instance);
   Result result = device.driver.cuStreamSynchronize(device.stream);
-  return result ? failCall(instance, "a kernel failed", result) : kiln_status(KILN_OK);
+  if (!result)
+    return KILN_OK;
+  if (launch >= 0)
+    return failLaunch(instance, launch, "failed", result);
+  return failCall(instance, "a kernel failed (an instance made with options.profile says which)",
+                  result);
 }
 
 static kiln_status end(Instance &instance, kiln_status status) {
@@ -187,7 +204,7 @@ static kiln_status end(Instance &instance, kiln_status status) {
   if (status)
     deviceOf(instance).driver.cuStreamSynchronize(deviceOf(instance).stream);
   else
-    status = wait(instance);
+    status = wait(instance, -1);
   void *context = nullptr;
   deviceOf(instance).driver.cuCtxPopCurrent_v2(&context);
   return status;
@@ -268,13 +285,13 @@ int32_t kiln_device_assert(kiln_ctx *ctx, const void *place) {
   uint8_t value = 0;
   if (int32_t status = kiln_device_download(ctx, &value, place, 1))
     return status;
-  if (kiln_status status = wait(instanceOf(ctx)))
+  if (kiln_status status = wait(instanceOf(ctx), -1))
     return status;
   return value ? KILN_OK : KILN_INDEX_OUT_OF_RANGE;
 }
 
-int32_t kiln_device_launch(kiln_ctx *ctx, int32_t function, int64_t blocks, int32_t threads,
-                           int64_t *arguments, int32_t count) {
+int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
+                           int32_t threads, int64_t *arguments, int32_t count) {
   // Kernels of more are refused when they are compiled.
   constexpr int32_t mostArguments = 512;
   Device &device = deviceOf(instanceOf(ctx));
@@ -286,5 +303,5 @@ int32_t kiln_device_launch(kiln_ctx *ctx, int32_t function, int64_t blocks, int3
   Result result =
       device.driver.cuLaunchKernel(device.functions[function], uint32_t(blocks), 1, 1,
                                    uint32_t(threads), 1, 1, 0, device.stream, places, nullptr);
-  return result ? failCall(instanceOf(ctx), "a kernel cannot be launched", result) : KILN_OK;
+  return result ? failLaunch(instanceOf(ctx), launch, "cannot be launched", result) : KILN_OK;
 }

@@ -34,9 +34,9 @@ struct Device {
 
 inline Device &deviceOf(Instance &instance) { return *static_cast<Device *>(instance.device); }
 
-/// Chooses device and target. KILN_NO_DEVICE with the reason if there is none.
-kiln_status chooseDevice(Device &device, const kiln_model_code &code,
-                         kiln_entry_body *const *&bodies, TextWriter &text);
+/// Chooses device and target, by position. KILN_NO_DEVICE with the reason if there is none.
+kiln_status chooseDevice(Device &device, const kiln_model_code &code, int32_t &target,
+                         TextWriter &text);
 /// Retains the context and loads the code.
 kiln_status loadCode(Device &device, TextWriter &text);
 

@@ -32,8 +32,8 @@ static void listTargets(const kiln_model_code &code, TextWriter &text) {
     }
 }
 
-kiln_status chooseDevice(Device &device, const kiln_model_code &code,
-                         kiln_entry_body *const *&bodies, TextWriter &text) {
+kiln_status chooseDevice(Device &device, const kiln_model_code &code, int32_t &target,
+                         TextWriter &text) {
   const Driver &driver = device.driver;
   int32_t count = 0, capability = 0;
   Result result = driver.cuDeviceGetCount(&count);
@@ -44,12 +44,12 @@ kiln_status chooseDevice(Device &device, const kiln_model_code &code,
         (result = driver.cuDeviceGetAttribute(&minor, capabilityMinor, number)))
       break;
     capability = 10 * major + minor;
-    int32_t target = targetFor(code, capability);
-    if (target < 0)
+    int32_t found = targetFor(code, capability);
+    if (found < 0)
       continue;
+    target = found;
     device.number = number;
     device.code = code.targets[target].device;
-    bodies = code.targets[target].bodies;
     return KILN_OK;
   }
   if (result)

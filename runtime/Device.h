@@ -23,8 +23,8 @@ struct kiln_device_api {
   /// Before and after a call. `end` waits for all that was queued, whatever came of it.
   kiln_status (*begin)(kiln::rt::Instance &instance);
   kiln_status (*end)(kiln::rt::Instance &instance, kiln_status status);
-  /// Waits within a call.
-  kiln_status (*wait)(kiln::rt::Instance &instance);
+  /// Waits within a call. `launch`: the entry's launch that alone is awaited, for texts, or -1.
+  kiln_status (*wait)(kiln::rt::Instance &instance, int32_t launch);
   /// Between the host and the state, outside of calls; `from` null: zeros.
   kiln_status (*setState)(kiln::rt::Instance &instance, int64_t offset, const void *from,
                           size_t bytes);

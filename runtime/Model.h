@@ -19,6 +19,7 @@ struct Instance {
   kiln_ctx ctx = {};
   const kiln_model_code *code = nullptr;
   kiln_entry_body *const *bodies = nullptr; ///< of the target chosen
+  int32_t target = -1;                      ///< its position
   Allocator allocator;
   size_t blockBytes = 0;
   Arena arena;

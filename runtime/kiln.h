@@ -153,7 +153,8 @@ typedef struct kiln_model {
   const kiln_entry *entries;
   const char *const *maxima; /* names of the max_NAME options, in order */
   const kiln_state *states;
-  const char *const *targets; /* processors that kernels were compiled for, plainest first */
+  const char *const
+      *targets; /* processors and GPUs that kernels were compiled for, plainest first */
   int64_t weight_bytes;
   kiln_status (*create)(const kiln_options *options, void **instance);
   /* bufs: arguments, then results; dims in the order of the entry's dimensions. */
@@ -167,6 +168,8 @@ typedef struct kiln_model {
   kiln_status (*state_set)(void *instance, const void *data, size_t size);
   /* One row for each launch of the entry; null without options->profile. */
   const kiln_profile_row *(*profile)(const void *instance, int32_t entry);
+  /* That of `targets` whose kernels the instance runs. */
+  const char *(*target)(const void *instance);
 } kiln_model;
 
 #ifdef __cplusplus

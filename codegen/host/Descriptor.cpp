@@ -175,7 +175,8 @@ Constant *Descriptor::model(ArrayRef<Target> targets, Constant *code) {
                  runtime("kiln_rt_destroy"),
                  runtime("kiln_rt_state_get"),
                  runtime("kiln_rt_state_set"),
-                 runtime("kiln_rt_profile")});
+                 runtime("kiln_rt_profile"),
+                 runtime("kiln_rt_target")});
 }
 
 Constant *Descriptor::device(const Target &target) {

@@ -71,9 +71,9 @@ void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
   for (const DeviceGrid &grid : kernel.grids) {
     auto index = find(functions, grid.function) - functions.begin();
     callDevice("kiln_device_launch",
-               {builder.getInt32(uint32_t(index)), emitDimExpr(builder, grid.blocks, values),
-                builder.getInt32(uint32_t(grid.threads)), bufs,
-                builder.getInt32(uint32_t(arguments.size()))},
+               {builder.getInt32(number), builder.getInt32(uint32_t(index)),
+                emitDimExpr(builder, grid.blocks, values), builder.getInt32(uint32_t(grid.threads)),
+                bufs, builder.getInt32(uint32_t(arguments.size()))},
                number);
   }
 }

@@ -52,6 +52,7 @@ private:
   bool runStages();
   void checkStage(llvm::StringRef stage);
   bool build();
+  bool lendDriver(const llvm::StringMap<host::KernelEntry> &kernels);
   void callLibrary();
   void callCase(Running &running, llvm::ArrayRef<std::unique_ptr<Instance>> instances);
   std::string callBoth(const Running &running, const Call &call, bool guardInFront,
@@ -230,11 +231,25 @@ bool Batch::runStages() {
   return true;
 }
 
+/// Loads the driver by its path, so that the library's search for its name finds it, and leaves the
+/// kernels where it looks for them. The process is the batch's own.
+bool Batch::lendDriver(const llvm::StringMap<host::KernelEntry> &kernels) {
+  llvm::SmallString<64> file = path("kernels.spec");
+  std::error_code error;
+  llvm::raw_fd_ostream os(file, error);
+  for (const auto &[name, kernel] : kernels)
+    os << "# " << name << "\n" << spec::print(kernel.spec) << "\n";
+  setenv("KILN_FAKE_KERNELS", file.c_str(), /*overwrite=*/1);
+  return !error && dlopen(options.driver.c_str(), RTLD_NOW | RTLD_LOCAL);
+}
+
 bool Batch::build() {
   said.clear();
   auto kernels = codegen::lowerKernels(*module);
   if (failed(kernels))
     return whole("lower", said), false;
+  if (options.config.isDevice() && !lendDriver(*kernels))
+    return whole("driver", "the driver of the tests cannot be loaded"), false;
   codegen::GenerateOptions generate;
   generate.targets = {target::find(options.config.target)};
   generate.optLevel = options.config.optLevel;

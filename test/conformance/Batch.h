@@ -18,6 +18,7 @@ struct Config {
   int optLevel;
   bool halide;
   std::string target;
+  bool isDevice() const { return target.starts_with("cuda:"); }
   std::string str() const;
 };
 
@@ -32,6 +33,7 @@ struct BatchOptions {
   uint64_t seed = 0;
   std::string stdDir;
   const halide::Generator *halide = nullptr;
+  std::string driver;    ///< libcuda.so.1 of the tests, for cells whose target is a GPU
   std::string exportDir; ///< if given, calls are written here and nothing is compiled
 };
 

@@ -19,6 +19,8 @@ static cl::opt<int> tenth("tenth", cl::desc("only every tenth case, from this on
 static cl::opt<std::string> onlyOp("op", cl::desc("only the cases of this op"));
 static cl::opt<int> onlyCase("case", cl::desc("only this case"), cl::init(-1));
 static cl::opt<bool> full("full", cl::desc("each case at every cell of the matrix"));
+static cl::opt<bool> emulatesCUDA("cuda-emulated",
+                                  cl::desc("run kernels for a GPU by the emulator"));
 static cl::opt<bool> noHalide("llvm-only", cl::desc("leave the Halide generator out"));
 static cl::opt<std::string> coverage("coverage",
                                      cl::desc("file of what ran, for tools/dev/check_coverage.py"));
@@ -80,8 +82,9 @@ void Report::add(const Case &one, const Config &config, const Outcome &outcome) 
     return;
   }
   ++passed;
-  lines.insert("passed " + one.op + " " + std::string(name(one.type)) +
-               (config.halide ? " halide " : " llvm ") + std::to_string(config.optLevel));
+  llvm::StringRef generator = config.isDevice() ? " cuda " : config.halide ? " halide " : " llvm ";
+  lines.insert("passed " + one.op + " " + std::string(name(one.type)) + generator.str() +
+               std::to_string(config.optLevel));
   if (passed % 500 == 0)
     llvm::errs() << passed << " passed, " << failed << " failed\n";
 }
@@ -202,7 +205,7 @@ int main(int argc, char **argv) {
       llvm::outs() << one.id << " " << one.members << "\n";
     return 0;
   }
-  Setup setup(argv[0], !noHalide);
+  Setup setup(argv[0], !noHalide, emulatesCUDA);
   setup.common.seed = seed;
   setup.common.exportDir = exportDir;
   Report report(cases, setup.common.halide != nullptr);

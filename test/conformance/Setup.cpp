@@ -23,7 +23,7 @@ static std::vector<Config> matrix(bool halide) {
   return cells;
 }
 
-Setup::Setup(const char *program, bool useHalide) {
+Setup::Setup(const char *program, bool useHalide, bool emulatesCUDA) {
   registerPasses();
   static int anchor;
   std::string self = llvm::sys::fs::getMainExecutable(program, &anchor);
@@ -31,8 +31,13 @@ Setup::Setup(const char *program, bool useHalide) {
       llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
   common.stdDir = (build + "/share/kiln/std").str();
   std::string why;
-  if (useHalide)
+  if (useHalide && !emulatesCUDA)
     halide = halide::Generator::load((build + "/lib/kiln/libkiln-halide.so").str(), why);
   common.halide = halide.get();
-  cells = matrix(halide != nullptr);
+  common.driver = (build + "/test/gpu/driver/libcuda.so.1").str();
+  if (emulatesCUDA)
+    for (int level : {2, 0})
+      cells.push_back({level, false, "cuda:sm_80"});
+  else
+    cells = matrix(halide != nullptr);
 }

@@ -6,10 +6,11 @@
 
 namespace kiln::conformance {
 
-/// Finds the standard library and the Halide generator beside the running program, and lists the
-/// cells of the matrix that this machine can run.
+/// Finds the standard library, the Halide generator and the driver of the tests beside the running
+/// program, and lists the cells of the matrix that this machine can run: those of its processor or,
+/// `emulatesCUDA`, of a GPU that the driver emulates.
 struct Setup {
-  Setup(const char *program, bool useHalide);
+  Setup(const char *program, bool useHalide, bool emulatesCUDA);
   BatchOptions common;
   std::unique_ptr<halide::Generator> halide; ///< null: not wanted, or not built
   std::vector<Config> cells;

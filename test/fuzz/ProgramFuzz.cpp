@@ -32,6 +32,8 @@ static cl::opt<std::string> corpus("corpus", cl::desc("run the models of this fo
 static cl::opt<int> onlyProgram("program", cl::desc("only the program of this number"),
                                 cl::init(-1));
 static cl::opt<bool> full("full", cl::desc("each program at every cell of the matrix"));
+static cl::opt<bool> emulatesCUDA("cuda-emulated",
+                                  cl::desc("run kernels for a GPU by the emulator"));
 static cl::opt<bool> noHalide("llvm-only", cl::desc("leave the Halide generator out"));
 static cl::opt<bool> listOnly("list", cl::desc("print the programs and end"));
 static cl::opt<unsigned> workers("j", cl::desc("processes at once"), cl::init(2));
@@ -208,7 +210,7 @@ static int runCorpus(const Setup &setup) {
 int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(argc, argv,
                               "ProgramFuzz: compares random models with the interpreter\n");
-  Setup setup(argv[0], !noHalide);
+  Setup setup(argv[0], !noHalide, emulatesCUDA);
   if (!corpus.empty())
     return runCorpus(setup);
   if (!seed.getNumOccurrences() || !count.getNumOccurrences()) {

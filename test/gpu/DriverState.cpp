@@ -88,6 +88,25 @@ bool DriverState::readKernels() {
   return true;
 }
 
+/// Makes sure that what is emulated is what the image holds.
+std::shared_ptr<Emulated> DriverState::emulated(StringRef image, StringRef chip,
+                                                const std::string &symbol,
+                                                const spec::KernelSpec &spec) {
+  Compiled &known = compiled[{chip.str(), symbol}];
+  if (!known.kernel) {
+    auto kernel = cuda::generateCUDA(spec, chip, symbol);
+    if (!kernel)
+      return fault(toString(kernel.takeError())), nullptr;
+    auto made = Emulated::compile(spec, chip, {}, symbol);
+    if (!made)
+      return fault(toString(made.takeError())), nullptr;
+    known = {cuda::withoutHead(kernel->ptx).str(), std::move(*made)};
+  }
+  if (image.contains(known.ptx))
+    return known.kernel;
+  return fault("the image has other code for '" + Twine(symbol) + "' than its spec gives"), nullptr;
+}
+
 FakeModule *DriverState::load(StringRef image) {
   if (!isRead && !readKernels())
     return nullptr;
@@ -97,17 +116,9 @@ FakeModule *DriverState::load(StringRef image) {
   for (auto &[symbol, spec] : kernels) {
     if (!image.contains(".entry " + symbol + "_0("))
       continue;
-    // What is emulated is what the image holds.
-    auto kernel = cuda::generateCUDA(spec, chip, symbol);
-    if (!kernel)
-      return fault(toString(kernel.takeError())), nullptr;
-    if (!image.contains(cuda::withoutHead(kernel->ptx)))
-      return fault("the image has other code for '" + Twine(symbol) + "' than its spec gives"),
-             nullptr;
-    auto emulated = Emulated::compile(spec, chip, {}, symbol);
-    if (!emulated)
-      return fault(toString(emulated.takeError())), nullptr;
-    std::shared_ptr<Emulated> shared = std::move(*emulated);
+    std::shared_ptr<Emulated> shared = emulated(image, chip, symbol, spec);
+    if (!shared)
+      return nullptr;
     for (const cuda::DeviceLaunch &launch : shared->launches())
       made->functions[launch.name] = {shared, launch.name, launch.threads};
   }

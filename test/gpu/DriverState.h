@@ -38,7 +38,7 @@ enum Result : int {
   Unknown = 999,
 };
 
-/// An image: its kernels by entry point. Compiled when they are first launched.
+/// An image: its kernels by entry point.
 struct FakeModule {
   struct Function {
     std::shared_ptr<Emulated> kernel;
@@ -77,6 +77,8 @@ public:
 
 private:
   bool readKernels();
+  std::shared_ptr<Emulated> emulated(llvm::StringRef image, llvm::StringRef chip,
+                                     const std::string &symbol, const spec::KernelSpec &spec);
   void log(const llvm::Twine &line);
 
   std::string failName;
@@ -86,6 +88,12 @@ private:
   std::string logPath;
   bool isRead = false;
   std::map<std::string, spec::KernelSpec> kernels; ///< by symbol
+  /// Compiled, by chip and symbol, for all instances of a process.
+  struct Compiled {
+    std::string ptx;
+    std::shared_ptr<Emulated> kernel;
+  };
+  std::map<std::pair<std::string, std::string>, Compiled> compiled;
 };
 
 DriverState &driver();

@@ -59,6 +59,7 @@ public:
   void describe(llvm::raw_ostream &os) const override;
   llvm::Error prepare(unsigned entry, const Dims &dims) override;
   llvm::Error call(llvm::ArrayRef<Value> arguments, llvm::MutableArrayRef<Value> results) override;
+  std::string target() const override { return model.target ? model.target(instance) : ""; }
   std::vector<ProfileRow> profile() const override;
 
 private:
@@ -142,8 +143,12 @@ llvm::Error Library::prepare(unsigned entry, const Dims &values) {
   create->error = text;
   create->error_size = sizeof(text);
   create->profile = options.profile;
-  if (model.create(create, &instance))
-    return failure(llvm::Twine("cannot create the model: ") + text);
+  if (kiln_status status = model.create(create, &instance)) {
+    std::string what = (llvm::Twine("cannot create the model: ") + text).str();
+    if (status == KILN_NO_DEVICE)
+      return llvm::createStringError(std::make_error_code(std::errc::no_such_device), what);
+    return failure(what);
+  }
   return llvm::Error::success();
 }
 

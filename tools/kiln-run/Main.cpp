@@ -293,6 +293,8 @@ static llvm::Error runEntry(Program &program) {
   if (given->profile) {
     llvm::ArrayRef<double> steady = *times;
     steady = steady.size() > 1 ? steady.drop_front() : steady;
+    if (std::string target = program.target(); !target.empty())
+      llvm::outs() << "computed by " << target << '\n';
     printProfile(llvm::outs(), program.profile(),
                  std::accumulate(steady.begin(), steady.end(), 0.0) / double(steady.size()));
   }

@@ -64,6 +64,8 @@ public:
   /// Runs the prepared entry point once; results have their shapes and sizes already.
   virtual llvm::Error call(llvm::ArrayRef<Value> arguments,
                            llvm::MutableArrayRef<Value> results) = 0;
+  /// What the prepared entry point's kernels were compiled for; empty if nothing was compiled.
+  virtual std::string target() const { return ""; }
   /// Time per kernel since `prepare`; empty if it is not counted.
   virtual std::vector<ProfileRow> profile() const { return {}; }
 

@@ -214,8 +214,8 @@ bool Compilation::prepareVerification() {
 }
 
 /// The processor that `choose` decides for: the last one named. Without one there is nothing to
-/// decide.
-static void chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
+/// decide, and a generator for processors that was asked for has nothing to do: false.
+static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
   bool isForProcessor = false;
   for (const std::string &name : targets)
     if (const target::Target *facts = target::find(name);
@@ -223,15 +223,19 @@ static void chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
       passOptions.target = name;
       isForProcessor = true;
     }
+  bool isFine = isForProcessor || passOptions.backend != Backend::Halide;
   if (!isForProcessor)
     passOptions.backend = Backend::LLVM;
+  return isFine;
 }
 
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
   passOptions.halideAvailable = !installation.halide.empty();
-  chooseFor(passOptions, options.targets);
+  if (!chooseFor(passOptions, options.targets))
+    return report("--backend=halide generates code for processors, but every --target is a GPU; "
+                  "leave it out, or name a processor too");
   std::unique_ptr<CheckEach> check;
   if (options.checkEach && !(check = CheckEach::start(*module)))
     return 1;
@@ -418,6 +422,13 @@ int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
     Error error = link::buildLibrary(trial);
     if (!error)
       error = verifyLibrary(trial.outputPath, *calls);
+    bool isWithoutDevice = false;
+    visitErrors(error, [&](const ErrorInfoBase &info) {
+      isWithoutDevice = info.convertToErrorCode() == std::errc::no_such_device;
+    });
+    if (isWithoutDevice)
+      return report("--verify has nothing that runs the library: " + toString(std::move(error)) +
+                    "; leave out --verify, or name a processor too: --target native,cuda:sm_80");
     if (error)
       return report("--verify: " + toString(std::move(error))), failInternally("library");
   }

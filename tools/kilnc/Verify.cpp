@@ -18,6 +18,8 @@ using namespace kiln;
 using namespace llvm;
 
 static constexpr unsigned secondsAllowed = 600;
+/// How the process that tries a library ends if there is no device for it.
+static constexpr int exitNoDevice = 3;
 
 Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs) {
   Expected<std::vector<NamedTensor>> tensors = readWeights(inputs);
@@ -83,15 +85,24 @@ static Expected<std::vector<run::Value>> callOnce(StringRef path, const CheckEac
   return results;
 }
 
+static std::error_code codeOf(const Error &error) {
+  std::error_code code = inconvertibleErrorCode();
+  visitErrors(error, [&](const ErrorInfoBase &info) { code = info.convertToErrorCode(); });
+  return code;
+}
+
 static Error verifyCall(StringRef path, const CheckEach::Call &call) {
-  auto fail = [&](const Twine &what) {
-    return createStringError("'" + call.function + "'" + call.sizes() + ": " + what);
+  auto fail = [&](const Twine &what, std::error_code code = inconvertibleErrorCode()) {
+    return createStringError(code, "'" + call.function + "'" + call.sizes() + ": " + what);
   };
   std::vector<run::Value> results[2];
   for (int threads : {1, 2}) {
     Expected<std::vector<run::Value>> got = callOnce(path, call, threads);
-    if (!got)
-      return fail(toString(got.takeError()));
+    if (!got) {
+      Error error = got.takeError();
+      std::error_code code = codeOf(error);
+      return fail(toString(std::move(error)), code);
+    }
     results[threads - 1] = std::move(*got);
   }
   for (auto [i, want] : enumerate(call.results)) {
@@ -117,13 +128,15 @@ Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     alarm(secondsAllowed);
     std::string text;
+    int code = 0;
     for (const CheckEach::Call &call : calls.getCalls())
       if (Error error = verifyCall(path, call)) {
+        code = codeOf(error) == std::errc::no_such_device ? exitNoDevice : 0;
         text = toString(std::move(error));
         break;
       }
     ssize_t written = write(ends[1], text.data(), text.size());
-    _exit(written < 0);
+    _exit(written < 0 ? 1 : code);
   }
   close(ends[1]);
   std::string text;
@@ -144,5 +157,7 @@ Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
         WTERMSIG(status) == SIGALRM
             ? "the library does not return within " + Twine(secondsAllowed) + " seconds"
             : "the library ends the process by signal " + Twine(WTERMSIG(status)));
+  if (WEXITSTATUS(status) == exitNoDevice)
+    return createStringError(std::make_error_code(std::errc::no_such_device), text);
   return text.empty() ? Error::success() : createStringError(text);
 }

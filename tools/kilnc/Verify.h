@@ -17,7 +17,8 @@ llvm::Expected<std::unique_ptr<CheckEach>> callsOf(mlir::ModuleOp module, llvm::
 
 /// Loads the library in a process of its own and makes the calls, on one and on two threads. An
 /// error that names entry point, sizes and element if a result differs by more than its type's
-/// tolerance or by the number of threads, or if the library crashes or does not return.
+/// tolerance or by the number of threads, or if the library crashes or does not
+/// return; std::errc::no_such_device if nothing here runs it.
 llvm::Error verifyLibrary(llvm::StringRef path, const CheckEach &calls);
 
 } // namespace kiln
