@@ -153,8 +153,7 @@ typedef struct kiln_model {
   const kiln_entry *entries;
   const char *const *maxima; /* names of the max_NAME options, in order */
   const kiln_state *states;
-  const char *const
-      *targets; /* processors and GPUs that kernels were compiled for, plainest first */
+  const char *const *targets; /* what kernels were compiled for, plainest first */
   int64_t weight_bytes;
   kiln_status (*create)(const kiln_options *options, void **instance);
   /* bufs: arguments, then results; dims in the order of the entry's dimensions. */
