@@ -27,6 +27,11 @@ struct Build {
   mlir::Value broadcast(mlir::Value x, llvm::ArrayRef<DimExpr> shape) const {
     return llvm::equal(dimsOf(x.getType()), shape) ? x : make<BroadcastToOp>(x, dims(shape));
   }
+  /// A border of one value.
+  mlir::Value pad(mlir::Value x, llvm::ArrayRef<DimExpr> border, double value) const {
+    return make<PadOp>(x, dims(border), builder.getF64FloatAttr(value),
+                       builder.getStringAttr("constant"));
+  }
   mlir::Value cast(mlir::Value x, mlir::Type element) const {
     return elementOf(x) == element ? x : make<CastOp>(x, mlir::TypeAttr::get(element));
   }

@@ -4,6 +4,7 @@
 #define KILN_IR_KILNOPS_H
 
 #include "ir/KilnDialect.h"
+#include "ir/ops/Sampling.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/Builders.h"

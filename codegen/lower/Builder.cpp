@@ -176,8 +176,8 @@ static bool isAlwaysRounded(Operation *op) {
     return true;
   FusionRole role = fusable.getFusionRole();
   return role == FusionRole::Movement || role == FusionRole::Constant || role == FusionRole::View ||
-         isa<NegOp, AbsOp, SignOp, ReluOp, MaximumOp, MinimumOp, WhereOp, MaxOp, MinOp,
-             MaxPool2dOp>(op);
+         isa<NegOp, AbsOp, SignOp, ReluOp, MaximumOp, MinimumOp, WhereOp, MaxOp, MinOp, MaxPool2dOp,
+             MaxPool3dOp, AdaptiveMaxPool2dOp, AdaptiveMaxPool3dOp>(op);
 }
 
 ExprPtr SpecBuilder::load(Value value, const At &at, std::optional<double> outside) {

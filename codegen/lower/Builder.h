@@ -88,6 +88,7 @@ spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &
                            std::optional<double> outside);
 bool lowerContraction(SpecBuilder &builder, mlir::Operation *op);
 bool lowerPooling(SpecBuilder &builder, mlir::Operation *op);
+void lowerInterpolation(SpecBuilder &builder, ir::InterpolateOp op);
 bool lowerReduction(SpecBuilder &builder, mlir::Operation *op);
 
 } // namespace kiln::lower

@@ -40,8 +40,52 @@ static ExprPtr loadSlice(SpecBuilder &builder, SliceOp op, const At &at,
   return builder.load(op.getX(), inner);
 }
 
+/// What is read at computed positions lies in memory, or is computed from the position alone.
+static ExprPtr loadAt(SpecBuilder &builder, Value x, const At &at) {
+  auto fusable = x.getDefiningOp<Fusable>();
+  if (!fusable || fusable.getFusionRole() != FusionRole::Constant)
+    builder.store(x);
+  return builder.load(x, at);
+}
+
+/// The position in x's extent n that `at`, before its first element or behind its last one, stands
+/// for. That the border is not too large is required.
+static ExprPtr withinBorder(StringRef mode, const ExprPtr &at, const DimExpr &n) {
+  using spec::apply;
+  using SpecOp = spec::Op;
+  ExprPtr zero = spec::constant(int64_t(0), DType::I64);
+  if (mode == "replicate")
+    return at; // an indirect coordinate is brought into the extent
+  if (mode == "reflect") {
+    ExprPtr fromFirst = apply(SpecOp::Max, {at, apply(SpecOp::Sub, {zero, at})});
+    ExprPtr mirrored = number((n - DimExpr(1)) * DimExpr(2), DType::I64);
+    return apply(SpecOp::Min, {fromFirst, apply(SpecOp::Sub, {mirrored, fromFirst})});
+  }
+  ExprPtr extent = number(n, DType::I64);
+  ExprPtr again = apply(SpecOp::Select,
+                        {apply(SpecOp::Lt, {at, extent}), at, apply(SpecOp::Sub, {at, extent})});
+  return apply(SpecOp::Select,
+               {apply(SpecOp::Lt, {at, zero}), apply(SpecOp::Add, {at, extent}), again});
+}
+
+/// A border of x's own elements.
+static ExprPtr loadContinued(SpecBuilder &builder, PadOp op, const At &at) {
+  SmallVector<DimExpr> padding = op.getPadding().getDims(), dims = dimsOf(op.getX().getType());
+  At inner = at;
+  for (size_t i = 0; i < at.size(); ++i) {
+    if (padding[2 * i] == DimExpr(0) && padding[2 * i + 1] == DimExpr(0))
+      continue;
+    ExprPtr position = valueOf(scaled(at[i], 1, -padding[2 * i]));
+    inner[i] = spec::Index();
+    inner[i].indirect = withinBorder(op.getMode(), position, dims[i]);
+  }
+  return loadAt(builder, op.getX(), inner);
+}
+
 static ExprPtr loadPad(SpecBuilder &builder, PadOp op, const At &at,
                        std::optional<double> outside) {
+  if (!op.isConstant())
+    return outside ? nullptr : loadContinued(builder, op, at);
   double value = op.getValue().convertToDouble();
   if (outside && *outside != value)
     return nullptr;
@@ -81,14 +125,6 @@ static spec::Index positionOf(const ExprPtr &index, const DimExpr &extent) {
   position.indirect =
       spec::apply(spec::Op::Select, {spec::apply(spec::Op::Lt, {value, zero}), fromEnd, value});
   return position;
-}
-
-/// What is read at computed positions lies in memory, or is computed from the position alone.
-static ExprPtr loadAt(SpecBuilder &builder, Value x, const At &at) {
-  auto fusable = x.getDefiningOp<Fusable>();
-  if (!fusable || fusable.getFusionRole() != FusionRole::Constant)
-    builder.store(x);
-  return builder.load(x, at);
 }
 
 static ExprPtr loadTake(SpecBuilder &builder, TakeOp op, const At &at,

@@ -173,5 +173,6 @@ bool lower::lowerPooling(SpecBuilder &builder, Operation *op) {
           [&](auto pool) { return lowerAdaptive(builder, pool, spec::Combiner::Add), true; })
       .Case<AdaptiveMaxPool2dOp, AdaptiveMaxPool3dOp>(
           [&](auto pool) { return lowerAdaptive(builder, pool, spec::Combiner::Max), true; })
+      .Case([&](InterpolateOp op) { return lowerInterpolation(builder, op), true; })
       .Default(false);
 }

@@ -125,6 +125,8 @@ Value Elaborator::defaultValue(const Primitive::Slot &slot) {
     return text.drop_back().str();
   if (text == "true" || text == "false")
     return text == "true";
+  if (text == "[]")
+    return Value::list({});
   if (text == "inf" || text == "-inf")
     return text == "inf" ? infinity : -infinity;
   if (!text.getAsInteger(10, integer))
@@ -157,6 +159,20 @@ static std::optional<SmallVector<int64_t>> integerList(const Value &value) {
   if (!dims || !all_of(*dims, [](const DimExpr &dim) { return dim.isConstant(); }))
     return std::nullopt;
   return map_to_vector(*dims, [](const DimExpr &dim) { return *dim.constantValue(); });
+}
+
+/// A number, or a list of them.
+static std::optional<SmallVector<double>> numberList(const Value &value) {
+  auto *list = value.as<ListPtr>();
+  SmallVector<double> numbers;
+  for (const Value &element : list ? **list : std::vector<Value>{value}) {
+    auto *integer = element.as<int64_t>();
+    auto *number = element.as<double>();
+    if (!integer && !number)
+      return std::nullopt;
+    numbers.push_back(integer ? static_cast<double>(*integer) : *number);
+  }
+  return numbers;
 }
 
 mlir::Attribute Elaborator::axisAttribute(const Primitive::Slot &slot, const Value &value,
@@ -217,6 +233,10 @@ mlir::Attribute Elaborator::attribute(const Primitive::Slot &slot, const Value &
   if (kind == "padding") {
     std::optional<Dims> padding = paddingOf(value, operands, others);
     return padding ? dimsAttr(*padding) : nullptr;
+  }
+  if (kind == "floats") {
+    std::optional<SmallVector<double>> list = numberList(value);
+    return list ? builder.getDenseF64ArrayAttr(*list) : nullptr;
   }
   size_t copies = kind == "single" ? 1 : kind == "pair" ? 2 : kind == "triple" ? 3 : 0;
   if (kind == "ints" || copies) {

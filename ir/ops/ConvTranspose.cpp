@@ -168,8 +168,7 @@ static Value spread(const Build &b, Value x, ArrayRef<int64_t> stride) {
     border.append({0, 0, 0, s - 1});
     joined.push_back(dims[2 + i] * DimExpr(s));
   }
-  Value padded = b.make<PadOp>(b.reshape(x, apart), b.dims(border), b.builder.getF64FloatAttr(0));
-  return b.reshape(padded, joined);
+  return b.reshape(b.pad(b.reshape(x, apart), border, 0), joined);
 }
 
 /// [C, O / groups, k…] as [O, C / groups, k…], reversed along the spatial dimensions.

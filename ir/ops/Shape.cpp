@@ -320,6 +320,31 @@ OpFoldResult SliceOp::fold(FoldAdaptor) {
   return whole ? getX() : Value();
 }
 
+/// "the border before dimension 1", of the i-th entry of a padding.
+static std::string borderName(size_t i) {
+  return "the border " + std::string(i % 2 ? "behind" : "before") + " dimension " +
+         std::to_string(i / 2);
+}
+
+/// That there are elements for a border of x's own ones.
+static SmallVector<Requirement> requirementsOfBorder(StringRef mode, ArrayRef<DimExpr> dims,
+                                                     ArrayRef<DimExpr> padding) {
+  SmallVector<Requirement> all;
+  for (auto [i, border] : llvm::enumerate(padding)) {
+    DimExpr n = dims[i / 2];
+    if (mode == "constant" || border == DimExpr(0))
+      continue;
+    if (mode == "reflect") // nothing is mirrored by a border that turns out to be 0
+      n = border.isConstant() ? n - DimExpr(1) : DimExpr::max(n - DimExpr(1), 0);
+    if (mode == "replicate")
+      all.push_back({n, Relation::AtLeast, DimExpr::min(border, 1),
+                     "the extent of dimension " + std::to_string(i / 2)});
+    else
+      all.push_back({border, Relation::AtMost, n, borderName(i)});
+  }
+  return all;
+}
+
 KILN_INFER(PadOp) {
   Adaptor op(operands, attributes, properties, regions);
   Type type = operands[0].getType();
@@ -331,6 +356,19 @@ KILN_INFER(PadOp) {
     return emitOptionalError(
         loc, "'pad' expected a pair of extents of at least 0 for each dimension of ",
         typeText(type));
+  StringRef mode = op.getMode();
+  bool isKnown = llvm::is_contained({"constant", "reflect", "replicate", "circular"}, mode);
+  if (!isKnown || (mode != "constant" && !op.getValue().isZero())) // pad-c2
+    return emitOptionalError(loc,
+                             "'pad' expected the mode constant with a value, or reflect, replicate "
+                             "or circular without one, got '",
+                             mode, "' and ", op.getValue().convertToDouble());
+  for (const Requirement &r : requirementsOfBorder(mode, dims, padding)) { // pad-c3
+    DimExpr room = r.relation == Relation::AtLeast ? r.got - r.expected : r.expected - r.got;
+    if (std::optional<int64_t> most = room.bounds({}).upper; most && *most < 0)
+      return emitOptionalError(loc, "'pad' cannot continue ", typeText(type), " by '", mode,
+                               "': ", r.text());
+  }
   for (size_t i = 0; i < dims.size(); ++i)
     dims[i] = dims[i] + padding[2 * i] + padding[2 * i + 1];
   results.push_back(tensorType(elementOf(type), dims));
@@ -338,27 +376,45 @@ KILN_INFER(PadOp) {
 }
 
 SmallVector<Requirement> PadOp::getRequirements() {
-  SmallVector<Requirement> all;
-  for (auto [i, border] : llvm::enumerate(getPadding().getDims()))
-    all.push_back({border, Relation::AtLeast, 0,
-                   "the border " + std::string(i % 2 ? "behind" : "before") + " dimension " +
-                       std::to_string(i / 2)});
+  SmallVector<DimExpr> padding = getPadding().getDims();
+  SmallVector<Requirement> all = requirementsOfBorder(getMode(), dimsOf(getX().getType()), padding);
+  for (auto [i, border] : llvm::enumerate(padding))
+    all.push_back({border, Relation::AtLeast, 0, borderName(i)});
   return all;
+}
+
+/// The element that a position before or behind an extent of n is in a mode but `constant`.
+static int64_t withinBorder(StringRef mode, int64_t at, int64_t n) {
+  if (mode == "replicate")
+    return std::clamp<int64_t>(at, 0, n - 1);
+  if (mode == "circular")
+    return (at + n) % n;
+  return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;
 }
 
 KILN_EVALUATE(PadOp) {
   const Tensor &x = *operands[0];
   Tensor &y = results[0];
   double value = getValue().convertToDouble();
-  std::fill(y.floats.begin(), y.floats.end(), roundTo(y.type, value));
-  std::fill(y.ints.begin(), y.ints.end(), truncateTo(y.type, value));
   auto padding = evaluation.values(getPadding().getDims());
-  auto strides = y.strides();
-  int64_t base = 0, position = 0;
-  for (size_t i = 0; i < strides.size(); ++i)
-    base += padding[2 * i] * strides[i];
-  forEachIndex(x.shape, [&](ArrayRef<int64_t> i) {
-    copyElement(x, position++, y, base + linear(i, strides));
+  auto strides = x.strides();
+  int64_t position = 0;
+  forEachIndex(y.shape, [&](ArrayRef<int64_t> i) {
+    int64_t from = 0, to = position++;
+    bool isInside = true;
+    for (size_t d = 0; d < i.size(); ++d) {
+      int64_t at = i[d] - padding[2 * d], n = x.shape[d];
+      if (!isConstant())
+        at = withinBorder(getMode(), at, n);
+      isInside &= at >= 0 && at < n;
+      from += at * strides[d];
+    }
+    if (isInside)
+      copyElement(x, from, y, to);
+    else if (y.isFloat())
+      y.floats[to] = roundTo(y.type, value);
+    else
+      y.ints[to] = truncateTo(y.type, value);
   });
   return success();
 }

@@ -174,18 +174,27 @@ def Kiln_SliceOp : Kiln_ShapeOp<"slice", "slice(x, starts: shape, sizes: shape, 
   let hasFolder = 1;
 }
 
-def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, *, value: float = 0.0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
-  let summary = "adds a border of one value";
+def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, *, mode: str = 'constant', value: float = 0.0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
+  let summary = "adds a border: of one value, or of x reflected, replicated or continued";
   let description = [{
-    `low` and `high` elements a dimension, all of `value`. In the language `padding` is a list of
-    pairs, one a dimension, as NumPy's `pad`.
+    `low` and `high` elements a dimension. In the language `padding` is a list of pairs, one a dimension, as
+    NumPy's `pad`. The modes are PyTorch's: `constant`, where all of the border is `value`; `reflect`, where
+    x is mirrored at its first and last element, which are not repeated; `replicate`, where these two are
+    repeated; `circular`, where x begins anew.
 
     Constraints:
     - pad-c1: one pair of extents a dimension, not negative
+    - pad-c2: the mode is one of the four, and value is 0 in all but `constant`
+    - pad-c3: a border is below x's extent (reflect), at most that (circular), or there are elements to
+      replicate; where the polynomials do not say so, it is required when a call begins
 
     Example: `%y = kiln.pad %x {padding = #kiln.dims<[1, 1]>, value = 0.0 : f64} : (tensor<4xf32>) -> tensor<6xf32>`
   }];
-  let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$padding, F64Attr:$value);
+  let arguments = (ins Kiln_Tensor:$x, Kiln_DimsAttr:$padding, F64Attr:$value,
+                       DefaultValuedAttr<StrAttr, "\"constant\"">:$mode);
+  let extraClassDeclaration = primitiveDeclarations # [{
+    bool isConstant() { return getMode() == "constant"; }
+  }];
 }
 
 def Kiln_TileOp : Kiln_CompositeShapeOp<"tile", "tile(x, repeats: ints)"> {

@@ -61,6 +61,8 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
     return {"matmul", isFlat ? reason : "both operands are stacks of matrices"};
   }
   case FusionRole::Window:
+    if (isa<InterpolateOp>(anchor))
+      return {"", "positions are computed"};
     if (!anchor->hasAttr("channels_last"))
       return {"", "the channels are not last"};
     return {"pool", "the channels are last"};

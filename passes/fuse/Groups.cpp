@@ -133,7 +133,7 @@ void Grouping::absorbPads(Group &group) {
   auto pad = group.anchor->getOperand(0).getDefiningOp<PadOp>();
   if (!pad || !isWanted(pad))
     return;
-  if (!pad->hasOneUse() || !pad.getValue().isZero())
+  if (!pad->hasOneUse() || !pad.isConstant() || !pad.getValue().isZero())
     return missed(
         pad, "pad",
         Twine("the padded image is written: ") +

@@ -32,7 +32,7 @@ namespace {
 template <typename Op> struct ToChannelsLast : OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
   LogicalResult matchAndRewrite(Op op, PatternRewriter &rewriter) const override {
-    if (op.getChannelsLast())
+    if (op.getChannelsLast() || cast<RankedTensorType>(op->getResult(0).getType()).getRank() != 4)
       return failure();
     Build b{rewriter, op.getLoc()};
     auto moved = cast<Op>(op->clone());
@@ -75,6 +75,6 @@ struct LayoutPass : passes::impl::LayoutBase<LayoutPass> {
 
 void passes::addChannelsLastPatterns(RewritePatternSet &patterns) {
   patterns.add<ToChannelsLast<Conv2dOp>, ToChannelsLast<MaxPool2dOp>, ToChannelsLast<AvgPool2dOp>,
-               ToChannelsLast<AdaptiveAvgPool2dOp>, ToChannelsLast<AdaptiveMaxPool2dOp>>(
-      patterns.getContext());
+               ToChannelsLast<AdaptiveAvgPool2dOp>, ToChannelsLast<AdaptiveMaxPool2dOp>,
+               ToChannelsLast<InterpolateOp>>(patterns.getContext());
 }

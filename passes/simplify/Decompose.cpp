@@ -121,8 +121,7 @@ Value notEmpty(const Build &b, Value x, ArrayRef<int64_t> axes) {
     border[2 * axis + 1] = 1;
     any = true;
   }
-  auto value = b.builder.getF64FloatAttr(-std::numeric_limits<double>::infinity());
-  return any ? b.make<PadOp>(x, b.dims(border), value) : x;
+  return any ? b.pad(x, border, -std::numeric_limits<double>::infinity()) : x;
 }
 
 /// log(sum(exp(x - m))) + m, where m is the largest element, or 0 where that is infinite.

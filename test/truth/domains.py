@@ -17,7 +17,8 @@ OF = {
         max_pool1d max_pool2d max_pool3d
         maximum min minimum mod mul neg one_hot prod relu sign sub sum""",
     "bool": "all any logical_and logical_not logical_or",
-    "any": """broadcast_to cast concat embedding eq expand extent flatten flip gather ne ones pad permute
+    "any": """broadcast_to cast concat embedding eq expand extent flatten flip gather interpolate ne ones pad permute
+        pixel_shuffle pixel_unshuffle
         reshape roll slice split squeeze stack take tile transpose unsqueeze where zeros""",
 }
 TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},

@@ -108,11 +108,6 @@ def slice_(x, starts, sizes, steps=None):
 
 
 @op()
-def pad(x, padding, value=0.0):
-    return make(x.dtype, np.pad(x.array, padding, constant_values=value))
-
-
-@op()
 def tile(x, repeats):
     return like(x, np.tile(x.array, repeats))
 

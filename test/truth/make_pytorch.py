@@ -273,6 +273,43 @@ def shapes():
          F.pad(IN["b2"], (0, 3, 1, 2), value=7))
 
 
+def borders():
+    for name, operand, sides, words in [
+            ("reflect", "b2", (5, 1, 3, 0), "[[3, 0], [5, 1]]"),
+            ("replicate", "s", (4, 13), "[[0, 0], [0, 0], [4, 13]]"),
+            ("circular", "s", (11, 2), "[[0, 0], [0, 0], [11, 2]]"),
+            ("reflect", "x", (7, 0, 2, 8), "[[0, 0], [0, 0], [2, 8], [7, 0]]"),
+            ("replicate", "v", (0, 1, 9, 2, 3, 0), "[[0, 0], [0, 0], [3, 0], [9, 2], [0, 1]]"),
+            ("circular", "holed", (3, 9, 7, 1), "[[0, 0], [0, 0], [7, 1], [3, 9]]")]:
+        lead = (None, None) if operand == "b2" else ()  # PyTorch wants a batch and channels
+        result = F.pad(IN[operand][lead], sides, mode=name)
+        result = result[0, 0] if lead else result
+        case(f"{name}_{operand}", f'pad(${operand}, {words}, mode = "{name}")', result)
+
+
+def resizes():
+    for number, (operand, mode, align, size, factor) in enumerate([
+            ("s", "nearest", None, [5], None), ("x", "nearest", None, [4, 13], None),
+            ("x", "nearest", None, None, [2, 3]), ("v", "nearest", None, None, 2),
+            ("holed", "nearest", None, None, [0.5, 1.5]), ("x", "nearest-exact", None, [13, 5], None),
+            ("s", "linear", False, [7], None), ("s", "linear", True, [1], None),
+            ("s", "linear", True, [23], None), ("s", "linear", False, None, 2.5),
+            ("x", "bilinear", False, [4, 13], None), ("x", "bilinear", True, [5, 20], None),
+            ("x", "bilinear", False, None, 2), ("x", "bilinear", False, None, [0.75, 1.7]),
+            ("x", "bilinear", True, None, [0.75, 1.7]), ("v", "trilinear", False, [5, 3, 12], None),
+            ("v", "trilinear", True, None, 1.5), ("x", "bicubic", False, [13, 3], None),
+            ("x", "bicubic", True, [4, 11], None), ("x", "bicubic", False, None, [2, 0.6])]):
+        words = {"size": size, "scale_factor": factor, "mode": f'"{mode}"',
+                 "align_corners": str(align).lower() if align is not None else None}
+        said = "".join(f", {k} = {v}" for k, v in words.items() if v is not None)
+        result = F.interpolate(IN[operand], size=tuple(size) if size else None,
+                               scale_factor=tuple(factor) if isinstance(factor, list) else factor,
+                               mode=mode, align_corners=align)
+        case(f"resize{number}", f"interpolate(${operand}{said})", result, mode != "nearest")
+    case("shuffle", "pixel_shuffle($x, 2)", F.pixel_shuffle(IN["x"], 2))
+    case("unshuffle", "pixel_unshuffle($w, 3)", F.pixel_unshuffle(IN["w"], 3))
+
+
 def typeOf(tensor):
     return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
 
@@ -301,7 +338,7 @@ def write():
     np.savez_compressed(os.path.join(HERE, "pytorch.npz"), **arrays)
 
 
-for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes):
+for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes, borders, resizes):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

@@ -19,6 +19,7 @@ import numpy as np
 import domains
 import layers  # noqa: F401 (fills the table)
 import norms  # noqa: F401
+import resizing  # noqa: F401
 import windows  # noqa: F401
 from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
@@ -26,7 +27,7 @@ from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
 SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d
     avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
-    conv_transpose2d conv_transpose3d group_norm instance_norm layer_norm log_softmax logsumexp matmul
+    conv_transpose2d conv_transpose3d group_norm instance_norm interpolate layer_norm log_softmax logsumexp matmul
     mean rms_norm softmax sum var""".split())
 NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
            ast.FloorDiv: lambda a, b: a // b}

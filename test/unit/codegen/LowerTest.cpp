@@ -342,6 +342,33 @@ TEST_F(LowerTest, Pools) {
                "{output_size = array<i64: 4, 1>}");
 }
 
+TEST_F(LowerTest, BordersOfOwnElements) {
+  for (std::string mode : {"reflect", "replicate", "circular"})
+    CHECK_SINGLE("pad", {tensor("2x3x4", "f16")}, tensor("2x7x9", "f16"),
+                 "{padding = #kiln.dims<[0, 0, 2, 2, 3, 2]>, value = 0.0 : f64, mode = \"" + mode +
+                     "\"}");
+}
+
+TEST_F(LowerTest, Interpolation) {
+  auto resized = [](const std::string &size, const std::string &mode, bool aligned) {
+    return "{size = #kiln.dims<[" + size + "]>, scale_factor = array<f64>, mode = \"" + mode +
+           "\", align_corners = " + (aligned ? "true" : "false") + "}";
+  };
+  for (std::string mode : {"nearest", "nearest-exact", "linear", "cubic"})
+    for (std::string type : {"f64", "f32", "f16"}) {
+      bool isNearest = mode.substr(0, 7) == "nearest";
+      CHECK_SINGLE("interpolate", {tensor("1x2x5", type)}, tensor("1x2x13", type),
+                   resized("13", mode, false));
+      CHECK_SINGLE("interpolate", {tensor("1x2x4x5", type)}, tensor("1x2x7x3", type),
+                   resized("7, 3", mode, !isNearest));
+    }
+  CHECK_SINGLE("interpolate", {tensor("1x3x2x4x2", "f32")}, tensor("1x3x2x5x3", "f32"),
+               resized("2, 5, 3", "trilinear", false));
+  CHECK_SINGLE("interpolate", {tensor("1x2x4x3", "i16")}, tensor("1x3x6x3", "i16"),
+               "{size = #kiln.dims<[]>, scale_factor = array<f64: 1.5>, mode = \"nearest\", "
+               "align_corners = false, channels_last}");
+}
+
 TEST_F(LowerTest, Reductions) {
   for (std::string op : {"sum", "mean", "prod", "max", "min", "var", "logsumexp"})
     for (std::string type : {"f32", "f16"}) {
