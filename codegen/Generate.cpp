@@ -185,6 +185,17 @@ static void reportDeclined(ModuleOp module, const llvm::StringMap<host::KernelEn
                  std::string(job->target->name) + ", not by halide: " + job->declined;
 }
 
+/// Says of each contraction that has no fast form on GPUs why.
+static void reportSimple(ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels) {
+  auto note = remark::RemarkOpts::name("tile").category("generate");
+  for (auto kernel : module.getOps<ir::KernelOp>()) {
+    const host::KernelEntry &entry = kernels.find(kernel.getSymName())->second;
+    if (std::string why = cuda::deviceNeeds(entry.spec, entry.symbol).missed; !why.empty())
+      remark::missed(kernel.getLoc(), note)
+          << "'" + kernel.getSymName().str() + "': in the simple form on GPUs: " + why;
+  }
+}
+
 /// A library for a device runs on any processor of its kind.
 static host::Target hostTarget(const target::Target &target) {
   bool isProcessor = target.kind == target::Kind::Processor;
@@ -246,6 +257,9 @@ codegen::generateKernels(ModuleOp module, const llvm::StringMap<host::KernelEntr
   }
 
   reportDeclined(module, kernels, jobs);
+  if (llvm::any_of(options.targets,
+                   [](const target::Target *t) { return t->kind == target::Kind::CUDA; }))
+    reportSimple(module, kernels);
   std::vector<link::TargetKernels> result;
   for (const target::Target *target : options.targets)
     result.push_back({hostTarget(*target), {}});

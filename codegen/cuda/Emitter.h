@@ -53,6 +53,43 @@ private:
   llvm::Value *shuffle(llvm::Value *value, int distance);
   llvm::GlobalVariable *sharedRow(llvm::Type *type, llvm::StringRef purpose);
 
+  // Tile.cpp, TensorCores.cpp: products by tiles in shared memory.
+  /// One factor's part of a tile: where it lies in shared memory, and who its elements are.
+  struct Panel {
+    spec::ExprPtr value;
+    const std::vector<int> *dims = nullptr; ///< of the domain: rows or columns
+    int count = 0;                          ///< rows or columns of the tile
+    bool isAcross = false;                  ///< a step's elements are neighbours, not a row's
+    bool copies = false;
+    int pitch = 0;                ///< elements from line to line in shared memory
+    int64_t offset = 0, size = 0; ///< bytes: of the first stage, of each
+    llvm::Value *first = nullptr; ///< number of the tile's first row or column
+    llvm::Value *end = nullptr;   ///< of all
+  };
+  void emitTiles(const Grid &grid);
+  void pipeline(const Tile &tile);
+  Panel panel(const Tile &tile, bool isFirst);
+  void fill(const Tile &tile, const Panel &panel, llvm::Value *slot, llvm::Value *step);
+  void fillElement(const Tile &tile, const Panel &panel, llvm::Value *slot, llvm::Value *line,
+                   llvm::Value *step, llvm::Value *localStep, llvm::Value *local);
+  codegen::Coordinates pointOf(const Tile &tile, const Panel &panel, llvm::Value *line,
+                               llvm::Value *step);
+  void fillChunk(const Tile &tile, const Panel &panel, llvm::Value *slot, llvm::Value *chunk,
+                 llvm::Value *step);
+  llvm::Value *sharedAt(const Panel &panel, llvm::Value *slot, llvm::Value *local,
+                        llvm::Value *localStep);
+  void barrier();
+  void multiply(const Tile &tile, llvm::Value *slot);
+  void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);
+  std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
+  void keepTile(const Tile &tile);
+  void finishTile(const Grid &grid);
+
+  std::vector<llvm::AllocaInst *> sums; ///< of the tile's points that the thread has
+  llvm::GlobalVariable *tileMemory = nullptr;
+  Panel panels[2];
+  codegen::Coordinates batchPoint; ///< coordinates of the batch dimensions
+  llvm::Value *steps = nullptr;    ///< of the reduction
   const Plan &plan;
   Team team = Team::Thread;
   llvm::Function *function = nullptr;

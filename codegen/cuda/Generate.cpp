@@ -75,6 +75,7 @@ static void optimise(Module &module, TargetMachine &machine) {
 
 static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
   DeviceNeeds needs;
+  needs.missed = plan.missed;
   for (const Scratch &scratch : plan.scratch)
     needs.scratchBytes.push_back(scratch.bytes);
   for (const Grid &grid : plan.grids)

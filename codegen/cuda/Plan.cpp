@@ -21,7 +21,7 @@ int cuda::threadsOf(Team team) {
   return team == Team::Thread ? 1 : team == Team::Warp ? warpThreads : blockThreads;
 }
 
-static DimExpr product(const std::vector<DimExpr> &extents) {
+DimExpr cuda::product(const std::vector<DimExpr> &extents) {
   DimExpr result = 1;
   for (const DimExpr &extent : extents)
     result = result * extent;
@@ -48,6 +48,7 @@ private:
     return std::clamp<int64_t>(value.bounds(bounds).upper.value_or(many), 0, many);
   }
   Team teamOf(const Grid &grid) const;
+  void addTile(Grid &grid, Plan &plan) const;
 
   const KernelSpec &spec;
   DimExpr::BoundsMap bounds;
@@ -130,6 +131,29 @@ Team Planner::teamOf(const Grid &grid) const {
   return points < fullOfWarps && steps >= leastForBlock ? Team::Block : Team::Warp;
 }
 
+/// Gives a grid the fast form if it computes one contraction.
+void Planner::addTile(Grid &grid, Plan &plan) const {
+  bool isAlone = grid.reduced.size() + (grid.stage->combiner != Combiner::None) == 1;
+  const Stage *stage = grid.reduced.empty() ? grid.stage : grid.reduced[0];
+  if (stage->combiner != Combiner::Add || stage->body->op != Op::Mul || stage->body->strict)
+    return;
+  std::string why = "several reductions share a grid";
+  if (isAlone)
+    grid.tile = makeTile(spec, *stage, bounds, why);
+  if (!grid.tile) {
+    plan.missed = why;
+    return;
+  }
+  const Tile &tile = *grid.tile;
+  auto blocksOf = [&](const std::vector<int> &dims, int64_t size) {
+    return DimExpr::floorDiv(product(extentsOf(*stage, dims)) + DimExpr(size - 1), DimExpr(size));
+  };
+  grid.team = Team::Block;
+  grid.blocks = DimExpr::min(product(extentsOf(*stage, tile.batches)) *
+                                 blocksOf(tile.rows, tile.m) * blocksOf(tile.columns, tile.n),
+                             mostBlocks);
+}
+
 Plan Planner::run() {
   Plan plan;
   std::map<const Stage *, std::vector<const Stage *>> reducedIn;
@@ -163,12 +187,24 @@ Plan Planner::run() {
     int64_t perBlock = blockThreads / threadsOf(grid.team);
     grid.blocks = DimExpr::min(
         DimExpr::floorDiv(grid.points + DimExpr(perBlock - 1), DimExpr(perBlock)), mostBlocks);
+    addTile(grid, plan);
     plan.grids.push_back(std::move(grid));
   }
   return plan;
 }
 
 Plan cuda::makePlan(const KernelSpec &spec) { return Planner(spec).run(); }
+
+static std::string textOf(const Tile &tile) {
+  std::string text = "tiles of " + std::to_string(tile.m) + " x " + std::to_string(tile.n) + " x " +
+                     std::to_string(tile.k) + " " + std::string(name(tile.type));
+  text += tile.stages > 1
+              ? " by mma.m16n8k16, 32 x 32 a warp, " + std::to_string(tile.stages) + " stages"
+              : ", 4 x 4 a thread";
+  text += tile.copiesRows ? ", copies rows" : "";
+  text += tile.copiesColumns ? ", copies columns" : tile.copiesAcross ? ", copies across" : "";
+  return text + ", ";
+}
 
 std::string cuda::print(const Plan &plan) {
   std::string text;
@@ -178,9 +214,10 @@ std::string cuda::print(const Plan &plan) {
     text += "inline " + stage->name + "\n";
   for (const Grid &grid : plan.grids) {
     constexpr std::string_view names[] = {"thread", "warp", "block"};
-    text += "grid " + grid.stage->name + ": " + grid.points.str() + " points, a " +
-            std::string(names[static_cast<int>(grid.team)]) + " each, " + grid.blocks.str() +
-            " blocks of " + std::to_string(blockThreads) + " threads";
+    text += "grid " + grid.stage->name + ": " + grid.points.str() + " points, " +
+            (grid.tile ? textOf(*grid.tile)
+                       : "a " + std::string(names[static_cast<int>(grid.team)]) + " each, ") +
+            grid.blocks.str() + " blocks of " + std::to_string(blockThreads) + " threads";
     for (const Stage *stage : grid.reduced)
       text += ", reduces " + stage->name;
     text += "\n";

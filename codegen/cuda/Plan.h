@@ -19,14 +19,31 @@ inline constexpr int warpThreads = 32, blockThreads = 256;
 /// The threads of a team.
 int threadsOf(Team team);
 
+/// A matrix product by tiles in shared memory: a block computes `m` rows by `n` columns, `k` steps
+/// of the reduction at a time. The dimensions of the stage's domain are rows where only the first
+/// factor depends on them, columns where only the second does, batches where both do; each group is
+/// one number, row-major. Multiplicands of f16 and bf16 go through tensor cores, 32 x 32 a warp,
+/// those of f32 through 4 x 4 points a thread.
+struct Tile {
+  const spec::Stage *stage = nullptr;
+  DType type = DType::F32; ///< of the multiplicands
+  spec::ExprPtr first, second;
+  int m = 64, n = 64, k = 16, stages = 1;
+  std::vector<int> batches, rows, columns; ///< dimensions of the domain
+  bool copiesRows = false;                 ///< 8 steps of a row are neighbours in memory
+  bool copiesColumns = false;              ///< 8 steps of a column are
+  bool copiesAcross = false;               ///< 8 columns of a step are
+};
+
 /// One launch. Its teams go through the points in strides of the whole grid.
 struct Grid {
   const spec::Stage *stage = nullptr; ///< what it stores, in an operand or in scratch memory
   /// Reducing stages computed on the way, each at the point of `stage` that is being computed.
   std::vector<const spec::Stage *> reduced;
   Team team = Team::Thread;
-  DimExpr points; ///< of the stage's domain
-  DimExpr blocks; ///< of `blockThreads` each; 0: nothing to launch
+  std::optional<Tile> tile; ///< the fast form of a product that is `stage` or in `reduced`
+  DimExpr points;           ///< of the stage's domain
+  DimExpr blocks;           ///< of `blockThreads` each; 0: nothing to launch
 };
 
 /// Device memory for an intermediate stage: dense, row-major.
@@ -38,8 +55,17 @@ struct Scratch {
 struct Plan {
   std::vector<Grid> grids; ///< each may read what the ones before it stored
   std::vector<Scratch> scratch;
+  std::string missed; ///< why a contraction is in the simple form; empty if none is
   std::vector<const spec::Stage *> inlined; ///< pointwise stages computed where they are read
 };
+
+/// Extents of some of a stage's dimensions, and their product.
+std::vector<DimExpr> extentsOf(const spec::Stage &stage, const std::vector<int> &dims);
+DimExpr product(const std::vector<DimExpr> &extents);
+
+/// The fast form of a contraction, or none and the reason.
+std::optional<Tile> makeTile(const spec::KernelSpec &spec, const spec::Stage &stage,
+                             const DimExpr::BoundsMap &bounds, std::string &why);
 
 /// The plan points into the spec, which must be well formed.
 Plan makePlan(const spec::KernelSpec &spec);

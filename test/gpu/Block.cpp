@@ -24,6 +24,8 @@ struct Fibre {
   uint32_t barrier = 0;         ///< of Wait::Block
   uint32_t value = 0, from = 0; ///< of Wait::Warp: what it gives, the lane it takes from
   uint32_t result = 0;
+  WarpWork work = nullptr; ///< of Wait::Warp, in place of an exchange
+  void *brought = nullptr;
 };
 
 /// All blocks of a process run one after another; their fibres are used again.
@@ -38,6 +40,7 @@ struct Scheduler {
   std::string run();
   void runWarp(uint32_t first);
   bool releaseBlock();
+  bool meet(uint32_t first);
   void wait(Wait what);
 };
 } // namespace
@@ -53,6 +56,7 @@ static void prepare(Fibre &fibre) {
   if (!fibre.stack)
     fibre.stack = std::unique_ptr<char[]>(new char[stackBytes]);
   fibre.wait = Wait::Nothing;
+  fibre.work = nullptr;
   getcontext(&fibre.context);
   fibre.context.uc_stack.ss_sp = fibre.stack.get();
   fibre.context.uc_stack.ss_size = stackBytes;
@@ -76,11 +80,30 @@ void Scheduler::runWarp(uint32_t first) {
     isExchange = message.empty();
     for (uint32_t i = first; i < first + warpThreads; ++i)
       isExchange &= fibres[i].wait == Wait::Warp;
+    if (isExchange && !meet(first))
+      return;
     for (uint32_t i = first; isExchange && i < first + warpThreads; ++i) {
       fibres[i].result = fibres[first + fibres[i].from].value;
       fibres[i].wait = Wait::Nothing;
     }
   } while (isExchange);
+}
+
+/// Does the work that all threads of a warp wait for, if it is any.
+bool Scheduler::meet(uint32_t first) {
+  WarpWork work = fibres[first].work;
+  void *lanes[warpThreads];
+  for (uint32_t i = 0; i < warpThreads; ++i) {
+    if (fibres[first + i].work != work) {
+      message = "threads of a warp do different things";
+      return false;
+    }
+    lanes[i] = fibres[first + i].brought;
+    fibres[first + i].work = nullptr;
+  }
+  if (work)
+    work(lanes);
+  return true;
 }
 
 bool Scheduler::releaseBlock() {
@@ -131,6 +154,16 @@ uint32_t kiln::test::threadCount() { return scheduler.threads; }
 void kiln::test::waitForBlock(uint32_t barrier) {
   scheduler.fibres[scheduler.current].barrier = barrier;
   scheduler.wait(Wait::Block);
+}
+
+void kiln::test::failBlock(const char *text) { scheduler.message = text; }
+
+void kiln::test::togetherInWarp(WarpWork run, void *mine) {
+  Fibre &fibre = scheduler.fibres[scheduler.current];
+  fibre.work = run;
+  fibre.brought = mine;
+  fibre.from = scheduler.current % warpThreads;
+  scheduler.wait(Wait::Warp);
 }
 
 uint32_t kiln::test::shuffleAcross(uint32_t mask, uint32_t value, uint32_t distance,

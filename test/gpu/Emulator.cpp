@@ -5,6 +5,7 @@
 #include "codegen/spec/Evaluate.h"
 #include "codegen/spec/Numbers.h"
 #include "test/gpu/Block.h"
+#include "test/gpu/Matrix.h"
 #include "test/unit/llvm/Builders.h"
 
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -27,17 +28,49 @@ namespace {
 struct Stand {
   StringRef intrinsic, name;
   void *function;
+  bool isWrapped = false; ///< see wrap
 };
 } // namespace
 
 static std::vector<Stand> stands() {
   auto at = [](auto *function) { return reinterpret_cast<void *>(function); };
-  return {{"llvm.nvvm.read.ptx.sreg.tid.x", "kiln_thread", at(&threadNumber)},
-          {"llvm.nvvm.read.ptx.sreg.ctaid.x", "kiln_block", at(&blockNumber)},
-          {"llvm.nvvm.read.ptx.sreg.nctaid.x", "kiln_blocks", at(&blockCount)},
-          {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
-          {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
-          {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)}};
+  return {
+      {"llvm.nvvm.read.ptx.sreg.tid.x", "kiln_thread", at(&threadNumber)},
+      {"llvm.nvvm.read.ptx.sreg.ctaid.x", "kiln_block", at(&blockNumber)},
+      {"llvm.nvvm.read.ptx.sreg.nctaid.x", "kiln_blocks", at(&blockCount)},
+      {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
+      {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
+      {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)},
+      {"llvm.nvvm.cp.async.cg.shared.global.16", "kiln_copy", at(&copyLater)},
+      {"llvm.nvvm.cp.async.commit.group", "kiln_commit", at(&commitCopies)},
+      {"llvm.nvvm.cp.async.wait.group", "kiln_wait", at(&waitForCopies)},
+      {"llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16.p3", "kiln_ldmatrix", at(&loadMatrices), true},
+      {"llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16.p3", "kiln_ldmatrix_trans",
+       at(&loadMatricesTurned), true},
+      {"llvm.nvvm.mma.m16n8k16.row.col.f32.f32", "kiln_mma_f16", at(&multiplyF16), true},
+      {"llvm.nvvm.mma.m16n8k16.row.col.bf16", "kiln_mma_bf16", at(&multiplyBF16), true}};
+}
+
+/// Intrinsics whose results are several registers: they become functions of a pointer to room for
+/// the result and one to the arguments, both packed.
+static void wrap(Module &module, Function &intrinsic, StringRef name) {
+  IRBuilder<> b(module.getContext());
+  auto *wrapper = Function::Create(intrinsic.getFunctionType(), GlobalValue::InternalLinkage,
+                                   "wrapped", module);
+  b.SetInsertPoint(BasicBlock::Create(module.getContext(), "entry", wrapper));
+  SmallVector<Type *> types;
+  for (Argument &argument : wrapper->args())
+    types.push_back(argument.getType());
+  auto *packed = StructType::get(module.getContext(), types);
+  Value *in = b.CreateAlloca(packed), *out = b.CreateAlloca(wrapper->getReturnType());
+  for (Argument &argument : wrapper->args())
+    b.CreateStore(&argument, b.CreateStructGEP(packed, in, argument.getArgNo()));
+  FunctionCallee callee = module.getOrInsertFunction(
+      name, FunctionType::get(b.getVoidTy(), {b.getPtrTy(), b.getPtrTy()}, false));
+  b.CreateCall(callee, {out, in});
+  b.CreateRet(b.CreateLoad(wrapper->getReturnType(), out));
+  intrinsic.replaceAllUsesWith(wrapper);
+  intrinsic.eraseFromParent();
 }
 
 /// A function that takes the arguments as an array: void(const int64_t *).
@@ -61,6 +94,10 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
                                                                       const DataLayout &layout) {
   for (const Stand &stand : stands())
     if (Function *intrinsic = module.getFunction(stand.intrinsic)) {
+      if (stand.isWrapped) {
+        wrap(module, *intrinsic, stand.name);
+        continue;
+      }
       FunctionCallee callee = module.getOrInsertFunction(stand.name, intrinsic->getFunctionType());
       intrinsic->replaceAllUsesWith(callee.getCallee());
       intrinsic->eraseFromParent();
@@ -74,6 +111,8 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
     }
   std::vector<Function *> kernels;
   for (Function &function : module) {
+    if (function.hasLocalLinkage()) // a wrapper
+      continue;
     if (function.getName().starts_with("llvm.nvvm."))
       return createStringError("the emulator does not know '" + function.getName() + "'");
     function.setAttributes(AttributeList());

@@ -1,0 +1,119 @@
+//===- Contract.cpp - which contractions are computed by tiles ------------===//
+
+#include "codegen/cuda/Plan.h"
+
+#include <algorithm>
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace kiln::spec;
+
+/// Rows, columns or steps below which most of a tile would be empty.
+static constexpr int64_t leastExtent = 16;
+/// Elements that one instruction copies.
+static constexpr int64_t chunk = 8;
+
+std::vector<DimExpr> cuda::extentsOf(const Stage &stage, const std::vector<int> &dims) {
+  std::vector<DimExpr> extents;
+  for (int dim : dims)
+    extents.push_back(stage.domain[dim]);
+  return extents;
+}
+
+/// The dimensions that an expression depends on. What inlined stages read follows from the
+/// coordinates at which they are read.
+static std::set<int> dimsOf(const ExprPtr &root) {
+  std::set<int> dims;
+  std::set<const Expr *> seen;
+  visitPostOrder(root, seen, [&](const ExprPtr &node) {
+    if (node->op == Op::Dim)
+      dims.insert(node->dim);
+    if (node->op == Op::Read)
+      for (const Index &index : node->read.indices)
+        for (auto [dim, coefficient] : index.terms)
+          dims.insert(dim);
+  });
+  return dims;
+}
+
+/// The multiplicand before it was widened, if that is what tensor cores take.
+static ExprPtr narrowed(const ExprPtr &factor) {
+  if (factor->op != Op::Cast || factor->type != DType::F32)
+    return nullptr;
+  DType type = factor->args[0]->type;
+  return type == DType::F16 || type == DType::BF16 ? factor->args[0] : nullptr;
+}
+
+/// Whether elements along dimension `dim`, which has `extent` of them, are neighbours in memory,
+/// and 8 of them never part: nothing else depends on the dimension, and none of them is outside
+/// alone.
+static bool isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int dim, DimExpr extent,
+                           bool isAlone) {
+  const Operand *operand = factor->op == Op::Read ? spec.findOperand(factor->read.source) : nullptr;
+  std::optional<int64_t> count = extent.constantValue();
+  if (!operand || operand->layout != Operand::Layout::Strided ||
+      (!isAlone && (!count || *count % chunk != 0)))
+    return false;
+  int found = 0;
+  for (size_t i = 0; i < factor->read.indices.size(); ++i) {
+    const Index &index = factor->read.indices[i];
+    if (index.indirect)
+      return false;
+    for (auto [used, coefficient] : index.terms) {
+      if (used != dim)
+        continue;
+      bool isPlain = index.terms.size() == 1 && coefficient == 1 && index.offset == DimExpr(0);
+      if (!isPlain || operand->strides[i] != DimExpr(1) || operand->shape[i] != extent)
+        return false;
+      ++found;
+    }
+  }
+  return found == 1;
+}
+
+std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
+                                   const DimExpr::BoundsMap &bounds, std::string &why) {
+  Tile tile;
+  tile.stage = &stage;
+  tile.first = stage.body->args[0];
+  tile.second = stage.body->args[1];
+  if (stage.type != DType::F32)
+    return why = "its sums are not f32", std::nullopt;
+  ExprPtr first = narrowed(tile.first), second = narrowed(tile.second);
+  if (first && second && first->type == second->type) {
+    tile.type = first->type;
+    tile.first = first;
+    tile.second = second;
+    tile.m = 128;
+    tile.k = 32;
+    tile.stages = 3;
+  }
+  std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);
+  for (int dim = 0; dim < static_cast<int>(stage.domain.size()); ++dim) {
+    bool isFirst = ofFirst.count(dim), isSecond = ofSecond.count(dim);
+    if (isFirst && isSecond)
+      tile.batches.push_back(dim);
+    else
+      (isSecond ? tile.columns : tile.rows).push_back(dim);
+  }
+  auto isLarge = [&](const DimExpr &extent) {
+    return extent.bounds(bounds).upper.value_or(leastExtent) >= leastExtent;
+  };
+  if (!isLarge(product(extentsOf(stage, tile.rows))) ||
+      !isLarge(product(extentsOf(stage, tile.columns))) || !isLarge(product(stage.reduction)))
+    return why = "it has less than 16 rows, columns or steps", std::nullopt;
+  if (tile.stages == 1)
+    return tile;
+  int lastStep = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
+  auto copies = [&](const ExprPtr &factor) {
+    return isNeighbouring(spec, factor, lastStep, stage.reduction.back(),
+                          stage.reduction.size() == 1);
+  };
+  tile.copiesRows = copies(tile.first);
+  tile.copiesColumns = copies(tile.second);
+  int last = tile.columns.back();
+  tile.copiesAcross =
+      !tile.copiesColumns &&
+      isNeighbouring(spec, tile.second, last, stage.domain[last], tile.columns.size() == 1);
+  return tile;
+}

@@ -1,0 +1,325 @@
+//===- Tile.cpp - products by tiles in shared memory ----------------------===//
+//
+// A block goes through tiles of the result. For each it brings the factors' elements into shared
+// memory, a few steps of the reduction at a time, multiplies from there, and hands the sums through
+// shared memory to the epilogue, so that neighbouring threads store neighbouring points. Elements
+// beyond the factors' ends are zeros.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cuda/Emitter.h"
+
+#include "llvm/IR/IntrinsicsNVPTX.h"
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace kiln::codegen;
+using namespace kiln::spec;
+using namespace llvm;
+
+/// Elements that one instruction copies, in 16 bytes.
+static constexpr int chunk = 8;
+/// Threads of a side of a block's square, in the form for f32.
+static constexpr int side = 16;
+
+void cuda::Emitter::barrier() {
+  b.CreateIntrinsic(Intrinsic::nvvm_barrier_cta_sync_aligned_all, {}, {b.getInt32(0)});
+}
+
+cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
+  Panel result;
+  result.value = isFirst ? tile.first : tile.second;
+  result.dims = isFirst ? &tile.rows : &tile.columns;
+  result.count = isFirst ? tile.m : tile.n;
+  result.isAcross = !isFirst && tile.copiesAcross;
+  result.copies = isFirst ? tile.copiesRows : tile.copiesColumns || tile.copiesAcross;
+  // Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
+  int line = result.isAcross ? result.count : tile.k,
+      lines = result.isAcross ? tile.k : result.count;
+  result.pitch = line + (tile.stages > 1 ? chunk : 1);
+  result.size = alignTo(int64_t(result.pitch) * lines * byteSize(tile.type), 16);
+  result.offset = isFirst ? 0 : panels[0].size * tile.stages;
+  result.end = emit(product(extentsOf(*tile.stage, *result.dims)));
+  return result;
+}
+
+void cuda::Emitter::emitTiles(const Grid &grid) {
+  const Tile &tile = *grid.tile;
+  for (bool isFirst : {true, false})
+    panels[!isFirst] = panel(tile, isFirst);
+  int64_t bytes = std::max<int64_t>(panels[1].offset + panels[1].size * tile.stages,
+                                    int64_t(tile.m) * tile.n * 4);
+  auto *type = ArrayType::get(b.getInt8Ty(), bytes);
+  tileMemory = new GlobalVariable(module, type, false, GlobalValue::InternalLinkage,
+                                  UndefValue::get(type), function->getName() + "_tile", nullptr,
+                                  GlobalValue::NotThreadLocal, sharedSpace);
+  tileMemory->setAlignment(Align(16));
+  steps = emit(product(tile.stage->reduction));
+  IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
+  for (int i = 0; i < tile.m * tile.n / blockThreads; ++i)
+    sums.push_back(top.CreateAlloca(b.getFloatTy()));
+  auto tilesOf = [&](const std::vector<int> &dims, int64_t size) {
+    return DimExpr::floorDiv(product(extentsOf(*tile.stage, dims)) + DimExpr(size - 1),
+                             DimExpr(size));
+  };
+  std::vector<DimExpr> extents = {product(extentsOf(*tile.stage, tile.batches)),
+                                  tilesOf(tile.rows, tile.m), tilesOf(tile.columns, tile.n)};
+  Value *block = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_ctaid_x), b.getInt64Ty());
+  Value *blocks = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_nctaid_x), b.getInt64Ty());
+  loop(
+      block, emit(product(extents)),
+      [&](Value *number) {
+        Coordinates at = decompose(number, extents, "%t");
+        batchPoint = decompose(emit(at[0]), extentsOf(*tile.stage, tile.batches), "%b");
+        panels[0].first = emit(at[1] * DimExpr(tile.m));
+        panels[1].first = emit(at[2] * DimExpr(tile.n));
+        for (AllocaInst *sum : sums)
+          b.CreateStore(ConstantFP::getNegativeZero(b.getFloatTy()), sum);
+        if (tile.stages == 1)
+          loop(
+              b.getInt64(0), steps,
+              [&](Value *step) {
+                for (const Panel &panel : panels)
+                  fill(tile, panel, b.getInt64(0), step);
+                barrier();
+                multiply(tile, b.getInt64(0));
+                barrier();
+              },
+              b.getInt64(tile.k));
+        else
+          pipeline(tile);
+        keepTile(tile);
+        barrier();
+        finishTile(grid);
+        barrier();
+      },
+      blocks);
+}
+
+/// Copies run ahead of the multiplication by all stages but one. One barrier a round: behind it the
+/// stage of the round is there for all, and all are done with the one that is filled next.
+void cuda::Emitter::pipeline(const Tile &tile) {
+  auto fillStage = [&](Value *step) {
+    Value *slot = b.CreateURem(b.CreateUDiv(step, b.getInt64(tile.k)), b.getInt64(tile.stages));
+    branch(
+        b.CreateICmpSLT(step, steps),
+        [&] {
+          for (const Panel &panel : panels)
+            fill(tile, panel, slot, step);
+        },
+        [] {});
+    special(Intrinsic::nvvm_cp_async_commit_group);
+  };
+  loop(b.getInt64(0), b.getInt64((tile.stages - 1) * tile.k), fillStage, b.getInt64(tile.k));
+  loop(
+      b.getInt64(0), steps,
+      [&](Value *step) {
+        b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(tile.stages - 2)});
+        barrier();
+        fillStage(b.CreateAdd(step, b.getInt64((tile.stages - 1) * tile.k)));
+        Value *number = b.CreateUDiv(step, b.getInt64(tile.k));
+        multiplyByTensorCores(tile, b.CreateURem(number, b.getInt64(tile.stages)));
+      },
+      b.getInt64(tile.k));
+  b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(0)});
+  barrier();
+}
+
+/// The place of an element of a panel in shared memory, by its numbers in the tile.
+Value *cuda::Emitter::sharedAt(const Panel &panel, Value *slot, Value *local, Value *localStep) {
+  Value *line = panel.isAcross ? localStep : local, *inLine = panel.isAcross ? local : localStep;
+  Value *place = b.CreateAdd(b.CreateMul(line, b.getInt64(panel.pitch)), inLine);
+  Value *bytes = b.CreateMul(place, b.getInt64(byteSize(panel.value->type)));
+  bytes = b.CreateAdd(bytes, b.CreateMul(slot, b.getInt64(panel.size)));
+  return b.CreateGEP(b.getInt8Ty(), tileMemory, b.CreateAdd(bytes, b.getInt64(panel.offset)));
+}
+
+/// The point of the stage, domain and reduction, for a row or column and a step; of the other
+/// factor's dimensions nothing is asked.
+Coordinates cuda::Emitter::pointOf(const Tile &tile, const Panel &panel, Value *line, Value *step) {
+  Coordinates at(tile.stage->domain.size());
+  Coordinates own = decompose(line, extentsOf(*tile.stage, *panel.dims), "%m");
+  for (size_t i = 0; i < own.size(); ++i)
+    at[(*panel.dims)[i]] = own[i];
+  for (size_t i = 0; i < batchPoint.size(); ++i)
+    at[tile.batches[i]] = batchPoint[i];
+  Coordinates inner = decompose(step, tile.stage->reduction, "%r");
+  at.insert(at.end(), inner.begin(), inner.end());
+  return at;
+}
+
+void cuda::Emitter::fillElement(const Tile &tile, const Panel &panel, Value *slot, Value *line,
+                                Value *step, Value *localStep, Value *local) {
+  Value *to = sharedAt(panel, slot, local, localStep);
+  Type *type = values.memoryType(panel.value->type);
+  Align align(byteSize(panel.value->type));
+  memo.clear();
+  branch(
+      b.CreateAnd(b.CreateICmpSLT(line, panel.end), b.CreateICmpSLT(step, steps)),
+      [&] {
+        Frame frame = frameOf(*tile.stage, pointOf(tile, panel, line, step));
+        b.CreateAlignedStore(evaluate(panel.value, frame), to, align);
+      },
+      [&] { b.CreateAlignedStore(Constant::getNullValue(type), to, align); });
+  memo.clear();
+}
+
+/// 8 elements by one asynchronous copy where all are there and aligned, else one by one.
+void cuda::Emitter::fillChunk(const Tile &tile, const Panel &panel, Value *slot, Value *number,
+                              Value *step) {
+  Value *perLine = b.getInt64((panel.isAcross ? panel.count : tile.k) / chunk);
+  Value *inLine = b.CreateMul(b.CreateURem(number, perLine), b.getInt64(chunk));
+  Value *lineNumber = b.CreateUDiv(number, perLine);
+  Value *local = panel.isAcross ? inLine : lineNumber;
+  Value *localStep = panel.isAcross ? lineNumber : inLine;
+  Value *line = b.CreateAdd(panel.first, local), *at = b.CreateAdd(step, localStep);
+  Value *lastLine = panel.isAcross ? b.CreateAdd(line, b.getInt64(chunk - 1)) : line;
+  Value *lastStep = panel.isAcross ? at : b.CreateAdd(at, b.getInt64(chunk - 1));
+  Value *isWhole =
+      b.CreateAnd(b.CreateICmpSLT(lastLine, panel.end), b.CreateICmpSLT(lastStep, steps));
+  IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
+  AllocaInst *from = top.CreateAlloca(b.getPtrTy(globalSpace));
+  b.CreateStore(Constant::getNullValue(b.getPtrTy(globalSpace)), from);
+  branch(
+      isWhole,
+      [&] {
+        const Read &read = panel.value->read;
+        Frame frame = frameOf(*tile.stage, pointOf(tile, panel, line, at));
+        const Memory &memory = memories.find(read.source)->second;
+        Coordinates place;
+        std::vector<Guard> guards;
+        for (size_t i = 0; i < read.indices.size(); ++i) {
+          place.push_back(coordinate(read.indices[i], memory.facts->shape[i], frame, true));
+          if (read.outside)
+            guards.push_back({&read.indices[i], place.back(), memory.facts->shape[i]});
+        }
+        Value *isInside = nullptr, *wide = nullptr;
+        checks(guards, isInside, wide);
+        Value *pointer = address(memory, position(*memory.facts, place));
+        Value *low = b.CreateAnd(b.CreatePtrToInt(pointer, b.getInt64Ty()), b.getInt64(15));
+        Value *isFine = b.CreateICmpEQ(low, b.getInt64(0));
+        if (isInside)
+          isFine = b.CreateAnd(isFine, isInside);
+        b.CreateStore(b.CreateSelect(isFine, pointer, Constant::getNullValue(pointer->getType())),
+                      from);
+      },
+      [] {});
+  Value *pointer = b.CreateLoad(b.getPtrTy(globalSpace), from);
+  branch(
+      b.CreateICmpNE(pointer, Constant::getNullValue(pointer->getType())),
+      [&] {
+        b.CreateIntrinsic(Intrinsic::nvvm_cp_async_cg_shared_global_16, {},
+                          {sharedAt(panel, slot, local, localStep), pointer});
+      },
+      [&] {
+        loop(b.getInt64(0), b.getInt64(chunk), [&](Value *i) {
+          Value *none = b.getInt64(0);
+          Value *across = panel.isAcross ? i : none, *along = panel.isAcross ? none : i;
+          fillElement(tile, panel, slot, b.CreateAdd(line, across), b.CreateAdd(at, along),
+                      b.CreateAdd(localStep, along), b.CreateAdd(local, across));
+        });
+      });
+}
+
+/// Brings a panel's elements of some steps into a stage of shared memory.
+void cuda::Emitter::fill(const Tile &tile, const Panel &panel, Value *slot, Value *step) {
+  int64_t count = int64_t(panel.count) * tile.k;
+  Value *first = b.CreateZExt(thread, b.getInt64Ty()), *stride = b.getInt64(blockThreads);
+  if (panel.copies)
+    return loop(
+        first, b.getInt64(count / chunk),
+        [&](Value *number) { fillChunk(tile, panel, slot, number, step); }, stride);
+  loop(
+      first, b.getInt64(count),
+      [&](Value *number) {
+        Value *local = b.CreateUDiv(number, b.getInt64(tile.k));
+        Value *localStep = b.CreateURem(number, b.getInt64(tile.k));
+        fillElement(tile, panel, slot, b.CreateAdd(panel.first, local),
+                    b.CreateAdd(step, localStep), localStep, local);
+      },
+      stride);
+}
+
+/// 4 x 4 points a thread, each the sum of its products in order.
+void cuda::Emitter::multiply(const Tile &tile, Value *slot) {
+  Value *number = b.CreateZExt(thread, b.getInt64Ty());
+  Value *own[] = {b.CreateUDiv(number, b.getInt64(side)), b.CreateURem(number, b.getInt64(side))};
+  int rows = tile.m / side, columns = tile.n / side;
+  for (int k = 0; k < tile.k; ++k) {
+    std::vector<Value *> factors[2];
+    for (int which : {0, 1})
+      for (int i = 0; i < (which ? columns : rows); ++i) {
+        Value *local = b.CreateAdd(own[which], b.getInt64(i * side));
+        factors[which].push_back(
+            b.CreateLoad(b.getFloatTy(), sharedAt(panels[which], slot, local, b.getInt64(k))));
+      }
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < columns; ++j) {
+        AllocaInst *sum = sums[i * columns + j];
+        b.CreateStore(
+            values.multiplyAdd(factors[0][i], factors[1][j], b.CreateLoad(b.getFloatTy(), sum)),
+            sum);
+      }
+  }
+}
+
+/// Writes the sums to shared memory, row by row. All copies and products are done.
+void cuda::Emitter::keepTile(const Tile &tile) {
+  auto keep = [&](AllocaInst *sum, Value *row, Value *column) {
+    Value *place = b.CreateAdd(b.CreateMul(row, b.getInt64(tile.n)), column);
+    b.CreateStore(b.CreateLoad(b.getFloatTy(), sum),
+                  b.CreateGEP(b.getFloatTy(), tileMemory, place));
+  };
+  Value *number = b.CreateZExt(thread, b.getInt64Ty());
+  if (tile.stages == 1) {
+    int columns = tile.n / side;
+    Value *row = b.CreateUDiv(number, b.getInt64(side)),
+          *column = b.CreateURem(number, b.getInt64(side));
+    for (int i = 0; i < static_cast<int>(sums.size()); ++i)
+      keep(sums[i], b.CreateAdd(row, b.getInt64(i / columns * side)),
+           b.CreateAdd(column, b.getInt64(i % columns * side)));
+    return;
+  }
+  for (int i = 0; i < static_cast<int>(sums.size()); ++i) {
+    auto [row, column] = sumOfLane(tile, i);
+    keep(sums[i], row, column);
+  }
+}
+
+/// The epilogue, point by point.
+void cuda::Emitter::finishTile(const Grid &grid) {
+  const Tile &tile = *grid.tile;
+  const Stage &stage = *tile.stage;
+  loop(
+      b.CreateZExt(thread, b.getInt64Ty()), b.getInt64(int64_t(tile.m) * tile.n),
+      [&](Value *number) {
+        Value *lines[] = {b.CreateAdd(panels[0].first, b.CreateUDiv(number, b.getInt64(tile.n))),
+                          b.CreateAdd(panels[1].first, b.CreateURem(number, b.getInt64(tile.n)))};
+        Value *sum = b.CreateLoad(b.getFloatTy(), b.CreateGEP(b.getFloatTy(), tileMemory, number));
+        branch(
+            b.CreateAnd(b.CreateICmpSLT(lines[0], panels[0].end),
+                        b.CreateICmpSLT(lines[1], panels[1].end)),
+            [&] {
+              Coordinates at(stage.domain.size());
+              for (int which : {0, 1}) {
+                const std::vector<int> &dims = *panels[which].dims;
+                Coordinates own = decompose(lines[which], extentsOf(stage, dims), "%m");
+                for (size_t i = 0; i < own.size(); ++i)
+                  at[dims[i]] = own[i];
+              }
+              for (size_t i = 0; i < batchPoint.size(); ++i)
+                at[tile.batches[i]] = batchPoint[i];
+              Value *value =
+                  values.combine(Combiner::Add, DType::F32, {values.constant(*stage.init)}, {sum})
+                      .value;
+              memo.clear();
+              placedValues.clear();
+              placedValues[frameOf(stage, at).key] = value;
+              Frame frame = frameOf(*grid.stage, at);
+              store(grid, frame, &stage == grid.stage ? value : evaluate(grid.stage->body, frame));
+              memo.clear();
+            },
+            [] {});
+      },
+      b.getInt64(blockThreads));
+}

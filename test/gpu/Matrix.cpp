@@ -1,0 +1,130 @@
+//===- Matrix.cpp - instructions of tensor cores, by definition -----------===//
+
+#include "test/gpu/Matrix.h"
+
+#include "codegen/spec/Numbers.h"
+#include "test/gpu/Block.h"
+
+#include <cstring>
+#include <deque>
+#include <map>
+#include <random>
+#include <vector>
+
+using namespace kiln;
+using namespace kiln::test;
+
+static constexpr int warpThreads = 32, copyBytes = 16;
+
+namespace {
+struct Copy {
+  void *to;
+  const void *from;
+};
+/// The groups of copies of a thread that are not done, the open one last.
+struct Pending {
+  uint32_t block = 0;
+  std::deque<std::vector<Copy>> groups{1};
+};
+/// What a lane brings to an instruction of its warp.
+struct Lane {
+  void *result, *arguments;
+};
+} // namespace
+
+static Pending &pending() {
+  static std::map<uint32_t, Pending> threads;
+  Pending &mine = threads[threadNumber()];
+  if (mine.block != blockNumber())
+    mine = Pending{blockNumber(), std::deque<std::vector<Copy>>(1)};
+  return mine;
+}
+
+void test::copyLater(void *to, const void *from) {
+  static std::mt19937 random{7};
+  if (reinterpret_cast<uintptr_t>(to) % copyBytes || reinterpret_cast<uintptr_t>(from) % copyBytes)
+    return failBlock("a copy of 16 bytes that is not aligned");
+  if (random() % 2)
+    memcpy(to, from, copyBytes);
+  else
+    pending().groups.back().push_back({to, from});
+}
+
+void test::commitCopies() { pending().groups.emplace_back(); }
+
+void test::waitForCopies(uint32_t groups) {
+  Pending &mine = pending();
+  for (; mine.groups.size() > groups + 1; mine.groups.pop_front())
+    for (const Copy &copy : mine.groups.front())
+      memcpy(copy.to, copy.from, copyBytes);
+}
+
+/// Matrix m's row r of 8 elements of 16 bits lies where lane 8 m + r says. Lane l gets of each
+/// matrix the elements 2 (l % 4) and the next of row l / 4; `isTurned`: of the transpose.
+template <bool isTurned> static void loadAll(void *const *lanes) {
+  for (int lane = 0; lane < warpThreads; ++lane) {
+    auto *result = static_cast<uint16_t *>(static_cast<Lane *>(lanes[lane])->result);
+    for (int matrix = 0; matrix < 4; ++matrix)
+      for (int i = 0; i < 2; ++i) {
+        int row = lane / 4, column = lane % 4 * 2 + i;
+        if (isTurned)
+          std::swap(row, column);
+        const uint16_t *from;
+        memcpy(&from, static_cast<Lane *>(lanes[matrix * 8 + row])->arguments, sizeof(from));
+        if (reinterpret_cast<uintptr_t>(from) % copyBytes)
+          return failBlock("a row of ldmatrix that is not aligned");
+        result[matrix * 2 + i] = from[column];
+      }
+  }
+}
+
+void test::loadMatrices(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(loadAll<false>, &lane);
+}
+
+void test::loadMatricesTurned(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(loadAll<true>, &lane);
+}
+
+/// m16n8k16. With g = lane / 4 and t = lane % 4, element i of a lane's part is
+///   A, 8 elements: row g + 8 if (i / 2) % 2, column 2 t + i % 2 + 8 if i >= 4
+///   B, 4 elements: row 2 t + i % 2 + 8 if i >= 2, column g
+///   C, D, 4 elements: row g + 8 if i >= 2, column 2 t + i % 2
+template <DType type> static void multiplyAll(void *const *lanes) {
+  static constexpr int rows = 16, columns = 8, steps = 16, ofA = 8, ofB = 4, ofC = 4;
+  double a[rows][steps], b[steps][columns];
+  float c[rows][columns];
+  for (int lane = 0; lane < warpThreads; ++lane) {
+    auto *bytes = static_cast<uint8_t *>(static_cast<Lane *>(lanes[lane])->arguments);
+    int g = lane / 4, t = lane % 4 * 2;
+    for (int i = 0; i < ofA; ++i)
+      a[g + i / 2 % 2 * 8][t + i % 2 + i / 4 * 8] = spec::loadNumber(bytes + 2 * i, type).f;
+    for (int i = 0; i < ofB; ++i)
+      b[t + i % 2 + i / 2 * 8][g] = spec::loadNumber(bytes + 2 * (ofA + i), type).f;
+    for (int i = 0; i < ofC; ++i)
+      memcpy(&c[g + i / 2 * 8][t + i % 2], bytes + 2 * (ofA + ofB) + 4 * i, 4);
+  }
+  for (int row = 0; row < rows; ++row)
+    for (int column = 0; column < columns; ++column) {
+      double sum = c[row][column];
+      for (int step = 0; step < steps; ++step)
+        sum += a[row][step] * b[step][column];
+      c[row][column] = static_cast<float>(sum);
+    }
+  for (int lane = 0; lane < warpThreads; ++lane)
+    for (int i = 0; i < ofC; ++i)
+      static_cast<float *>(static_cast<Lane *>(lanes[lane])->result)[i] =
+          c[lane / 4 + i / 2 * 8][lane % 4 * 2 + i % 2];
+}
+
+void test::multiplyF16(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyAll<DType::F16>, &lane);
+}
+
+void test::multiplyBF16(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyAll<DType::BF16>, &lane);
+}

@@ -1,0 +1,27 @@
+//===- Matrix.h - instructions of tensor cores, by definition ---*- C++ -*-===//
+//
+// Stand-ins for cp.async, ldmatrix and mma.sync, written from the PTX manual's tables of which lane
+// holds which element. A copy is done at once or not before it is waited for, by chance, so that
+// whoever reads too early or writes too late sees it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_GPU_MATRIX_H
+#define KILN_TEST_GPU_MATRIX_H
+
+#include <cstdint>
+
+namespace kiln::test {
+
+void copyLater(void *to, const void *from);
+void commitCopies();
+void waitForCopies(uint32_t groups);
+
+// Of the calling lane: room for the result, and the packed arguments.
+void loadMatrices(void *result, void *arguments);
+void loadMatricesTurned(void *result, void *arguments);
+void multiplyF16(void *result, void *arguments);
+void multiplyBF16(void *result, void *arguments);
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_GPU_MATRIX_H

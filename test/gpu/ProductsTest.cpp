@@ -1,0 +1,142 @@
+//===- ProductsTest.cpp - products by tiles, by the emulator --------------===//
+
+#include "test/gpu/Assemble.h"
+#include "test/gpu/Emulator.h"
+#include "test/unit/kernels/Specs.h"
+#include "test/unit/llvm/Harness.h"
+
+#include "codegen/cuda/Plan.h"
+
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+
+#include <random>
+
+using namespace kiln;
+using namespace kiln::test;
+
+/// [B, M, K] times [B, K, N], or [B, N, K] if `isTurned`, of open extents.
+static KernelSpec product(DType type, bool isTurned) {
+  KernelSpec spec;
+  std::vector<DimExpr> extents;
+  for (const char *name : {"B", "M", "N", "K"}) {
+    spec.symbols.push_back({name, 0, std::nullopt});
+    extents.push_back(DimExpr::symbol(name));
+  }
+  DimExpr batch = extents[0], m = extents[1], n = extents[2], k = extents[3];
+  std::vector<DimExpr> shape = isTurned ? std::vector{batch, n, k} : std::vector{batch, k, n};
+  spec.operands = {operand("x", type, {batch, m, k}), operand("w", type, shape),
+                   output("y", DType::F32, {batch, m, n})};
+  auto wide = [&](ExprPtr value) {
+    return type == DType::F32 ? value : cast(std::move(value), DType::F32);
+  };
+  ExprPtr x = wide(readAt("x", type, {0, 1, 3}));
+  ExprPtr w = wide(readAt("w", type, isTurned ? std::vector{0, 2, 3} : std::vector{0, 3, 2}));
+  spec.stages = {reducing("y", DType::F32, {batch, m, n}, {k}, Combiner::Add,
+                          constant(0.0, DType::F32), relaxed(apply(Op::Mul, {x, w})))};
+  return spec;
+}
+
+TEST(GPUProducts, EveryExtent) {
+  std::mt19937 random(3);
+  int64_t extents[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129};
+  auto any = [&] { return extents[random() % std::size(extents)]; };
+  for (DType type : {DType::F16, DType::BF16, DType::F32})
+    for (bool isTurned : {false, true}) {
+      KernelSpec spec = product(type, isTurned);
+      assembleLater(spec);
+      ASSERT_TRUE(cuda::makePlan(spec).grids[0].tile);
+      for (int i = 0; i < 8; ++i) {
+        std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
+        EXPECT_EQ(compareEmulated(spec, sizes, 1e-5), "")
+            << name(type) << " " << sizes[0] << " x " << sizes[1] << " x " << sizes[2] << " x "
+            << sizes[3];
+      }
+    }
+}
+
+/// A convolution is a product whose rows are the points of all images.
+TEST(GPUProducts, Convolutions) {
+  for (DType type : {DType::F16, DType::BF16, DType::F32})
+    for (int64_t channels : {3, 8, 16})
+      for (int64_t stride : {1, 2}) {
+        DimExpr n = DimExpr::symbol("N");
+        KernelSpec spec;
+        spec.symbols = {{"N", 0, std::nullopt}};
+        int64_t side = 9, out = (side - 1) / stride + 1, filters = 20;
+        spec.operands = {operand("x", type, {n, side, side, channels}),
+                         operand("w", type, {filters, 3, 3, channels}),
+                         output("y", DType::F32, {n, out, out, filters})};
+        std::vector<Index> indices = {index(0), index(1, stride, -1), index(2, stride, -1),
+                                      index(6)};
+        indices[1].terms.push_back({4, 1});
+        indices[2].terms.push_back({5, 1});
+        ExprPtr x = read("x", indices, type, 0.0), w = readAt("w", type, {3, 4, 5, 6});
+        if (type != DType::F32) {
+          x = cast(x, DType::F32);
+          w = cast(w, DType::F32);
+        }
+        spec.stages = {reducing("y", DType::F32, {n, out, out, filters}, {3, 3, channels},
+                                Combiner::Add, constant(0.0, DType::F32),
+                                relaxed(apply(Op::Mul, {x, w})))};
+        ASSERT_TRUE(cuda::makePlan(spec).grids[0].tile);
+        assembleLater(spec);
+        for (int64_t images : {0, 1, 3})
+          EXPECT_EQ(compareEmulated(spec, {images}, 1e-5), "")
+              << name(type) << ", " << channels << " channels, stride " << stride;
+      }
+}
+
+/// Each way to break the fast form makes a difference.
+TEST(GPUProducts, FaultsAreNoticed) {
+  for (DType type : {DType::F16, DType::BF16})
+    for (bool isTurned : {false, true}) {
+      KernelSpec spec = product(type, isTurned);
+      std::vector<int64_t> sizes = {2, 130, 96, 160};
+      auto breakOne = [&](llvm::StringRef name, size_t number, auto change) {
+        bool isFound = false;
+        std::string text = compareEmulated(spec, sizes, 1e-5, [&](llvm::Module &module) {
+          std::vector<llvm::CallInst *> calls;
+          for (llvm::Function &function : module)
+            for (llvm::Instruction &instruction : llvm::instructions(function))
+              if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
+                  call && call->getCalledFunction() &&
+                  call->getCalledFunction()->getName().starts_with(name))
+                calls.push_back(call);
+          isFound = number < calls.size();
+          if (isFound)
+            change(calls[number]);
+        });
+        EXPECT_NE(text, isFound ? "" : "none") << name.str() << " " << number;
+        return isFound;
+      };
+      auto moved = [](llvm::CallInst *call) {
+        llvm::IRBuilder<> b(call);
+        call->setArgOperand(0, b.CreateGEP(b.getInt8Ty(), call->getArgOperand(0), b.getInt64(16)));
+      };
+      auto swapped = [](llvm::CallInst *call) {
+        llvm::Value *first = call->getArgOperand(0);
+        call->setArgOperand(0, call->getArgOperand(1));
+        call->setArgOperand(1, first);
+      };
+      auto dropped = [](llvm::CallInst *call) { call->eraseFromParent(); };
+      auto longer = [](llvm::CallInst *call) {
+        call->setArgOperand(0, llvm::ConstantInt::get(call->getArgOperand(0)->getType(), 3));
+      };
+      size_t loads = 0, products = 0, copies = 0, barriers = 0;
+      while (loads < 8 && breakOne("llvm.nvvm.ldmatrix", loads, moved))
+        ++loads;
+      while (products < 16 && breakOne("llvm.nvvm.mma", products, swapped))
+        ++products;
+      while (copies < 2 && breakOne("llvm.nvvm.cp.async.cg", copies, moved))
+        ++copies;
+      while (barriers < 4 && breakOne("llvm.nvvm.barrier", barriers, dropped))
+        ++barriers;
+      EXPECT_TRUE(breakOne("llvm.nvvm.cp.async.wait", 0, longer));
+      EXPECT_EQ(loads, 8u);
+      EXPECT_EQ(products, 16u);
+      EXPECT_EQ(copies, 2u);
+      EXPECT_GE(barriers, 3u);
+    }
+}
