@@ -2,6 +2,9 @@
 
 #include "test/gpu/Block.h"
 
+#include "test/gpu/Matrix.h"
+#include "test/gpu/Shared.h"
+
 #include <algorithm>
 #include <memory>
 #include <random>
@@ -101,6 +104,7 @@ bool Scheduler::meet(uint32_t first) {
     lanes[i] = fibres[first + i].brought;
     fibres[first + i].work = nullptr;
   }
+  current = first;
   if (work)
     work(lanes);
   return true;
@@ -112,11 +116,14 @@ bool Scheduler::releaseBlock() {
       return false;
   for (uint32_t i = 0; i < threads; ++i)
     fibres[i].wait = Wait::Nothing;
+  orderShared();
   return true;
 }
 
 std::string Scheduler::run() {
   message.clear();
+  beginShared();
+  forgetCopies();
   fibres.resize(threads);
   for (Fibre &fibre : fibres)
     prepare(fibre);
@@ -156,7 +163,15 @@ void kiln::test::waitForBlock(uint32_t barrier) {
   scheduler.wait(Wait::Block);
 }
 
-void kiln::test::failBlock(const char *text) { scheduler.message = text; }
+void kiln::test::failBlock(const char *text) {
+  if (scheduler.message.empty()) // what follows from the first is not told
+    scheduler.message = text;
+}
+
+void kiln::test::failThread(const char *text) {
+  failBlock(text);
+  scheduler.wait(Wait::End);
+}
 
 void kiln::test::togetherInWarp(WarpWork run, void *mine) {
   Fibre &fibre = scheduler.fibres[scheduler.current];

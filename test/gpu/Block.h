@@ -24,8 +24,10 @@ void waitForBlock(uint32_t barrier);
 /// `distance`. `mask` and `bound` must be those of a whole warp.
 uint32_t shuffleAcross(uint32_t mask, uint32_t value, uint32_t distance, uint32_t bound);
 
-/// Ends the block's run with an error.
+/// Ends the block's run with an error, as soon as no thread can go on.
 void failBlock(const char *text);
+/// The same, and the running thread goes no further.
+void failThread(const char *text);
 /// What a warp does as one: waits for all its threads, then `run` gets what each of them brought,
 /// by lane.
 using WarpWork = void (*)(void *const *lanes);

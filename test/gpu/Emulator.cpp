@@ -6,10 +6,13 @@
 #include "codegen/spec/Numbers.h"
 #include "test/gpu/Block.h"
 #include "test/gpu/Matrix.h"
+#include "test/gpu/Shared.h"
 #include "test/unit/llvm/Builders.h"
 
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
@@ -23,6 +26,9 @@ using namespace kiln::spec;
 using namespace kiln::test;
 using namespace llvm;
 
+/// NVPTX's address space of shared memory.
+static constexpr unsigned sharedSpace = 3;
+
 namespace {
 /// An intrinsic and what stands for it here.
 struct Stand {
@@ -31,6 +37,8 @@ struct Stand {
   bool isWrapped = false; ///< see wrap
 };
 } // namespace
+
+static constexpr StringRef readsShared = "kiln_read_shared", writesShared = "kiln_write_shared";
 
 static std::vector<Stand> stands() {
   auto at = [](auto *function) { return reinterpret_cast<void *>(function); };
@@ -41,6 +49,8 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
       {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
       {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)},
+      {"", readsShared, at(&readShared)},
+      {"", writesShared, at(&writeShared)},
       {"llvm.nvvm.cp.async.cg.shared.global.16", "kiln_copy", at(&copyLater)},
       {"llvm.nvvm.cp.async.commit.group", "kiln_commit", at(&commitCopies)},
       {"llvm.nvvm.cp.async.wait.group", "kiln_wait", at(&waitForCopies)},
@@ -89,9 +99,48 @@ static void addEntry(Module &module, Function &kernel) {
   b.CreateRetVoid();
 }
 
+/// Tells of each touch of shared memory by plain loads and stores. "", or what else there is.
+static std::string watchShared(Module &module) {
+  SmallVector<std::pair<Instruction *, Value *>> touches;
+  for (Function &function : module)
+    for (Instruction &instruction : instructions(function))
+      if (Value *at = getLoadStorePointerOperand(&instruction)) {
+        if (at->getType()->getPointerAddressSpace() == sharedSpace)
+          touches.push_back({&instruction, at});
+      } else if (isa<AnyMemIntrinsic, AtomicRMWInst, AtomicCmpXchgInst, AddrSpaceCastInst>(
+                     instruction)) {
+        return "the emulator does not know '" + std::string(instruction.getOpcodeName()) + "'";
+      }
+  for (auto [instruction, at] : touches) {
+    IRBuilder<> b(instruction);
+    uint64_t bytes = module.getDataLayout().getTypeStoreSize(getLoadStoreType(instruction));
+    auto *type = FunctionType::get(b.getVoidTy(), {at->getType(), b.getInt64Ty()}, false);
+    b.CreateCall(module.getOrInsertFunction(
+                     isa<LoadInst>(instruction) ? readsShared : writesShared, type),
+                 {at, b.getInt64(bytes)});
+  }
+  return "";
+}
+
+/// Gives a variable in shared memory room behind it, so that what lies beyond is no other's.
+static GlobalVariable *spaced(Module &module, GlobalVariable &global, uint64_t bytes) {
+  static constexpr uint64_t room = 1 << 16;
+  auto *type = ArrayType::get(Type::getInt8Ty(module.getContext()), bytes + room);
+  auto *result = new GlobalVariable(module, type, false, GlobalValue::ExternalLinkage,
+                                    UndefValue::get(type), "", nullptr,
+                                    GlobalValue::NotThreadLocal, sharedSpace);
+  result->takeName(&global);
+  result->setAlignment(global.getAlign());
+  global.replaceAllUsesWith(result);
+  global.eraseFromParent();
+  return result;
+}
+
 /// Makes host code of a device module; gives the names and sizes of its shared memory.
 static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &module,
                                                                       const DataLayout &layout) {
+  if (std::string text = watchShared(module); !text.empty())
+    return createStringError(text);
   for (const Stand &stand : stands())
     if (Function *intrinsic = module.getFunction(stand.intrinsic)) {
       if (stand.isWrapped) {
@@ -103,11 +152,10 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
       intrinsic->eraseFromParent();
     }
   std::vector<std::pair<std::string, uint64_t>> shared;
-  for (GlobalVariable &global : module.globals())
-    if (global.getAddressSpace() == 3) {
-      global.setLinkage(GlobalValue::ExternalLinkage);
-      shared.push_back(
-          {global.getName().str(), module.getDataLayout().getTypeAllocSize(global.getValueType())});
+  for (GlobalVariable &global : make_early_inc_range(module.globals()))
+    if (global.getAddressSpace() == sharedSpace && !global.hasExternalLinkage()) {
+      uint64_t bytes = module.getDataLayout().getTypeAllocSize(global.getValueType());
+      shared.push_back({spaced(module, global, bytes)->getName().str(), bytes});
     }
   std::vector<Function *> kernels;
   for (Function &function : module) {
@@ -228,6 +276,7 @@ std::string Emulated::launch(StringRef function, int64_t blocks, int threads,
   if (!entry)
     return toString(entry.takeError());
   auto *kernel = entry->toPtr<void(const int64_t *)>();
+  placeShared(state->shared);
   for (int64_t block = 0; block < blocks; ++block) {
     for (auto [memory, bytes] : state->shared)
       std::memset(memory, 0xff, bytes);
@@ -302,4 +351,15 @@ std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int6
         !text.empty() && spec.operands[i].use == Operand::Use::Output)
       return text + "\n" + (*kernel)->plan() + print(spec);
   return "";
+}
+
+std::vector<CallInst *> test::callsOf(Module &module, StringRef name) {
+  std::vector<CallInst *> calls;
+  for (Function &function : module)
+    for (Instruction &instruction : instructions(function))
+      if (auto *call = dyn_cast<CallInst>(&instruction);
+          call && call->getCalledFunction() &&
+          call->getCalledFunction()->getName().starts_with(name))
+        calls.push_back(call);
+  return calls;
 }

@@ -10,6 +10,8 @@
 
 #include "codegen/cuda/Generate.h"
 
+#include "llvm/IR/Instructions.h"
+
 #include <functional>
 #include <memory>
 
@@ -50,6 +52,9 @@ private:
 /// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
 std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
                             double tolerance = 1e-5, const Emulated::Change &change = {});
+
+/// Calls of an intrinsic whose name begins so, for those who break them.
+std::vector<llvm::CallInst *> callsOf(llvm::Module &module, llvm::StringRef name);
 
 } // namespace kiln::test
 

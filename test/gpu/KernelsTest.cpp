@@ -8,7 +8,6 @@
 #include "codegen/cuda/Plan.h"
 
 #include "llvm/IR/Constants.h"
-#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
 
 #include <limits>
@@ -142,18 +141,6 @@ TEST(GPUKernels, GridsStrideThroughAllPoints) {
   spec.stages[0].domain = {n};
   for (int64_t size : {0, 1, 255, 256, 257, 768, 769, 10000})
     EXPECT_EQ(emulate(spec, {size}), "") << size;
-}
-
-/// Calls of an intrinsic whose name begins so.
-static std::vector<llvm::CallInst *> callsOf(llvm::Module &module, llvm::StringRef name) {
-  std::vector<llvm::CallInst *> calls;
-  for (llvm::Function &function : module)
-    for (llvm::Instruction &instruction : llvm::instructions(function))
-      if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
-          call && call->getCalledFunction() &&
-          call->getCalledFunction()->getName().starts_with(name))
-        calls.push_back(call);
-  return calls;
 }
 
 /// A barrier or exchange that is missing or wrong makes a difference here.

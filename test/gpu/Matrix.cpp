@@ -4,6 +4,7 @@
 
 #include "codegen/spec/Numbers.h"
 #include "test/gpu/Block.h"
+#include "test/gpu/Shared.h"
 
 #include <cstring>
 #include <deque>
@@ -20,10 +21,10 @@ namespace {
 struct Copy {
   void *to;
   const void *from;
+  bool isDone;
 };
 /// The groups of copies of a thread that are not done, the open one last.
 struct Pending {
-  uint32_t block = 0;
   std::deque<std::vector<Copy>> groups{1};
 };
 /// What a lane brings to an instruction of its warp.
@@ -32,22 +33,20 @@ struct Lane {
 };
 } // namespace
 
-static Pending &pending() {
-  static std::map<uint32_t, Pending> threads;
-  Pending &mine = threads[threadNumber()];
-  if (mine.block != blockNumber())
-    mine = Pending{blockNumber(), std::deque<std::vector<Copy>>(1)};
-  return mine;
-}
+static std::map<uint32_t, Pending> threads;
+static Pending &pending() { return threads[threadNumber()]; }
+
+void test::forgetCopies() { threads.clear(); }
 
 void test::copyLater(void *to, const void *from) {
   static std::mt19937 random{7};
   if (reinterpret_cast<uintptr_t>(to) % copyBytes || reinterpret_cast<uintptr_t>(from) % copyBytes)
-    return failBlock("a copy of 16 bytes that is not aligned");
-  if (random() % 2)
+    return failThread("a copy of 16 bytes that is not aligned");
+  beginCopyToShared(to, copyBytes);
+  bool isDone = random() % 2;
+  if (isDone)
     memcpy(to, from, copyBytes);
-  else
-    pending().groups.back().push_back({to, from});
+  pending().groups.back().push_back({to, from, isDone});
 }
 
 void test::commitCopies() { pending().groups.emplace_back(); }
@@ -55,13 +54,24 @@ void test::commitCopies() { pending().groups.emplace_back(); }
 void test::waitForCopies(uint32_t groups) {
   Pending &mine = pending();
   for (; mine.groups.size() > groups + 1; mine.groups.pop_front())
-    for (const Copy &copy : mine.groups.front())
-      memcpy(copy.to, copy.from, copyBytes);
+    for (const Copy &copy : mine.groups.front()) {
+      endCopyToShared(copy.to, copyBytes);
+      if (!copy.isDone)
+        memcpy(copy.to, copy.from, copyBytes);
+    }
 }
 
 /// Matrix m's row r of 8 elements of 16 bits lies where lane 8 m + r says. Lane l gets of each
 /// matrix the elements 2 (l % 4) and the next of row l / 4; `isTurned`: of the transpose.
 template <bool isTurned> static void loadAll(void *const *lanes) {
+  const uint16_t *rows[warpThreads];
+  for (int lane = 0; lane < warpThreads; ++lane) {
+    memcpy(&rows[lane], static_cast<Lane *>(lanes[lane])->arguments, sizeof(rows[lane]));
+    if (reinterpret_cast<uintptr_t>(rows[lane]) % copyBytes)
+      return failBlock("a row of ldmatrix that is not aligned");
+    if (!readSharedTogether(rows[lane], copyBytes))
+      return;
+  }
   for (int lane = 0; lane < warpThreads; ++lane) {
     auto *result = static_cast<uint16_t *>(static_cast<Lane *>(lanes[lane])->result);
     for (int matrix = 0; matrix < 4; ++matrix)
@@ -69,11 +79,7 @@ template <bool isTurned> static void loadAll(void *const *lanes) {
         int row = lane / 4, column = lane % 4 * 2 + i;
         if (isTurned)
           std::swap(row, column);
-        const uint16_t *from;
-        memcpy(&from, static_cast<Lane *>(lanes[matrix * 8 + row])->arguments, sizeof(from));
-        if (reinterpret_cast<uintptr_t>(from) % copyBytes)
-          return failBlock("a row of ldmatrix that is not aligned");
-        result[matrix * 2 + i] = from[column];
+        result[matrix * 2 + i] = rows[matrix * 8 + row][column];
       }
   }
 }

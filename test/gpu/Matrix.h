@@ -12,6 +12,8 @@
 
 namespace kiln::test {
 
+/// A block begins: no copy is under way.
+void forgetCopies();
 void copyLater(void *to, const void *from);
 void commitCopies();
 void waitForCopies(uint32_t groups);

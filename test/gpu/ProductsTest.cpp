@@ -9,7 +9,6 @@
 
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
-#include "llvm/IR/InstIterator.h"
 
 #include <random>
 
@@ -97,13 +96,7 @@ TEST(GPUProducts, FaultsAreNoticed) {
       auto breakOne = [&](llvm::StringRef name, size_t number, auto change) {
         bool isFound = false;
         std::string text = compareEmulated(spec, sizes, 1e-5, [&](llvm::Module &module) {
-          std::vector<llvm::CallInst *> calls;
-          for (llvm::Function &function : module)
-            for (llvm::Instruction &instruction : llvm::instructions(function))
-              if (auto *call = llvm::dyn_cast<llvm::CallInst>(&instruction);
-                  call && call->getCalledFunction() &&
-                  call->getCalledFunction()->getName().starts_with(name))
-                calls.push_back(call);
+          std::vector<llvm::CallInst *> calls = callsOf(module, name);
           isFound = number < calls.size();
           if (isFound)
             change(calls[number]);

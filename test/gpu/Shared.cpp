@@ -1,0 +1,105 @@
+//===- Shared.cpp - who touches shared memory between barriers ------------===//
+
+#include "test/gpu/Shared.h"
+
+#include "test/gpu/Block.h"
+
+using namespace kiln::test;
+
+/// Readers that are no single thread: a warp as one, and several.
+static constexpr uint32_t firstWarp = 1 << 16, several = ~0u, warpThreads = 32;
+
+namespace {
+/// Of one byte. What is of an earlier epoch than the running one lies behind a barrier.
+struct Touched {
+  uint32_t writeEpoch = 0, readEpoch = 0;
+  uint32_t writer = 0, reader = 0;
+  uint32_t copies = 0; ///< that are under way
+};
+struct Variable {
+  uintptr_t first = 0, bytes = 0;
+  std::vector<Touched> touched;
+};
+} // namespace
+
+static std::vector<Variable> variables;
+static uint32_t epoch = 1;
+
+void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
+  variables.clear();
+  for (auto [at, bytes] : places)
+    variables.push_back({reinterpret_cast<uintptr_t>(at), bytes, {}});
+}
+
+void kiln::test::beginShared() {
+  epoch = 1;
+  for (Variable &variable : variables)
+    variable.touched.assign(variable.bytes, {});
+}
+
+void kiln::test::orderShared() { ++epoch; }
+
+/// What is known of bytes, or null if they are not all in one variable.
+static Touched *find(const void *at, uint64_t bytes) {
+  uintptr_t first = reinterpret_cast<uintptr_t>(at);
+  for (Variable &variable : variables)
+    if (first >= variable.first && first - variable.first <= variable.bytes &&
+        bytes <= variable.bytes - (first - variable.first))
+      return variable.touched.data() + (first - variable.first);
+  return nullptr;
+}
+
+/// Notes the touch; what is wrong with it, or null.
+static const char *touch(const void *at, uint64_t bytes, uint32_t who, bool isWrite) {
+  Touched *touched = find(at, bytes);
+  if (!touched)
+    return "outside shared memory";
+  for (uint64_t i = 0; i < bytes; ++i) {
+    Touched &byte = touched[i];
+    if (byte.copies)
+      return "a race in shared memory: a copy is under way";
+    if (byte.writeEpoch == epoch && byte.writer != who)
+      return isWrite ? "a race in shared memory: two writes" : "a race in shared memory: a read";
+    if (isWrite && byte.readEpoch == epoch && byte.reader != who)
+      return "a race in shared memory: a write";
+    if (isWrite) {
+      byte.writeEpoch = epoch;
+      byte.writer = who;
+    } else {
+      byte.reader = byte.readEpoch == epoch && byte.reader != who ? several : who;
+      byte.readEpoch = epoch;
+    }
+  }
+  return nullptr;
+}
+
+void kiln::test::readShared(const void *at, uint64_t bytes) {
+  if (const char *wrong = touch(at, bytes, threadNumber(), false))
+    failThread(wrong);
+}
+
+void kiln::test::writeShared(const void *at, uint64_t bytes) {
+  if (const char *wrong = touch(at, bytes, threadNumber(), true))
+    failThread(wrong);
+}
+
+bool kiln::test::readSharedTogether(const void *at, uint64_t bytes) {
+  const char *wrong = touch(at, bytes, firstWarp + threadNumber() / warpThreads, false);
+  if (wrong)
+    failBlock(wrong);
+  return !wrong;
+}
+
+void kiln::test::beginCopyToShared(const void *at, uint64_t bytes) {
+  writeShared(at, bytes);
+  Touched *touched = find(at, bytes);
+  for (uint64_t i = 0; i < bytes; ++i)
+    ++touched[i].copies;
+}
+
+void kiln::test::endCopyToShared(const void *at, uint64_t bytes) {
+  Touched *touched = find(at, bytes);
+  for (uint64_t i = 0; i < bytes; ++i)
+    --touched[i].copies;
+  writeShared(at, bytes); // which was done at any time until now
+}

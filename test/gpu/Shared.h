@@ -1,0 +1,36 @@
+//===- Shared.h - who touches shared memory between barriers ----*- C++ -*-===//
+//
+// Each byte of a block's shared memory knows who read and wrote it since the last barrier. Two
+// threads that touch one byte, one of them writing, without a barrier between them, are an error,
+// whatever order they ran in here; so is any touch of a byte that an asynchronous copy may be
+// writing, and one outside a variable. Waiting in a warp orders nothing.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_TEST_GPU_SHARED_H
+#define KILN_TEST_GPU_SHARED_H
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+namespace kiln::test {
+
+/// The variables of the blocks that follow. They must not be neighbours.
+void placeShared(std::vector<std::pair<void *, uint64_t>> variables);
+/// A block begins: nothing has been touched.
+void beginShared();
+/// All threads have met: what follows is ordered behind what was.
+void orderShared();
+
+/// The running thread touches bytes; what is wrong ends the block's run, and a thread's at once.
+void readShared(const void *at, uint64_t bytes);
+void writeShared(const void *at, uint64_t bytes);
+/// The lanes of the running thread's warp read bytes for one another: whether they may.
+bool readSharedTogether(const void *at, uint64_t bytes);
+/// The running thread begins to copy to these bytes, and has waited until that is done.
+void beginCopyToShared(const void *at, uint64_t bytes);
+void endCopyToShared(const void *at, uint64_t bytes);
+
+} // namespace kiln::test
+
+#endif // KILN_TEST_GPU_SHARED_H
