@@ -14,6 +14,8 @@ static constexpr int64_t many = 1 << 20;
 static constexpr int64_t fullOfThreads = 1 << 16, fullOfWarps = 1 << 10;
 /// Steps of a reduction below which a warp, and a block, has too little to share.
 static constexpr int64_t leastForWarp = 64, leastForBlock = 1024;
+/// Rows or columns up to which most of a tile would be empty, where they are known at run time.
+static constexpr int64_t mostThin = 4;
 /// Blocks of a launch at most; what they do not reach at once, they reach in strides.
 static constexpr int64_t mostBlocks = 1 << 16;
 
@@ -47,8 +49,11 @@ private:
   int64_t mostOf(const DimExpr &value) const {
     return std::clamp<int64_t>(value.bounds(bounds).upper.value_or(many), 0, many);
   }
-  Team teamOf(const Grid &grid) const;
-  void addTile(Grid &grid, Plan &plan) const;
+  Team teamOf(const Grid &grid, const DimExpr &points) const;
+  void setSimple(Grid &grid, const DimExpr &points) const;
+  std::optional<Tile> tileOf(const Grid &grid, Plan &plan) const;
+  bool mayBeThin(const DimExpr &extent) const;
+  void addTiled(Grid grid, Plan &plan) const;
 
   const KernelSpec &spec;
   DimExpr::BoundsMap bounds;
@@ -116,11 +121,12 @@ bool Planner::isAlongRows(const Stage &stage) const {
   return result;
 }
 
-Team Planner::teamOf(const Grid &grid) const {
+/// The team for a grid that computes that many of its points.
+Team Planner::teamOf(const Grid &grid, const DimExpr &count) const {
   std::vector<const Stage *> reducing = grid.reduced;
   if (grid.stage->combiner != Combiner::None)
     reducing.push_back(grid.stage);
-  int64_t steps = 0, points = mostOf(grid.points);
+  int64_t steps = 0, points = mostOf(count);
   bool alongRows = true;
   for (const Stage *stage : reducing) {
     steps = std::max(steps, mostOf(product(stage->reduction)));
@@ -131,27 +137,64 @@ Team Planner::teamOf(const Grid &grid) const {
   return points < fullOfWarps && steps >= leastForBlock ? Team::Block : Team::Warp;
 }
 
-/// Gives a grid the fast form if it computes one contraction.
-void Planner::addTile(Grid &grid, Plan &plan) const {
+/// Completes a grid in the simple form, of which `points` will be computed at most.
+void Planner::setSimple(Grid &grid, const DimExpr &points) const {
+  grid.team = teamOf(grid, points);
+  int64_t perBlock = blockThreads / threadsOf(grid.team);
+  grid.blocks = DimExpr::min(
+      DimExpr::floorDiv(grid.points + DimExpr(perBlock - 1), DimExpr(perBlock)), mostBlocks);
+}
+
+/// The fast form of a grid that computes one contraction.
+std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   bool isAlone = grid.reduced.size() + (grid.stage->combiner != Combiner::None) == 1;
   const Stage *stage = grid.reduced.empty() ? grid.stage : grid.reduced[0];
   if (stage->combiner != Combiner::Add || stage->body->op != Op::Mul || stage->body->strict)
-    return;
+    return std::nullopt;
   std::string why = "several reductions share a grid";
+  std::optional<Tile> tile;
   if (isAlone)
-    grid.tile = makeTile(spec, *stage, bounds, why);
-  if (!grid.tile) {
+    tile = makeTile(spec, *stage, bounds, why);
+  if (!tile)
     plan.missed = why;
-    return;
-  }
+  return tile;
+}
+
+/// Whether there may be few at run time, other than none.
+bool Planner::mayBeThin(const DimExpr &extent) const {
+  DimExpr::BoundsMap some = bounds;
+  for (auto &[name, bound] : some)
+    bound.lower = std::max<int64_t>(bound.lower.value_or(1), 1);
+  return extent.bounds(some).lower.value_or(0) <= mostThin;
+}
+
+/// Adds a grid by tiles, and where there may be few rows or columns one in the simple form: of the
+/// two, one has no blocks.
+void Planner::addTiled(Grid grid, Plan &plan) const {
   const Tile &tile = *grid.tile;
-  auto blocksOf = [&](const std::vector<int> &dims, int64_t size) {
-    return DimExpr::floorDiv(product(extentsOf(*stage, dims)) + DimExpr(size - 1), DimExpr(size));
-  };
+  DimExpr batches = product(extentsOf(*tile.stage, tile.batches)), tiles = batches, isTiled = 1;
+  std::optional<DimExpr> thinPoints;
+  for (bool isRows : {true, false}) {
+    DimExpr extent = product(extentsOf(*tile.stage, isRows ? tile.rows : tile.columns));
+    DimExpr other = product(extentsOf(*tile.stage, isRows ? tile.columns : tile.rows));
+    DimExpr size = isRows ? tile.m : tile.n;
+    tiles = tiles * DimExpr::floorDiv(extent + size - DimExpr(1), size);
+    if (!mayBeThin(extent))
+      continue;
+    isTiled = isTiled * DimExpr::min(DimExpr::floorDiv(extent, DimExpr(mostThin + 1)), 1);
+    DimExpr here = batches * DimExpr(mostThin) * other;
+    thinPoints = thinPoints ? DimExpr::max(*thinPoints, here) : here;
+  }
+  Grid simple = grid;
   grid.team = Team::Block;
-  grid.blocks = DimExpr::min(product(extentsOf(*stage, tile.batches)) *
-                                 blocksOf(tile.rows, tile.m) * blocksOf(tile.columns, tile.n),
-                             mostBlocks);
+  grid.blocks = DimExpr::min(tiles, isTiled * DimExpr(mostBlocks));
+  plan.grids.push_back(std::move(grid));
+  if (!thinPoints)
+    return;
+  simple.tile.reset();
+  setSimple(simple, *thinPoints);
+  simple.blocks = DimExpr::min(simple.blocks, (DimExpr(1) - isTiled) * DimExpr(mostBlocks));
+  plan.grids.push_back(std::move(simple));
 }
 
 Plan Planner::run() {
@@ -183,11 +226,12 @@ Plan Planner::run() {
     grid.stage = &stage;
     grid.reduced = reducedIn[&stage];
     grid.points = product(stage.domain);
-    grid.team = teamOf(grid);
-    int64_t perBlock = blockThreads / threadsOf(grid.team);
-    grid.blocks = DimExpr::min(
-        DimExpr::floorDiv(grid.points + DimExpr(perBlock - 1), DimExpr(perBlock)), mostBlocks);
-    addTile(grid, plan);
+    grid.tile = tileOf(grid, plan);
+    if (grid.tile) {
+      addTiled(std::move(grid), plan);
+      continue;
+    }
+    setSimple(grid, grid.points);
     plan.grids.push_back(std::move(grid));
   }
   return plan;

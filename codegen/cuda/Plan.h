@@ -53,7 +53,8 @@ struct Scratch {
 };
 
 struct Plan {
-  std::vector<Grid> grids; ///< each may read what the ones before it stored
+  /// Each may read what the ones before it stored. Two of the same stage are two forms of it.
+  std::vector<Grid> grids;
   std::vector<Scratch> scratch;
   std::string missed; ///< why a contraction is in the simple form; empty if none is
   std::vector<const spec::Stage *> inlined; ///< pointwise stages computed where they are read

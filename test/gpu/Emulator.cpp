@@ -115,9 +115,9 @@ static std::string watchShared(Module &module) {
     IRBuilder<> b(instruction);
     uint64_t bytes = module.getDataLayout().getTypeStoreSize(getLoadStoreType(instruction));
     auto *type = FunctionType::get(b.getVoidTy(), {at->getType(), b.getInt64Ty()}, false);
-    b.CreateCall(module.getOrInsertFunction(
-                     isa<LoadInst>(instruction) ? readsShared : writesShared, type),
-                 {at, b.getInt64(bytes)});
+    b.CreateCall(
+        module.getOrInsertFunction(isa<LoadInst>(instruction) ? readsShared : writesShared, type),
+        {at, b.getInt64(bytes)});
   }
   return "";
 }
@@ -126,9 +126,9 @@ static std::string watchShared(Module &module) {
 static GlobalVariable *spaced(Module &module, GlobalVariable &global, uint64_t bytes) {
   static constexpr uint64_t room = 1 << 16;
   auto *type = ArrayType::get(Type::getInt8Ty(module.getContext()), bytes + room);
-  auto *result = new GlobalVariable(module, type, false, GlobalValue::ExternalLinkage,
-                                    UndefValue::get(type), "", nullptr,
-                                    GlobalValue::NotThreadLocal, sharedSpace);
+  auto *result =
+      new GlobalVariable(module, type, false, GlobalValue::ExternalLinkage, UndefValue::get(type),
+                         "", nullptr, GlobalValue::NotThreadLocal, sharedSpace);
   result->takeName(&global);
   result->setAlignment(global.getAlign());
   global.replaceAllUsesWith(result);

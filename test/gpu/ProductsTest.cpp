@@ -55,6 +55,37 @@ TEST(GPUProducts, EveryExtent) {
     }
 }
 
+/// Few rows or columns at run time are in the simple form: of two launches one has no blocks.
+TEST(GPUProducts, ThinOnes) {
+  for (DType type : {DType::F16, DType::F32})
+    for (bool isTurned : {false, true}) {
+      KernelSpec spec = product(type, isTurned);
+      cuda::Plan plan = cuda::makePlan(spec);
+      ASSERT_EQ(plan.grids.size(), 2u);
+      ASSERT_TRUE(plan.grids[0].tile && !plan.grids[1].tile);
+      for (auto [m, n] : {std::pair<int64_t, int64_t>(0, 9),
+                          {9, 0},
+                          {1, 1},
+                          {1, 70},
+                          {4, 5},
+                          {5, 4},
+                          {70, 3},
+                          {5, 5},
+                          {5, 200}}) {
+        std::vector<int64_t> sizes = {2, m, n, 40};
+        auto blocks = [&, m = m, n = n](size_t grid) {
+          return *plan.grids[grid].blocks.evaluate([&](std::string_view name) {
+            return std::optional(name == "B" ? 2 : name == "M" ? m : name == "N" ? n : 40);
+          });
+        };
+        bool isSome = m && n, isThin = m < 5 || n < 5;
+        EXPECT_EQ(blocks(0) > 0, isSome && !isThin) << m << " x " << n;
+        EXPECT_EQ(blocks(1) > 0, isSome && isThin) << m << " x " << n;
+        EXPECT_EQ(compareEmulated(spec, sizes, 1e-5), "") << m << " x " << n;
+      }
+    }
+}
+
 /// A convolution is a product whose rows are the points of all images.
 TEST(GPUProducts, Convolutions) {
   for (DType type : {DType::F16, DType::BF16, DType::F32})
@@ -79,7 +110,9 @@ TEST(GPUProducts, Convolutions) {
         spec.stages = {reducing("y", DType::F32, {n, out, out, filters}, {3, 3, channels},
                                 Combiner::Add, constant(0.0, DType::F32),
                                 relaxed(apply(Op::Mul, {x, w})))};
-        ASSERT_TRUE(cuda::makePlan(spec).grids[0].tile);
+        cuda::Plan plan = cuda::makePlan(spec);
+        ASSERT_TRUE(plan.grids[0].tile);
+        EXPECT_EQ(plan.grids.size(), 1u) << "an image has many points";
         assembleLater(spec);
         for (int64_t images : {0, 1, 3})
           EXPECT_EQ(compareEmulated(spec, {images}, 1e-5), "")

@@ -66,9 +66,8 @@ static std::string said(const KernelSpec &spec, const Emulated::Change &change) 
 }
 
 TEST(GPUShared, LackOfABarrierIsARace) {
-  for (auto [spec, barriers] : {std::pair(sums(), 2u),
-                                {products(DType::F32), 4u},
-                                {products(DType::F16), 4u}}) {
+  for (auto [spec, barriers] :
+       {std::pair(sums(), 2u), {products(DType::F32), 4u}, {products(DType::F16), 4u}}) {
     EXPECT_EQ(said(spec, {}), "");
     size_t found = 0;
     for (size_t i = 0; i < barriers; ++i) {
