@@ -7,6 +7,7 @@
 #include "codegen/llvm/Generate.h"
 #include "codegen/loader/Loader.h"
 #include "codegen/lower/Lower.h"
+#include "codegen/procedures/Generate.h"
 #include "ir/KilnOps.h"
 #include "ir/target/Target.h"
 
@@ -136,7 +137,8 @@ void Generator::useLLVM(Job &job, const std::string &text) {
   machine.vectorBytes = job.target->lanesF32 * 4;
   machine.vectorRegisters = job.target->registers;
   llvm::Expected<GeneratedKernel> made =
-      generateLLVM(*job.spec, machine, job.code.symbol, options.optLevel);
+      job.spec->procedure ? generateProcedure(*job.spec, machine, job.code.symbol)
+                          : generateLLVM(*job.spec, machine, job.code.symbol, options.optLevel);
   if (!made) {
     job.error = llvm::toString(made.takeError());
     return;

@@ -45,6 +45,10 @@ struct Build {
   }
 };
 
+/// A kiln.assert that all indices are from -extent to extent - 1.
+void assertInside(const Build &b, mlir::Value indices, const DimExpr &extent,
+                  llvm::StringRef subject);
+
 } // namespace kiln::ir
 
 #endif // KILN_IR_BUILD_H

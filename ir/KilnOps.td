@@ -4,6 +4,7 @@
 
 include "ir/ops/Structure.td"
 include "ir/ops/Elementwise.td"
+include "ir/ops/Activation.td"
 include "ir/ops/Contraction.td"
 include "ir/ops/Convolution.td"
 include "ir/ops/Pooling.td"
@@ -13,5 +14,8 @@ include "ir/ops/Normalization.td"
 include "ir/ops/Constructor.td"
 include "ir/ops/Shape.td"
 include "ir/ops/Indexing.td"
+include "ir/ops/Sorting.td"
+include "ir/ops/Scan.td"
+include "ir/ops/Scatter.td"
 
 #endif // KILN_IR_OPS_TD

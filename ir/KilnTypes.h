@@ -18,6 +18,7 @@ enum class FusionRole : uint8_t {
   Window,      ///< pooling
   RowWise,     ///< reductions, softmax: whole rows are needed
   View,        ///< no data moves: reshape of dense memory
+  Procedure,   ///< code of its own (sorting): a kernel of one op, with all its results
   Constant,    ///< no operands, cheap to recompute
   Opaque,      ///< never fused
 };

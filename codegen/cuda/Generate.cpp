@@ -96,6 +96,8 @@ StringRef cuda::withoutHead(StringRef ptx) {
 
 static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine &machine,
                                    StringRef symbol, LLVMContext &context) {
+  if (source.procedure)
+    return error("procedure '" + source.procedure->name + "' has no code for CUDA");
   if (std::string text = spec::verify(source); !text.empty())
     return error(text);
   spec::KernelSpec expanded = source;

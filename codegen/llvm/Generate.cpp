@@ -83,6 +83,8 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
                                                 int optLevel) {
   if (std::string text = spec::verify(source); !text.empty())
     return error(text);
+  if (source.procedure)
+    return error("procedure '" + source.procedure->name + "' has no stages to generate");
   spec::KernelSpec expanded = source;
   spec::expandMath(expanded);
   auto machine = makeMachine(facts);

@@ -123,6 +123,8 @@ Generated Generator::generate(const spec::KernelSpec &spec, llvm::StringRef symb
                               llvm::StringRef target, llvm::LLVMContext &context) const {
   auto run = reinterpret_cast<decltype(&kiln_halide_generate)>(generateFunction);
   auto release = reinterpret_cast<decltype(&kiln_halide_free)>(freeFunction);
+  if (spec.procedure)
+    return failed(1, "procedure '" + spec.procedure->name + "' has code of its own");
   std::set<const spec::Expr *> seen;
   for (const spec::Stage &stage : spec.stages)
     if (hasSine(stage.body, seen))

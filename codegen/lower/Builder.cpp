@@ -289,6 +289,8 @@ bool SpecBuilder::lowerOp(Operation &op) {
              return entry.first.getDefiningOp() &&
                     llvm::is_contained(entry.first.getDefiningOp()->getOperands(), op.getResult(0));
            });
+  case FusionRole::Procedure:
+    return lowerProcedure(op);
   case FusionRole::Opaque:
     return false;
   }
@@ -327,9 +329,10 @@ FailureOr<spec::KernelSpec> SpecBuilder::run() {
     spec.symbols.push_back({name, bounds.lower.value_or(0), bounds.upper});
   addOperands();
   for (Operation &op : kernel.getBody().front()) {
-    if (auto result = dyn_cast<ReturnOp>(op))
-      addOutputs(result);
-    else if (!lowerOp(op))
+    if (auto result = dyn_cast<ReturnOp>(op)) {
+      if (!spec.procedure)
+        addOutputs(result);
+    } else if (!lowerOp(op))
       unsupported = &op;
     if (unsupported)
       return unsupported->emitError("'")

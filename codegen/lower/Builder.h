@@ -69,6 +69,7 @@ private:
   void addOperands();
   void addPanel(mlir::BlockArgument argument, mlir::DenseI64ArrayAttr logical);
   bool lowerOp(mlir::Operation &op);
+  bool lowerProcedure(mlir::Operation &op);
   void addOutputs(ir::ReturnOp op);
   void rename(const std::string &from, const std::string &to);
 
@@ -82,6 +83,14 @@ private:
 
 // The families. Those of elements give null, and those of stages false, for an op they do not know.
 spec::ExprPtr loadPointwise(SpecBuilder &builder, mlir::Operation *op, const At &at);
+/// Activations, and functions by the op's name, of an x that is a double, an f32 or, where the
+/// function is defined on them, an integer.
+spec::ExprPtr activation(mlir::Operation *op, const spec::ExprPtr &x);
+spec::ExprPtr furtherFunction(llvm::StringRef name, const spec::ExprPtr &x);
+spec::ExprPtr log1p(const spec::ExprPtr &x);
+spec::ExprPtr expm1(const spec::ExprPtr &x);
+/// Of integers.
+spec::ExprPtr wholePower(const spec::ExprPtr &a, const spec::ExprPtr &b);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
 /// Null also if the op cannot be read through with `outside`: then it must be stored.
 spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &at,
@@ -90,6 +99,13 @@ bool lowerContraction(SpecBuilder &builder, mlir::Operation *op);
 bool lowerPooling(SpecBuilder &builder, mlir::Operation *op);
 void lowerInterpolation(SpecBuilder &builder, ir::InterpolateOp op);
 bool lowerReduction(SpecBuilder &builder, mlir::Operation *op);
+
+/// A procedure and the bytes of scratch memory that it works in, if it does in any.
+struct ProcedureCall {
+  spec::Procedure procedure;
+  std::optional<DimExpr> scratchBytes;
+};
+std::optional<ProcedureCall> procedureOf(mlir::Operation *op, const DimExpr::BoundsMap &bounds);
 
 } // namespace kiln::lower
 

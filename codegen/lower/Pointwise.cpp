@@ -43,7 +43,7 @@ static std::optional<SpecOp> directOp(StringRef name) {
       .Case("div", SpecOp::Div)
       .Case("floordiv", SpecOp::FloorDiv)
       .Case("mod", SpecOp::Mod)
-      .Case("pow", SpecOp::Pow)
+      .Case("atan2", SpecOp::Atan2)
       .Case("maximum", SpecOp::Max)
       .Case("minimum", SpecOp::Min)
       .Cases({"bitwise_and", "logical_and"}, SpecOp::And)
@@ -84,7 +84,7 @@ static ExprPtr sign(const ExprPtr &x) {
 }
 
 /// log(1 + x). The sum u has lost bits of x, but log(u) / (u - 1) is nearly log(1 + x) / x.
-static ExprPtr log1p(const ExprPtr &x) {
+ExprPtr lower::log1p(const ExprPtr &x) {
   ExprPtr one = like(x, 1), sum = apply(SpecOp::Add, {one, x});
   ExprPtr ratio = apply(SpecOp::Div, {x, apply(SpecOp::Sub, {sum, one})});
   ExprPtr value = apply(SpecOp::Mul, {apply(SpecOp::Log, {sum}), ratio});
@@ -94,7 +94,7 @@ static ExprPtr log1p(const ExprPtr &x) {
 }
 
 /// exp(x) - 1. The power u has lost bits of x, but (u - 1) / log(u) is nearly (exp(x) - 1) / x.
-static ExprPtr expm1(const ExprPtr &x) {
+ExprPtr lower::expm1(const ExprPtr &x) {
   ExprPtr one = like(x, 1), power = apply(SpecOp::Exp, {x}),
           less = apply(SpecOp::Sub, {power, one});
   ExprPtr ratio = apply(SpecOp::Div, {x, apply(SpecOp::Log, {power})});
@@ -173,10 +173,12 @@ static ExprPtr unary(StringRef name, const ExprPtr &x) {
     return apply(SpecOp::Eq, {apply(SpecOp::Abs, {x}), like(x, HUGE_VAL)});
   if (name == "isfinite")
     return apply(SpecOp::Lt, {apply(SpecOp::Abs, {x}), like(x, HUGE_VAL)});
-  return nullptr;
+  return furtherFunction(name, x);
 }
 
 static ExprPtr binary(StringRef name, const ExprPtr &a, const ExprPtr &b) {
+  if (name == "pow")
+    return isFloat(a->type) ? apply(SpecOp::Pow, {a, b}) : wholePower(a, b);
   if (name == "gt")
     return apply(SpecOp::Lt, {b, a});
   if (name == "ge")
@@ -214,6 +216,8 @@ ExprPtr lower::loadPointwise(SpecBuilder &builder, Operation *op, const At &at) 
     return apply(SpecOp::Select, args);
   if (isa<CastOp>(op))
     return convert(args[0], *dtypeOf(op->getResult(0).getType()));
+  if (ExprPtr value = activation(op, args[0]))
+    return value;
   StringRef name = op->getName().stripDialect();
   if (std::optional<SpecOp> direct = directOp(name))
     return static_cast<int>(args.size()) == spec::arity(*direct) ? apply(*direct, args) : nullptr;

@@ -271,5 +271,7 @@ std::string spec::evaluate(const KernelSpec &spec, const std::vector<void *> &bu
                            const std::vector<int64_t> &symbols) {
   if (buffers.size() != spec.operands.size() || symbols.size() != spec.symbols.size())
     return "expected a buffer for each operand and a value for each symbol";
+  if (spec.procedure)
+    return "procedure '" + spec.procedure->name + "' has no stages to evaluate";
   return Evaluator(spec, symbols).run(buffers);
 }

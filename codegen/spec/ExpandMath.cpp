@@ -160,6 +160,8 @@ private:
       return math.sine(copy->args[0], true).node;
     case Op::Pow:
       return math.pow(copy->args[0], copy->args[1]).node;
+    case Op::Atan2:
+      return math.atan2(copy->args[0], copy->args[1]).node;
     case Op::FloorDiv:
     case Op::Mod:
       if (isFloat(node->type))

@@ -121,10 +121,19 @@ struct Schedule {
   std::map<std::string, int64_t> parameters;
 };
 
+/// Code that stages cannot state, in place of them: a row of codegen/procedures/Procedures.def. It
+/// reads the inputs and writes all of each output; what an element is, is the first input's type.
+struct Procedure {
+  std::string name;
+  std::map<std::string, int64_t> constants; ///< by the names of the row; the code is made for them
+  std::vector<DimExpr> sizes;               ///< in the order of the row; given to the code
+};
+
 struct KernelSpec {
   std::vector<Symbol> symbols;
   std::vector<Operand> operands; ///< inputs, outputs, scratch: the order of the kernel's `bufs`
-  std::vector<Stage> stages;
+  std::vector<Stage> stages;     ///< none beside a procedure
+  std::optional<Procedure> procedure;
   Schedule schedule;
 
   const Operand *findOperand(std::string_view name) const;

@@ -117,6 +117,9 @@ struct Math {
   E pow(const E &x, const E &y) const;
   E powOf(const E &x, const E &y, const E &magnitude) const;
 
+  // ExpandAngle.cpp
+  E atan2(const E &y, const E &x) const;
+
   // ExpandExact.cpp
   E sine(const E &x, bool isCosine) const;
   E floorDivide(const E &a, const E &b) const;

@@ -113,6 +113,8 @@ private:
   bool symbol(Line &in);
   bool operand(Line &in, Operand::Use use);
   bool stage(Line &in);
+  bool numbers(Line &in, std::map<std::string, int64_t> &values);
+  bool procedure(Line &in);
   bool schedule(Line &in);
   bool node(Line &in);
   bool leaf(Line &in, Expr &expr);
@@ -191,18 +193,34 @@ bool SpecParser::stage(Line &in) {
   return true;
 }
 
-bool SpecParser::schedule(Line &in) {
-  result.schedule.templateName = in.word();
-  if (result.schedule.templateName.empty())
-    return fail("expected 'schedule TEMPLATE'");
+/// NAME=NUMBER up to the end of the line.
+bool SpecParser::numbers(Line &in, std::map<std::string, int64_t> &values) {
   while (!in.atEnd()) {
     std::string key(in.word());
     int64_t value;
     if (key.empty() || !in.eat("=") || !in.number(value))
       return fail("expected 'NAME=NUMBER'");
-    result.schedule.parameters[key] = value;
+    values[key] = value;
   }
   return true;
+}
+
+bool SpecParser::procedure(Line &in) {
+  Procedure procedure;
+  procedure.name = in.word();
+  if (result.procedure || procedure.name.empty() || !in.dimExprs(procedure.sizes))
+    return fail("expected one 'procedure NAME [SIZES]'");
+  if (!numbers(in, procedure.constants))
+    return false;
+  result.procedure = std::move(procedure);
+  return true;
+}
+
+bool SpecParser::schedule(Line &in) {
+  result.schedule.templateName = in.word();
+  if (result.schedule.templateName.empty())
+    return fail("expected 'schedule TEMPLATE'");
+  return numbers(in, result.schedule.parameters);
 }
 
 bool SpecParser::reference(Line &in, ExprPtr &result) {
@@ -296,7 +314,7 @@ bool SpecParser::node(Line &in) {
   if (nodes.size() == maxNodes)
     return fail("a stage has too many nodes");
   std::string_view word = in.word();
-  int op = 0, numOps = static_cast<int>(Op::Pow) + 1;
+  int op = 0, numOps = static_cast<int>(Op::Atan2) + 1;
   while (op < numOps && text(static_cast<Op>(op)) != word)
     ++op;
   if (op == numOps)
@@ -334,6 +352,8 @@ bool SpecParser::line(Line in) {
     ok = operand(in, Operand::Use::Scratch);
   else if (in.eatWord("stage"))
     ok = stage(in);
+  else if (in.eatWord("procedure"))
+    ok = procedure(in);
   else if (in.eatWord("schedule"))
     ok = schedule(in);
   else if (!result.stages.empty() && in.eatWord("init"))

@@ -145,6 +145,12 @@ std::string spec::print(const KernelSpec &spec) {
     printOperand(operand, out);
   for (const Stage &stage : spec.stages)
     printStage(stage, out);
+  if (spec.procedure) {
+    out += "  procedure " + spec.procedure->name + " " + list(spec.procedure->sizes);
+    for (const auto &[key, value] : spec.procedure->constants)
+      out += " " + key + "=" + std::to_string(value);
+    out += "\n";
+  }
   if (!spec.schedule.templateName.empty()) {
     out += "  schedule " + spec.schedule.templateName;
     for (const auto &[key, value] : spec.schedule.parameters)

@@ -30,6 +30,7 @@ private:
   }
   void symbols();
   void operand(const Operand &operand);
+  void procedure(const Procedure &procedure);
   void stage(const Stage &stage, size_t position);
   void reduction(const Stage &stage);
   void node(const Expr &node, const Stage &stage, size_t position);
@@ -289,10 +290,61 @@ void Verifier::stage(const Stage &stage, size_t position) {
   }
 }
 
+namespace {
+/// What operands, sizes and constants a procedure has.
+struct ProcedureRow {
+  std::string_view name;
+  long inputs, outputs, scratch;
+  size_t sizes;
+  std::vector<std::string_view> constants;
+};
+} // namespace
+
+static const ProcedureRow *rowOf(std::string_view name) {
+  static const ProcedureRow rows[] = {
+#define KILN_PROCEDURE(name, inputs, outputs, scratch, sizes, ...)                                 \
+  {#name, inputs, outputs, scratch, sizes, {__VA_ARGS__}},
+#include "codegen/procedures/Procedures.def"
+  };
+  auto row = std::find_if(std::begin(rows), std::end(rows),
+                          [&](const ProcedureRow &row) { return row.name == name; });
+  return row == std::end(rows) ? nullptr : row;
+}
+
+void Verifier::procedure(const Procedure &procedure) {
+  std::string where = "procedure " + quoted(procedure.name);
+  const ProcedureRow *row = rowOf(procedure.name);
+  if (!row)
+    return fail(where + " is not known");
+  check(spec.stages.empty(), where + " stands beside stages");
+  auto count = [&](Operand::Use use) {
+    return std::count_if(spec.operands.begin(), spec.operands.end(),
+                         [&](const Operand &operand) { return operand.use == use; });
+  };
+  check(count(Operand::Use::Input) == row->inputs && count(Operand::Use::Output) == row->outputs &&
+            count(Operand::Use::Scratch) == row->scratch,
+        where + " has a wrong number of operands");
+  for (const Operand &operand : spec.operands)
+    check(operand.mayAlias.empty() && operand.layout == Operand::Layout::Strided,
+          where + ": operand " + quoted(operand.name) + " is no dense memory of its own");
+  check(procedure.sizes.size() == row->sizes, where + ": expected " + std::to_string(row->sizes) +
+                                                  " sizes, got " +
+                                                  std::to_string(procedure.sizes.size()));
+  for (const DimExpr &size : procedure.sizes)
+    known(size, where);
+  check(procedure.constants.size() == row->constants.size(), where + " has other constants");
+  for (std::string_view name : row->constants)
+    check(procedure.constants.count(std::string(name)), where + " lacks " + quoted(name));
+}
+
 std::string Verifier::run() {
   symbols();
   for (const Operand &value : spec.operands)
     operand(value);
+  if (spec.procedure) {
+    procedure(*spec.procedure);
+    return message;
+  }
   check(std::count_if(spec.stages.begin(), spec.stages.end(),
                       [](const Stage &stage) { return stage.role == Role::Anchor; }) <= 1,
         "a kernel has more than one anchor");

@@ -62,6 +62,9 @@ inline void copyElement(const Tensor &source, int64_t from, Tensor &target, int6
 void gatherElements(const Tensor &source, Tensor &result,
                     llvm::function_ref<int64_t(llvm::ArrayRef<int64_t>)> map);
 
+/// The position that an index means along an axis of n elements, or an error of the op.
+llvm::FailureOr<int64_t> positionOf(mlir::Operation *op, int64_t index, int64_t n);
+
 /// Dot product of an index with strides.
 inline int64_t linear(llvm::ArrayRef<int64_t> index, llvm::ArrayRef<int64_t> strides) {
   int64_t sum = 0;

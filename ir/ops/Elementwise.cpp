@@ -70,6 +70,12 @@ static LogicalResult inferElementwise(MaybeLoc loc, StringRef op, ValueRange ope
         [](int64_t x) -> int64_t { return intExpr; });                                             \
   }
 
+static int64_t wrapAdd(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+static int64_t wrapMul(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
+}
 static double sign(double x) { return std::isnan(x) ? x : (x > 0) - (x < 0); }
 static int64_t negate(int64_t x) { return static_cast<int64_t>(0 - static_cast<uint64_t>(x)); }
 
@@ -88,6 +94,20 @@ KILN_UNARY(SigmoidOp, Float, false, 1 / (1 + std::exp(-x)), x)
 KILN_UNARY(ErfOp, Float, false, std::erf(x), x)
 KILN_UNARY(SinOp, Float, false, std::sin(x), x)
 KILN_UNARY(CosOp, Float, false, std::cos(x), x)
+KILN_UNARY(TanOp, Float, false, std::tan(x), x)
+KILN_UNARY(AsinOp, Float, false, std::asin(x), x)
+KILN_UNARY(AcosOp, Float, false, std::acos(x), x)
+KILN_UNARY(AtanOp, Float, false, std::atan(x), x)
+KILN_UNARY(SinhOp, Float, false, std::sinh(x), x)
+KILN_UNARY(CoshOp, Float, false, std::cosh(x), x)
+KILN_UNARY(AsinhOp, Float, false, std::asinh(x), x)
+KILN_UNARY(AcoshOp, Float, false, std::acosh(x), x)
+KILN_UNARY(AtanhOp, Float, false, std::atanh(x), x)
+KILN_UNARY(Exp2Op, Float, false, std::exp2(x), x)
+KILN_UNARY(Log2Op, Float, false, std::log2(x), x)
+KILN_UNARY(Log10Op, Float, false, std::log10(x), x)
+KILN_UNARY(TruncOp, Float, false, std::trunc(x), x)
+KILN_UNARY(SquareOp, Number, false, x *x, wrapMul(x, x))
 KILN_UNARY(ReluOp, Number, false, std::isnan(x) || x > 0 ? x : 0.0, x > 0 ? x : 0)
 KILN_UNARY(SiluOp, Float, false, x / (1 + std::exp(-x)), x)
 KILN_UNARY(RoundOp, Float, false, std::nearbyint(x), x)
@@ -113,12 +133,6 @@ KILN_UNARY(NotOp, Bool, false, x, !x)
         [](int64_t a, int64_t b) -> int64_t { return intExpr; });                                  \
   }
 
-static int64_t wrapAdd(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
-}
-static int64_t wrapMul(int64_t a, int64_t b) {
-  return static_cast<int64_t>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b));
-}
 static int64_t floorDivide(int64_t a, int64_t b) {
   if (b == 0)
     return 0;
@@ -141,6 +155,15 @@ static double floatMod(double a, double b) {
   double r = std::fmod(a, b);
   return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
+/// a^b modulo 2^64; what a fraction leaves towards 0.
+static int64_t wholePower(int64_t a, int64_t b) {
+  if (b < 0)
+    return a == 1 || (a == -1 && b % 2 == 0) ? 1 : a == -1 ? -1 : 0;
+  int64_t power = 1;
+  for (; b; b >>= 1, a = wrapMul(a, a))
+    power = b & 1 ? wrapMul(power, a) : power;
+  return power;
+}
 static double larger(double a, double b) { return std::isnan(a) || a > b ? a : b; }
 static double smaller(double a, double b) { return std::isnan(a) || a < b ? a : b; }
 /// Shifts as exact integers; the narrower type's width is applied by wrapping (left) or is implied
@@ -158,7 +181,8 @@ KILN_BINARY(MulOp, Number, false, a *b, wrapMul(a, b))
 KILN_BINARY(DivOp, Float, false, a / b, a)
 KILN_BINARY(FloorDivOp, Number, false, floatFloorDivide(a, b), floorDivide(a, b))
 KILN_BINARY(ModOp, Number, false, floatMod(a, b), floorMod(a, b))
-KILN_BINARY(PowOp, Float, false, std::pow(a, b), a)
+KILN_BINARY(PowOp, Number, false, std::pow(a, b), wholePower(a, b))
+KILN_BINARY(Atan2Op, Float, false, std::atan2(a, b), a)
 KILN_BINARY(MaximumOp, Number, false, larger(a, b), a > b ? a : b)
 KILN_BINARY(MinimumOp, Number, false, smaller(a, b), a < b ? a : b)
 KILN_BINARY(BitAndOp, Integer, false, a, a &b)

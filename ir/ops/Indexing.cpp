@@ -1,19 +1,35 @@
 //===- Indexing.cpp - elements at computed positions ----------------------===//
 
+#include "ir/Build.h"
 #include "ir/ops/Common.h"
 
 using namespace kiln;
 using namespace kiln::ir;
 using namespace mlir;
 
-/// The position that an index means along an axis of n elements, or an error of the op.
-static FailureOr<int64_t> positionOf(Operation *op, int64_t index, int64_t n) {
+FailureOr<int64_t> ir::positionOf(Operation *op, int64_t index, int64_t n) {
   int64_t position = index < 0 ? index + n : index;
   if (position < 0 || position >= n)
     return op->emitError("an index is out of range: expected -")
                << n << " to " << n - 1 << ", got " << index,
            failure();
   return position;
+}
+
+void ir::assertInside(const Build &b, Value indices, const DimExpr &extent, StringRef subject) {
+  OpBuilder &builder = b.builder;
+  indices = b.cast(indices, builder.getI64Type());
+  SmallVector<DimExpr> shape = dimsOf(indices.getType());
+  Value count = b.make<ExtentOp>(b.dims(extent));
+  Value least = b.make<ExtentOp>(b.dims(-extent));
+  Value notBelow = b.make<GeOp>(indices, b.broadcast(least, shape));
+  Value isBelow = b.make<LtOp>(indices, b.broadcast(count, shape));
+  Value isInside = b.make<LogicalAndOp>(notBelow, isBelow);
+  auto axes = llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
+  if (!axes.empty())
+    isInside =
+        b.make<AllOp>(isInside, builder.getDenseI64ArrayAttr(axes), builder.getBoolAttr(false));
+  AssertOp::create(builder, b.loc, isInside, builder.getStringAttr(subject));
 }
 
 //===----------------------------------------------------------------------===//

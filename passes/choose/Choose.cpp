@@ -68,6 +68,8 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
     return {"pool", "the channels are last"};
   case FusionRole::RowWise:
     return {"rowwise", "whole rows are reduced"};
+  case FusionRole::Procedure:
+    return {"", "a procedure has code of its own"};
   default:
     return {"", "no template has such an anchor"};
   }

@@ -19,7 +19,8 @@ Operation *passes::anchorOf(KernelOp kernel) {
     if (auto fusable = dyn_cast<Fusable>(op)) {
       FusionRole role = fusable.getFusionRole();
       if (role == FusionRole::Contraction || role == FusionRole::Convolution ||
-          role == FusionRole::Window || role == FusionRole::RowWise)
+          role == FusionRole::Window || role == FusionRole::RowWise ||
+          role == FusionRole::Procedure)
         return &op;
     }
   return nullptr;

@@ -2,10 +2,11 @@
 //
 // Needs: functions of one block of kiln ops; composite ops have been decomposed.
 // Guarantees: functions hold kiln.get, kiln.reshape, kiln.launch and func.return only; each launch
-// has one result. A kernel is a symbol of the module, private, named by its place and ops; equal
-// kernels are one. It declares the dimensions it names; arguments and results carry `kiln.align`,
-// in bytes, where more than an element's size is known. Constants of different elements are
-// weights. Reports: each op that joins a kernel, and why each kernel ends where it does.
+// has one result, or all those of a procedure. A kernel is a symbol of the module, private, named
+// by its place and ops; equal kernels are one. It declares the dimensions it names; arguments and
+// results carry `kiln.align`, in bytes, where more than an element's size is known. Constants of
+// different elements are weights. Reports: each op that joins a kernel, and why each kernel ends
+// where it does.
 //
 //===----------------------------------------------------------------------===//
 
@@ -119,13 +120,15 @@ static void collectNames(Operation *op, std::set<std::string> &names) {
 KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
                        func::FuncOp function) {
   OpBuilder builder(module.getContext());
-  Value result = group.result();
-  auto type = builder.getFunctionType(ValueRange(inputs).getTypes(), result.getType());
-  SmallVector<Attribute> argAttrs =
-      llvm::map_to_vector(inputs, [](Value v) -> Attribute { return alignmentOf(v); });
-  KernelOp kernel =
-      KernelOp::create(builder, result.getLoc(), "k", type, builder.getArrayAttr(argAttrs),
-                       builder.getArrayAttr(alignmentOf(result)), builder.getStringAttr("private"));
+  ResultRange results = group.results();
+  Location loc = group.ops.back()->getLoc();
+  auto type = builder.getFunctionType(ValueRange(inputs).getTypes(), results.getTypes());
+  auto alignments = [&](auto values) {
+    return builder.getArrayAttr(
+        llvm::map_to_vector(values, [](Value v) -> Attribute { return alignmentOf(v); }));
+  };
+  KernelOp kernel = KernelOp::create(builder, loc, "k", type, alignments(inputs),
+                                     alignments(results), builder.getStringAttr("private"));
   Block &body = kernel.getBody().emplaceBlock();
   IRMapping map;
   for (Value input : inputs)
@@ -134,10 +137,13 @@ KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<
   std::set<std::string> names;
   for (ArrayRef<Operation *> ops : {free, ArrayRef<Operation *>(group.ops)})
     for (Operation *op : ops) {
-      builder.clone(*op, map);
+      Operation *copy = builder.clone(*op, map);
+      if (roleOf(op) == FusionRole::Procedure)
+        copy->setOperands(ValueRange(body.getArguments()));
       collectNames(op, names);
     }
-  ReturnOp::create(builder, result.getLoc(), map.lookup(result));
+  ReturnOp::create(builder, loc,
+                   llvm::map_to_vector(results, [&](Value v) { return map.lookup(v); }));
   SmallVector<NamedAttribute> dims;
   if (auto declared = function->getAttrOfType<DictionaryAttr>("kiln.dims"))
     for (NamedAttribute entry : declared)
@@ -175,7 +181,7 @@ void Former::form(const Group &group, func::FuncOp function) {
       Operation *producer = operand.getDefiningOp();
       if (producer && inside.contains(producer))
         continue;
-      if (!producer || !isFree(producer)) {
+      if (!producer || !isFree(producer) || roleOf(op) == FusionRole::Procedure) {
         inputs.insert(operand);
         continue;
       }
@@ -186,13 +192,16 @@ void Former::form(const Group &group, func::FuncOp function) {
   for (Operation *op : group.ops)
     visit(op);
   Operation *last = group.ops.back();
-  KernelOp kernel =
-      shared(build(group, free.getArrayRef(), inputs.getArrayRef(), function), group, function);
+  // A procedure has an argument for each operand, though two may be one value.
+  SmallVector<Value> arguments(inputs.getArrayRef());
+  if (roleOf(last) == FusionRole::Procedure)
+    arguments.assign(last->operand_begin(), last->operand_end());
+  KernelOp kernel = shared(build(group, free.getArrayRef(), arguments, function), group, function);
   OpBuilder builder(last);
   auto launch = LaunchOp::create(builder, last->getLoc(), last->getResultTypes(), kernel.getName(),
-                                 inputs.getArrayRef(), DimsAttr());
+                                 arguments, DimsAttr());
   // Broadcasts of the value stay: they are copied into the kernels that read it.
-  last->getResult(0).replaceAllUsesWith(launch.getResult(0));
+  last->replaceAllUsesWith(launch);
 }
 
 void Former::run(func::FuncOp function, bool fuse) {

@@ -42,7 +42,8 @@ static void missed(Operation *op, StringRef name, const Twine &text) {
 static bool needsKernel(Operation *op) {
   return op->use_empty() || llvm::any_of(op->getUsers(), [](Operation *user) {
            FusionRole role = roleOf(user);
-           return role == FusionRole::Opaque || role == FusionRole::View;
+           return role == FusionRole::Opaque || role == FusionRole::View ||
+                  role == FusionRole::Procedure;
          });
 }
 
@@ -108,6 +109,8 @@ SmallVector<Operation *> Grouping::closure(Value tip, std::string &reason) const
 
 void Grouping::grow(Group &group) {
   Operation *first = group.ops.front();
+  if (roleOf(first) == FusionRole::Procedure)
+    return;
   std::string reason;
   while (group.ops.size() < maxOps) {
     SmallVector<Operation *> next = closure(group.result(), reason);

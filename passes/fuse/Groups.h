@@ -11,11 +11,13 @@
 
 namespace kiln::passes {
 
-/// Ops of one kernel, in program order; the last one's result is the only one used elsewhere.
+/// Ops of one kernel, in program order; the last one's results are the only ones used elsewhere.
 struct Group {
   std::vector<mlir::Operation *> ops;
   mlir::Operation *anchor = nullptr; ///< contraction, convolution, window or row-wise op, if any
 
+  /// Of all ops but procedures, which stand alone, there is one.
+  mlir::ResultRange results() const { return ops.back()->getResults(); }
   mlir::Value result() const { return ops.back()->getResult(0); }
 };
 

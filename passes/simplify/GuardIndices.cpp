@@ -21,20 +21,7 @@ struct GuardIndices : OpInterfaceRewritePattern<Indexing> {
     if (op.getGuarded())
       return failure();
     Build b{rewriter, op.getLoc()};
-    Type i64 = rewriter.getI64Type();
-    Value indices = b.cast(op.getIndices(), i64);
-    SmallVector<DimExpr> shape = dimsOf(indices.getType());
-    Value count = b.make<ExtentOp>(b.dims(op.getIndexedExtent()));
-    Value least = b.make<ExtentOp>(b.dims(-op.getIndexedExtent()));
-    Value notBelow = b.make<GeOp>(indices, b.broadcast(least, shape));
-    Value isBelow = b.make<LtOp>(indices, b.broadcast(count, shape));
-    Value isInside = b.make<LogicalAndOp>(notBelow, isBelow);
-    auto axes = llvm::to_vector(llvm::seq<int64_t>(0, shape.size()));
-    if (!axes.empty())
-      isInside =
-          b.make<AllOp>(isInside, rewriter.getDenseI64ArrayAttr(axes), rewriter.getBoolAttr(false));
-    AssertOp::create(rewriter, op.getLoc(), isInside,
-                     rewriter.getStringAttr(op->getName().stripDialect()));
+    assertInside(b, op.getIndices(), op.getIndexedExtent(), op->getName().stripDialect());
     rewriter.modifyOpInPlace(op, [&] { op.setGuarded(true); });
     return success();
   }

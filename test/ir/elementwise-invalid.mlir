@@ -19,6 +19,15 @@ func.func @f(%a: tensor<3xf32>) {
 
 // -----
 
+// activation-c1
+// CHECK: error: {{.*}}'softplus' expected a tensor of floats, got i32[3]
+func.func @f(%x: tensor<3xi32>) {
+  %0 = kiln.softplus %x {} : (tensor<3xi32>) -> tensor<3xi32>
+  return
+}
+
+// -----
+
 // gelu-c1
 // CHECK: error: {{.*}}'gelu' expected a tensor of floats, got i32[3]
 func.func @f(%x: tensor<3xi32>) {

@@ -53,6 +53,14 @@ for _name, _function in {
         "rsqrt": lambda x: 1 / np.sqrt(x), "reciprocal": lambda x: 1 / x, "tanh": np.tanh,
         "sigmoid": sigmoid_of, "erf": erf_of, "sin": np.sin, "cos": np.cos,
         "round": np.rint, "floor": np.floor, "ceil": np.ceil, "sign": np.sign,
+        "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh,
+        "cosh": np.cosh, "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh,
+        "exp2": np.exp2, "log2": np.log2, "log10": np.log10, "trunc": np.trunc,
+        "square": lambda x: x * x, "softsign": lambda x: x / (1 + np.abs(x)),
+        "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+        "logsigmoid": lambda x: -np.logaddexp(0, -x),
+        "hardsigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+        "hardswish": lambda x: x * (np.clip(x + 3, 0, 6) / 6),
         "logical_not": lambda x: x == 0, "relu": lambda x: np.maximum(x, 0),
         "silu": lambda x: x * sigmoid_of(x)}.items():
     unary(_name, _function)
@@ -68,6 +76,48 @@ def gelu(x, approximate="none"):
     else:
         result = v * normal_cdf(v)
     return make(x.dtype, result)
+
+
+def parametric(name, function):
+    OPS[name] = lambda x, *args, **named: make(x.dtype, function(x.array, *args, **named))
+
+
+def elu_of(x, alpha=1.0, scale=1.0):
+    return np.where(x > 0, scale * x, scale * alpha * np.expm1(x))
+
+
+def softplus_of(x, beta=1.0, threshold=20.0):
+    return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
+
+
+def softshrink_of(x, lambd=0.5):
+    inside = np.where(np.isnan(x), np.nan, 0.0)
+    return np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, inside))
+
+
+for _name, _function in {
+        "leaky_relu": lambda x, negative_slope=0.01: np.where(x > 0, x, negative_slope * x),
+        "elu": elu_of,
+        "celu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x / alpha)),
+        "selu": lambda x: elu_of(x, 1.6732632423543772, 1.0507009873554805),
+        "softplus": softplus_of, "softshrink": softshrink_of,
+        "hardshrink": lambda x, lambd=0.5: np.where((x >= -lambd) & (x <= lambd), 0.0, x),
+        }.items():
+    parametric(_name, _function)
+
+
+@op("pow")
+def power(a, b):
+    if a.is_float:
+        return make(a.dtype, np.power(a.array, b.array))
+
+    def exact(x, y):
+        if y < 0:  # what the fraction 1 / x^-y leaves towards 0
+            return x ** (-y % 2) if x in (1, -1) else 0
+        return pow(int(x), int(y), 2 ** 64)
+    base, exponent = np.broadcast_arrays(a.array, b.array)
+    whole = [wrap64(exact(x, y)) for x, y in zip(base.ravel().tolist(), exponent.ravel().tolist())]
+    return make(a.dtype, np.array(whole, dtype=np.int64).reshape(base.shape))
 
 
 @op()
@@ -86,7 +136,7 @@ def isfinite(x):
 
 
 for _name, _function in {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
-                         "pow": np.power, "maximum": np.maximum, "minimum": np.minimum,
+                         "atan2": np.arctan2, "maximum": np.maximum, "minimum": np.minimum,
                          "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or,
                          "bitwise_xor": np.bitwise_xor,
                          "logical_and": np.logical_and, "logical_or": np.logical_or}.items():

@@ -57,6 +57,9 @@ IN = {
                           [INF, 1, 2, 3], [700, -700, 1, 0]], dtype=torch.float64),
     "w8": random(8), "b8": random(8),
     "flags": torch.tensor([[True, False, False], [False] * 3, [True] * 3]),
+    "ties": torch.tensor([[1, 0, 1, -0.0], [2, 0, 1, 0]], dtype=torch.float64),
+    "places": ints(torch.int64, 0, 3, 3, 4, 0, 1, 2), "half": random(3, 2, 4), "src": random(3, 7, 4),
+    "at": torch.tensor([[[3, 0], [1, 2]], [[2, 3], [0, 1]]]), "b3at": random(2, 2, 2),
 }
 
 CASES = {}  # name -> (call, result, whether units are of the largest element of the result)
@@ -92,13 +95,32 @@ def elementwise():
     case("log1p", "log1p(clamp($special, max = 1000))", torch.log1p(torch.clamp(s, max=1000)))
     case("sin", "sin($plain)", torch.sin(IN["plain"]))
     case("cos", "cos($plain)", torch.cos(IN["plain"]))
+    plain = IN["plain"]
+    for name, function in {
+            "tan": torch.tan, "atan": torch.atan, "sinh": torch.sinh, "cosh": torch.cosh,
+            "asinh": torch.asinh, "exp2": torch.exp2, "trunc": torch.trunc,
+            "square": torch.square, "leaky_relu": F.leaky_relu, "elu": F.elu, "celu": F.celu,
+            "selu": F.selu, "softplus": F.softplus, "mish": F.mish,
+            "hardsigmoid": F.hardsigmoid, "hardswish": F.hardswish, "softsign": F.softsign,
+            "logsigmoid": F.logsigmoid, "softshrink": F.softshrink,
+            "hardshrink": F.hardshrink}.items():
+        case(name, f"{name}($plain)", function(plain))
+    for name, function in {"asin": torch.asin, "acos": torch.acos, "atanh": torch.atanh}.items():
+        case(name, f"{name}($plain * 0.25)", function(plain * 0.25))
+    for name, function in {"acosh": torch.acosh, "log2": torch.log2,
+                           "log10": torch.log10}.items():
+        case(name, f"{name}(abs($plain) + 1.0)", function(plain.abs() + 1))
+    case("elu_alpha", "elu($plain, 0.3)", F.elu(plain, 0.3))
+    case("celu_alpha", "celu($plain, 0.3)", F.celu(plain, 0.3))
+    case("leaky_relu_slope", "leaky_relu($plain, 0.2)", F.leaky_relu(plain, 0.2))
+    case("softplus_beta", "softplus($plain, 0.7, 1.5)", F.softplus(plain, 0.7, 1.5))
     case("gelu", "gelu($plain)", F.gelu(IN["plain"]), True)
     case("gelu_tanh", 'gelu($plain, approximate = "tanh")',
          F.gelu(IN["plain"], approximate="tanh"), True)
     case("clamp", "clamp($special, min = -2.5, max = 6)", torch.clamp(s, -2.5, 6))
     a, b = IN["left"], IN["right"]
     for name, function in {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div,
-                           "pow": torch.pow, "maximum": torch.maximum, "minimum": torch.minimum,
+                           "pow": torch.pow, "atan2": torch.atan2, "maximum": torch.maximum, "minimum": torch.minimum,
                            "eq": torch.eq, "ne": torch.ne, "lt": torch.lt,
                            "le": torch.le, "gt": torch.gt, "ge": torch.ge}.items():
         case(name, f"{name}($left, $right)", function(a, b))
@@ -116,6 +138,7 @@ def integers():
     # PyTorch raises an error for a zero divisor.
     case("floordiv_i8", "floordiv($i8a, $i8c)", torch.div(a, c, rounding_mode="floor"))
     case("mod_i8", "mod($i8a, $i8c)", torch.remainder(a, c))
+    case("pow_i8", "pow($i8a, abs($i8b))", torch.pow(a.long(), b.abs().long()).to(torch.int8))
     case("neg_i8", "neg($i8a)", torch.neg(a))
     case("abs_i8", "abs($i8a)", torch.abs(a))
     case("shift_left", "shift_left($bits, full([7], 4, dtype = i32))", IN["bits"] << 4)
@@ -310,6 +333,30 @@ def resizes():
     case("unshuffle", "pixel_unshuffle($w, 3)", F.pixel_unshuffle(IN["w"], 3))
 
 
+def positions():
+    """Elements in order and at computed positions."""
+    rows, x, half = IN["rows"], IN["a3"], IN["ties"]
+    for axis in (0, 1):
+        for down in (False, True):
+            name, words = f"{axis}{down:d}", f"axis = {axis}, descending = {str(down).lower()}"
+            case("argsort" + name, f"argsort($rows, {words})",
+                 torch.argsort(rows, dim=axis, descending=down, stable=True))
+            case("argsort_ties" + name, f"argsort($ties, {words})",
+                 torch.argsort(half, dim=axis, descending=down, stable=True))
+        case(f"cumsum{axis}", f"cumsum($rows, {axis})", torch.cumsum(rows, axis))
+        case(f"cumprod{axis}", f"cumprod($a3, {axis})", torch.cumprod(x, axis))
+    case("take", "take($a3, $places, axis = 1)", x[:, IN["places"]])
+    case("index_copy", "index_copy($a3, arange(2) + 2, $half, axis = 1)",
+         torch.index_copy(x, 1, torch.tensor([2, 3]), IN["half"]))
+    many = IN["places"]
+    case("index_add", "index_add($a3, $places, $src, axis = 1)",
+         torch.index_add(x, 1, many, IN["src"]))
+    case("gather", "gather($a3, $at, axis = 2)", torch.gather(x, 2, IN["at"]))
+    case("scatter", "scatter($a3, $at, $b3at, axis = 2)", torch.scatter(x, 2, IN["at"], IN["b3at"]))
+    case("scatter_add", "scatter_add($a3, $at, $b3at, axis = 2)",
+         torch.scatter_add(x, 2, IN["at"], IN["b3at"]))
+
+
 def typeOf(tensor):
     return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
 
@@ -338,7 +385,8 @@ def write():
     np.savez_compressed(os.path.join(HERE, "pytorch.npz"), **arrays)
 
 
-for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes, borders, resizes):
+for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes, borders, resizes,
+             positions):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

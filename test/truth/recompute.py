@@ -20,6 +20,8 @@ import domains
 import layers  # noqa: F401 (fills the table)
 import norms  # noqa: F401
 import resizing  # noqa: F401
+import scatters  # noqa: F401
+import sorting  # noqa: F401
 import windows  # noqa: F401
 from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make

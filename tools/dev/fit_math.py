@@ -103,6 +103,8 @@ for suffix, degree, f32 in (("F32", 3, True), ("F64", 6, False)):
          fit(lambda z: sum((-1) ** (i + 1) * z**i / mp.factorial(2 * i + 3) for i in range(30)), 0, quarter, degree), f32)
     emit("Cos" + suffix, "(cos(r) - 1 + r^2 / 2) / r^4 over z = r^2 for |r| <= pi / 4",
          fit(lambda z: sum((-1) ** i * z**i / mp.factorial(2 * i + 4) for i in range(30)), 0, quarter, degree), f32)
+emit("AtanF64", "(atan(t) - t) / t^3 over z = t^2 for |t| <= sqrt(2) - 1",
+     fit(lambda z: sum((-1) ** (i + 1) * z**i / (2 * i + 3) for i in range(120)), 0, (mp.sqrt(2) - 1) ** 2 * mpf("1.01"), 12), False)
 sqrt = mp.sqrt
 p, q, largest = fit_ratio(lambda z: erf(sqrt(z)) / sqrt(z), mpf("1e-12"), mpf("3.84") ** 2, 5, 5)
 emit("ErfTopF32", f"erf(x) / x = top / bottom over z = x^2 for |x| <= 3.84, relative error {mp.nstr(largest, 2)}", p, True)

@@ -1,0 +1,125 @@
+//===- Generate.cpp - procedures as bitcode of kernels --------------------===//
+
+#include "codegen/procedures/Generate.h"
+
+#include "codegen/host/Formula.h"
+
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/Module.h"
+#include "llvm/IR/Verifier.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+
+// The code of all procedures.
+asm(".pushsection .rodata\n"
+    ".globl kilnProceduresBegin\n"
+    "kilnProceduresBegin: .incbin \"" KILN_PROCEDURES_PATH "\"\n"
+    ".globl kilnProceduresEnd\n"
+    "kilnProceduresEnd: .byte 0\n"
+    ".popsection\n");
+extern "C" const char kilnProceduresBegin[], kilnProceduresEnd[];
+
+static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
+
+/// The names of a procedure's constants, in the order of its parameters.
+static std::vector<std::string> constantsOf(StringRef name) {
+#define KILN_PROCEDURE(procedure, inputs, outputs, scratch, sizes, ...)                            \
+  if (name == #procedure)                                                                          \
+    return {__VA_ARGS__};
+#include "codegen/procedures/Procedures.def"
+  return {};
+}
+
+/// SYMBOL(ctx, bufs, dims): computes the sizes and calls the procedure with the constants.
+static void emitEntry(Module &module, const spec::KernelSpec &spec, Function &procedure,
+                      StringRef symbol) {
+  IRBuilder<> builder(module.getContext());
+  Type *ptr = builder.getPtrTy(), *i64 = builder.getInt64Ty();
+  auto *type = FunctionType::get(builder.getInt32Ty(), {ptr, ptr, ptr}, false);
+  auto *entry = Function::Create(type, GlobalValue::ExternalLinkage, symbol, module);
+  builder.SetInsertPoint(BasicBlock::Create(module.getContext(), "", entry));
+  host::DimValues dims;
+  for (auto [i, dim] : enumerate(spec.symbols))
+    dims[dim.name] = builder.CreateLoad(i64, builder.CreateConstGEP1_64(i64, entry->getArg(2), i));
+  const spec::Procedure &call = *spec.procedure;
+  Value *sizes = builder.CreateAlloca(ArrayType::get(i64, std::max<size_t>(call.sizes.size(), 1)));
+  for (auto [i, size] : enumerate(call.sizes))
+    builder.CreateStore(host::emitDimExpr(builder, size, dims),
+                        builder.CreateConstGEP1_64(i64, sizes, i));
+  SmallVector<Value *> arguments = {entry->getArg(0), entry->getArg(1), sizes};
+  for (const std::string &name : constantsOf(call.name))
+    arguments.push_back(builder.getInt64(uint64_t(call.constants.at(name))));
+  builder.CreateRet(builder.CreateCall(&procedure, arguments));
+}
+
+/// Removes all that the entry does not need, under the target's attributes, and lets LLVM make the
+/// rest for the constants.
+static void specialise(Module &module, const TargetFacts &facts, StringRef symbol) {
+  for (GlobalValue &value : module.global_values())
+    if (!value.isDeclaration() && value.getName() != symbol) {
+      value.setLinkage(GlobalValue::InternalLinkage);
+      value.setVisibility(GlobalValue::DefaultVisibility);
+      if (auto *object = dyn_cast<GlobalObject>(&value))
+        object->setComdat(nullptr);
+    }
+  for (Function &function : module) {
+    if (function.isDeclaration())
+      continue;
+    for (StringRef attribute : {"target-cpu", "tune-cpu", "target-features"})
+      function.removeFnAttr(attribute);
+    function.addFnAttr("target-cpu", facts.cpu);
+    if (!facts.features.empty())
+      function.addFnAttr("target-features", facts.features);
+    function.addFnAttr(Attribute::NoUnwind);
+  }
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  PassBuilder builder(nullptr, tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graphs;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, modules);
+}
+
+Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spec,
+                                                     const TargetFacts &facts, StringRef symbol) {
+  if (std::string text = spec::verify(spec); !text.empty())
+    return error(text);
+  if (!spec.procedure)
+    return error("a kernel of stages is no procedure");
+  LLVMContext context;
+  StringRef bitcode(kilnProceduresBegin, size_t(kilnProceduresEnd - kilnProceduresBegin));
+  Expected<std::unique_ptr<Module>> module =
+      parseBitcodeFile(MemoryBufferRef(bitcode, "procedures"), context);
+  if (!module)
+    return module.takeError();
+  std::string name =
+      "kiln_" + spec.procedure->name + "_" + std::string(kiln::name(spec.operands.front().type));
+  Function *procedure = (*module)->getFunction(name);
+  if (!procedure)
+    return error("there is no code for '" + name + "'");
+  emitEntry(**module, spec, *procedure, symbol);
+  specialise(**module, facts, symbol);
+  std::string text;
+  raw_string_ostream stream(text);
+  if (verifyModule(**module, &stream))
+    return error("a procedure's kernel is malformed: " + text);
+  GeneratedKernel result;
+  raw_string_ostream out(result.bitcode);
+  WriteBitcodeToFile(**module, out);
+  result.isParallel = true;
+  return result;
+}
