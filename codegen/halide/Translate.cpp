@@ -309,6 +309,9 @@ static HExpr constantOf(const Expr &node) {
                         : Halide::Internal::make_const(type, value);
 }
 
+/// Of an expression with everything shared written out.
+static constexpr double mostNodes = 1e8;
+
 namespace {
 /// Translates the nodes of one expression.
 class Translator {
@@ -318,10 +321,17 @@ public:
 
   HExpr run(const ExprPtr &root) {
     std::set<const Expr *> seen;
+    std::map<const Expr *, double> sizes;
     visitPostOrder(root, seen, [&](const ExprPtr &node) {
-      for (const ExprPtr &arg : node->args)
+      double &size = sizes[node.get()] = 1;
+      for (const ExprPtr &arg : node->args) {
         ++uses[arg.get()];
+        size += sizes[arg.get()];
+      }
     });
+    // Halide may put a shared value in again where it is used, and then takes as long as this.
+    if (sizes[root.get()] > mostNodes)
+      throw Unsupported("an expression of so many shared parts");
     HExpr result = finish(*root, get(root));
     for (size_t i = lets.size(); i-- > 0;)
       result = Halide::Internal::Let::make(lets[i].first, lets[i].second, result);

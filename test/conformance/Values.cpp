@@ -152,6 +152,13 @@ double conformance::largestFinite(const ir::Tensor &tensor) {
   return largest;
 }
 
+static double sumOfFinite(const ir::Tensor &tensor) {
+  double sum = 0;
+  for (double value : tensor.floats)
+    sum += std::isfinite(value) ? std::fabs(value) : 0;
+  return sum;
+}
+
 std::string conformance::firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
                                          llvm::function_ref<bool(int64_t)> same) {
   if (expected.type != got.type || expected.shape != got.shape)
@@ -181,7 +188,8 @@ std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor
   double scale = tolerance.sums || cancels ? largestFinite(expected) : 0, terms = 0;
   if (expected.type == DType::F64) // in which the interpreter itself adds up
     for (const ir::Tensor &tensor : summed)
-      terms = std::max(terms, largestFinite(tensor));
+      terms = std::max({terms, largestFinite(tensor),
+                        sumOfFinite(tensor) / std::max<int64_t>(expected.numElements(), 1)});
   return firstDifference(expected, got, [&](int64_t i) {
     return expected.isFloat()
                ? agree(expected.floats[i], got.floats[i], format, units, scale, terms)

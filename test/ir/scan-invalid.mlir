@@ -2,7 +2,7 @@
 // RUN: not %kiln-opt %s --split-input-file 2>&1 | FileCheck %s
 
 // cumsum-c1
-// CHECK: error: {{.*}}'cumsum' expected a number tensor, got bool[2, 3]
+// CHECK: error: {{.*}}'cumsum' expected a tensor of numbers, got bool[2, 3]
 func.func @f(%x: tensor<2x3xi1>) {
   %0 = kiln.cumsum %x {axis = 1 : i64, reverse = false, exclusive = false} : (tensor<2x3xi1>) -> tensor<2x3xi1>
   return
@@ -20,7 +20,7 @@ func.func @f(%x: tensor<2x3xf32>) {
 // -----
 
 // cumprod-c1
-// CHECK: error: {{.*}}'cumprod' expected a number tensor, got bool[3]
+// CHECK: error: {{.*}}'cumprod' expected a tensor of numbers, got bool[3]
 func.func @f(%x: tensor<3xi1>) {
   %0 = kiln.cumprod %x {axis = 0 : i64, reverse = false, exclusive = false} : (tensor<3xi1>) -> tensor<3xi1>
   return

@@ -20,7 +20,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x5xi64>, %s: tensor<2x5xf32>) {
 // -----
 
 // scatternd-c1
-// CHECK: error: {{.*}}'scatter_nd' expected an integer tensor, got f32[2, 1]
+// CHECK: error: {{.*}}'scatter_nd' expected a tensor of integers, got f32[2, 1]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x1xf32>, %s: tensor<2x3xf32>) {
   %0 = kiln.scatter_nd %x, %i, %s : (tensor<4x3xf32>, tensor<2x1xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   return
@@ -47,7 +47,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x1xi64>, %s: tensor<2x2xf32>) {
 // -----
 
 // gathernd-c1
-// CHECK: error: {{.*}}'gather_nd' expected an integer tensor, got f32[2, 1]
+// CHECK: error: {{.*}}'gather_nd' expected a tensor of integers, got f32[2, 1]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x1xf32>) {
   %0 = kiln.gather_nd %x, %i {batch_dims = 0 : i64} : (tensor<4x3xf32>, tensor<2x1xf32>) -> tensor<2x3xf32>
   return

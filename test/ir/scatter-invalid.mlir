@@ -2,7 +2,7 @@
 // RUN: not %kiln-opt %s --split-input-file 2>&1 | FileCheck %s
 
 // indexcopy-c1
-// CHECK: error: {{.*}}'index_copy' expected an integer tensor, got f32[2]
+// CHECK: error: {{.*}}'index_copy' expected a tensor of integers, got f32[2]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xf32>, %s: tensor<2x3xf32>) {
   %0 = kiln.index_copy %x, %i, %s {axis = 0 : i64} : (tensor<4x3xf32>, tensor<2xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   return
@@ -29,7 +29,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xi64>, %s: tensor<3x3xf32>) {
 // -----
 
 // indexadd-c1
-// CHECK: error: {{.*}}'index_add' expected an integer tensor, got f32[2]
+// CHECK: error: {{.*}}'index_add' expected a tensor of integers, got f32[2]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xf32>, %s: tensor<2x3xf32>) {
   %0 = kiln.index_add %x, %i, %s {axis = 0 : i64} : (tensor<4x3xf32>, tensor<2xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   return
@@ -56,7 +56,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xi64>, %s: tensor<2x3xf64>) {
 // -----
 
 // scatter-c1
-// CHECK: error: {{.*}}'scatter' expected an integer tensor, got f32[2, 3]
+// CHECK: error: {{.*}}'scatter' expected a tensor of integers, got f32[2, 3]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x3xf32>, %s: tensor<2x3xf32>) {
   %0 = kiln.scatter %x, %i, %s {axis = 0 : i64} : (tensor<4x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   return
@@ -92,7 +92,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x5xi64>, %s: tensor<2x5xf32>) {
 // -----
 
 // scatteradd-c1
-// CHECK: error: {{.*}}'scatter_add' expected an integer tensor, got f32[2, 3]
+// CHECK: error: {{.*}}'scatter_add' expected a tensor of integers, got f32[2, 3]
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2x3xf32>, %s: tensor<2x3xf32>) {
   %0 = kiln.scatter_add %x, %i, %s {axis = 0 : i64} : (tensor<4x3xf32>, tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
   return

@@ -26,7 +26,7 @@ import windows  # noqa: F401
 from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 
-BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div"}
+BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Mod: "mod"}
 SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d
     avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
     conv_transpose2d conv_transpose3d group_norm instance_norm interpolate layer_norm log_softmax logsumexp matmul
