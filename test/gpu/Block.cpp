@@ -139,7 +139,9 @@ std::string Scheduler::run() {
   bool isDone = true;
   for (const Fibre &fibre : fibres)
     isDone &= fibre.wait == Wait::End;
-  return !message.empty() || isDone ? message : "threads wait that never meet";
+  if (message.empty())
+    message = isDone ? endShared() : "threads wait that never meet";
+  return message;
 }
 
 std::string kiln::test::runBlock(uint32_t block, uint32_t blocks, uint32_t threads,

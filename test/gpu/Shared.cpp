@@ -12,7 +12,7 @@ static constexpr uint32_t firstWarp = 1 << 16, several = ~0u, warpThreads = 32;
 namespace {
 /// Of one byte. What is of an earlier epoch than the running one lies behind a barrier.
 struct Touched {
-  uint32_t writeEpoch = 0, readEpoch = 0;
+  uint32_t writeEpoch = 0, readEpoch = 0; ///< 0: never
   uint32_t writer = 0, reader = 0;
   uint32_t copies = 0; ///< that are under way
 };
@@ -24,6 +24,7 @@ struct Variable {
 
 static std::vector<Variable> variables;
 static uint32_t epoch = 1;
+static bool readsUnwritten = false;
 
 void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
   variables.clear();
@@ -33,11 +34,16 @@ void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
 
 void kiln::test::beginShared() {
   epoch = 1;
+  readsUnwritten = false;
   for (Variable &variable : variables)
     variable.touched.assign(variable.bytes, {});
 }
 
 void kiln::test::orderShared() { ++epoch; }
+
+const char *kiln::test::endShared() {
+  return readsUnwritten ? "a read of shared memory that nobody wrote" : "";
+}
 
 /// What is known of bytes, or null if they are not all in one variable.
 static Touched *find(const void *at, uint64_t bytes) {
@@ -58,6 +64,7 @@ static const char *touch(const void *at, uint64_t bytes, uint32_t who, bool isWr
     Touched &byte = touched[i];
     if (byte.copies)
       return "a race in shared memory: a copy is under way";
+    readsUnwritten |= !isWrite && !byte.writeEpoch;
     if (byte.writeEpoch == epoch && byte.writer != who)
       return isWrite ? "a race in shared memory: two writes" : "a race in shared memory: a read";
     if (isWrite && byte.readEpoch == epoch && byte.reader != who)

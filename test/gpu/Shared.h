@@ -3,7 +3,8 @@
 // Each byte of a block's shared memory knows who read and wrote it since the last barrier. Two
 // threads that touch one byte, one of them writing, without a barrier between them, are an error,
 // whatever order they ran in here; so is any touch of a byte that an asynchronous copy may be
-// writing, and one outside a variable. Waiting in a warp orders nothing.
+// writing, one outside a variable, and a read of what the block has not written. Waiting in a warp
+// orders nothing.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_TEST_GPU_SHARED_H
@@ -19,6 +20,8 @@ namespace kiln::test {
 void placeShared(std::vector<std::pair<void *, uint64_t>> variables);
 /// A block begins: nothing has been touched.
 void beginShared();
+/// A block ends: what was wrong besides, or "". (A read before a write is a race, if it is one.)
+const char *endShared();
 /// All threads have met: what follows is ordered behind what was.
 void orderShared();
 

@@ -58,7 +58,8 @@ static void move(llvm::Instruction *instruction, unsigned argument, int64_t byte
 /// known here, that alone.
 static std::string said(const KernelSpec &spec, const Emulated::Change &change) {
   std::string text = compareEmulated(spec, {}, 1e-4, change);
-  for (const char *known : {"outside shared memory", "a race in shared memory: a copy is under way",
+  for (const char *known : {"outside shared memory", "a read of shared memory that nobody wrote",
+                            "a race in shared memory: a copy is under way",
                             "a race in shared memory: two writes", "a race in shared memory"})
     if (text.find(known) != std::string::npos)
       return known;
@@ -99,6 +100,16 @@ TEST(GPUShared, WhoReadsBeforeACopyIsThereIsToldOf) {
     call->setArgOperand(0, llvm::ConstantInt::get(call->getArgOperand(0)->getType(), 3));
   };
   EXPECT_EQ(said(products(DType::F16), longer), "a race in shared memory: a copy is under way");
+}
+
+TEST(GPUShared, WhatNobodyWroteIsNotRead) {
+  auto drop = [](llvm::Module &module) { touches(module, true).back()->eraseFromParent(); };
+  for (const KernelSpec &spec : {sums(), products(DType::F32)})
+    EXPECT_EQ(said(spec, drop), "a read of shared memory that nobody wrote");
+  auto dropCopy = [](llvm::Module &module) {
+    callsOf(module, "llvm.nvvm.cp.async.cg")[0]->eraseFromParent();
+  };
+  EXPECT_EQ(said(products(DType::F16), dropCopy), "a read of shared memory that nobody wrote");
 }
 
 /// In each way in which shared memory is touched, at both ends.
