@@ -4,8 +4,9 @@
 
 OLD and NEW change the model's text, to see that a difference is found.
 
-Both compute in float64. Integers, bool, NaN and infinities are equal; other values are within 16
-units of float64's precision of the value, or, where a row says so, of the largest of its tensor.
+PyTorch computes in float64. Integers, bool, NaN and infinities are equal; other values are within 16
+units of the precision of the result's type of the value, or, where a row says so, of the largest of
+its tensor.
 """
 import os
 import re
@@ -14,20 +15,18 @@ import sys
 
 import numpy as np
 
-UNITS = 16 * 2.0 ** -52
-
 
 def difference(expected, got, sums):
     """Empty, or what differs."""
     if expected.shape != got.shape or expected.dtype != got.dtype:
         return f"PyTorch gives {expected.dtype}{expected.shape}, got {got.dtype}{got.shape}"
-    if expected.dtype != np.float64:
+    if expected.dtype.kind != "f":
         same = expected == got
     else:
         finite = np.where(np.isfinite(expected), np.abs(expected), 0)
         size = np.max(finite, initial=0) if sums else finite
         with np.errstate(all="ignore"):
-            near = np.abs(expected - got) <= np.maximum(UNITS * size, 2.0 ** -1074)
+            near = np.abs(expected - got) <= np.maximum(16 * np.finfo(expected.dtype).eps * size, 2.0 ** -1074)
         same = (expected == got) | (np.isnan(expected) & np.isnan(got)) | \
             (near & np.isfinite(expected) & np.isfinite(got))
     if np.all(same):

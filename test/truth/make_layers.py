@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Writes Inputs/layers.npz: layers of `nn` with PyTorch's weights of the same names, inputs, and what
+PyTorch 2.15 gives in f64 for them.
+
+  python3 test/truth/make_layers.py     # needs torch and numpy; the tests need neither
+
+The .npz is read as pytorch.npz is (make_pytorch.py). To add a layer: a `layer(...)`, and run this again.
+"""
+import os
+
+import numpy as np
+import torch
+from torch import nn
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
+torch.manual_seed(1)
+MEMBERS, INPUTS, CASES, WEIGHTS = [], {}, {}, {}
+
+
+def random(*shape):
+    return torch.round(torch.randn(*shape, dtype=torch.float64) * 64) / 64
+
+
+def layer(name, module, text):
+    """A member of the model: PyTorch's module, and how the language makes it. Its weights are moved
+    a little, so that none is 0 or 1 throughout."""
+    MEMBERS.append(f"  {name} = nn.{text}")
+    module = module.double().eval()
+    with torch.no_grad():
+        for key, weight in module.state_dict().items():
+            weight.copy_(torch.round((weight + 0.1 * torch.randn_like(weight)) * 64) / 64)
+            WEIGHTS[f"{name}.{key}"] = weight
+    return module
+
+
+def case(name, call, result):
+    CASES[name] = (call, result.detach().contiguous())
+
+
+def tensor(name, value):
+    INPUTS[name] = value
+    return value
+
+
+def attention():
+    q, k = tensor("q", random(5, 2, 8)), tensor("k", random(3, 2, 8))
+    mask = tensor("mask", random(5, 3))
+    a = layer("a", nn.MultiheadAttention(8, 2), "MultiheadAttention(8, 2)")
+    case("attention", "self.a(self.q, self.k, self.k)", a(q, k, k)[0])
+    case("attention_masked", "self.a.masked(self.q, self.k, self.k, self.mask)",
+         a(q, k, k, attn_mask=mask)[0])
+    b = layer("b", nn.MultiheadAttention(8, 4, bias=False, batch_first=True),
+              "MultiheadAttention(8, 4, bias = false, batch_first = true)")
+    case("attention_first", "self.b(self.q, self.q, self.q)", b(q, q, q)[0])
+
+
+def transformers():
+    q, k = INPUTS["q"], INPUTS["k"]
+    for name, words, options in [
+            ("e1", "", {}), ("e2", ', activation = "gelu", norm_first = true',
+                             {"activation": "gelu", "norm_first": True}),
+            ("e3", ", batch_first = true, bias = false", {"batch_first": True, "bias": False})]:
+        e = layer(name, nn.TransformerEncoderLayer(8, 2, 16, **options),
+                  f"TransformerEncoderLayer(8, 2, 16{words})")
+        case(name, f"self.{name}(self.q)", e(q))
+    square = tensor("square", random(5, 5))
+    case("e2_masked", "self.e2.masked(self.q, self.square)", e2_of(square))
+    for name, words, options in [("d1", "", {}), ("d2", ", norm_first = true", {"norm_first": True})]:
+        d = layer(name, nn.TransformerDecoderLayer(8, 2, 16, **options),
+                  f"TransformerDecoderLayer(8, 2, 16{words})")
+        case(name, f"self.{name}(self.q, self.k)", d(q, k))
+        case(name + "_masked", f"self.{name}.masked(self.q, self.k, self.square)",
+             d(q, k, tgt_mask=square))
+
+
+def e2_of(mask):
+    e = nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", norm_first=True).double().eval()
+    e.load_state_dict({key[3:]: w for key, w in WEIGHTS.items() if key.startswith("e2.")})
+    return e(INPUTS["q"], src_mask=mask)
+
+
+def activations():
+    x = tensor("x", random(2, 4, 3) * 2)
+    for name, module, text in [
+            ("ELU", nn.ELU(0.5), "ELU(0.5)"), ("CELU", nn.CELU(0.5), "CELU(0.5)"),
+            ("SELU", nn.SELU(), "SELU()"), ("Mish", nn.Mish(), "Mish()"),
+            ("Softplus", nn.Softplus(2, 3), "Softplus(2.0, 3.0)"),
+            ("LeakyReLU", nn.LeakyReLU(0.2), "LeakyReLU(0.2)"),
+            ("Hardswish", nn.Hardswish(), "Hardswish()"),
+            ("Hardsigmoid", nn.Hardsigmoid(), "Hardsigmoid()"),
+            ("Hardtanh", nn.Hardtanh(-0.5, 2), "Hardtanh(-0.5, 2.0)"),
+            ("Softsign", nn.Softsign(), "Softsign()"),
+            ("LogSigmoid", nn.LogSigmoid(), "LogSigmoid()"),
+            ("Softshrink", nn.Softshrink(0.25), "Softshrink(0.25)"),
+            ("Hardshrink", nn.Hardshrink(0.25), "Hardshrink(0.25)"),
+            ("LogSoftmax", nn.LogSoftmax(dim=1), "LogSoftmax(1)")]:
+        member = name.lower()
+        layer(member, module, text)
+        case(member, f"self.{member}(self.x)", module(x))
+
+
+def model():
+    def type_of(value):
+        return f"f32{list(value.shape)}"
+    lines = ["import nn", "model Layers() {", '  ignore "out.*"', '  ignore "meta.*"', *MEMBERS]
+    lines += [f"  param {name}: {type_of(value)}" for name, value in INPUTS.items()]
+    for name, (call, result) in CASES.items():
+        lines.append(f"  fn part_{name}() -> (r_{name}: {type_of(result)}) {{ return {call} }}")
+    return "\n".join(lines + ["}", ""])
+
+
+def write():
+    def text(words):
+        return np.array(list(words.encode()), dtype=np.uint8)
+    arrays = {name: np.array(value.tolist(), dtype=np.float32).reshape(value.shape)
+              for name, value in [*INPUTS.items(), *WEIGHTS.items(),
+                                  *(("out." + n, c[1]) for n, c in CASES.items())]}
+    arrays["meta.version"], arrays["meta.model"] = text(torch.__version__), text(model())
+    arrays["meta.sums"] = np.array([True] * len(CASES))
+    np.savez_compressed(os.path.join(HERE, "layers.npz"), **arrays)
+
+
+for part in (attention, transformers, activations):
+    part()
+write()
+print(len(CASES), "cases by PyTorch", torch.__version__)
