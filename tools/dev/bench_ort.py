@@ -5,7 +5,7 @@
       [--batch N] [--rounds R] [--seconds S] [--weights-out W.npz] [--reference OUT.npy]
       [--max-error E] [--max-ratio Q]
 
-MODEL is efficientnet_lite0 (published weights), resnet50, mobilenet_v2 or alexnet. Of the latter
+MODEL is efficientnet_lite0 (published weights), resnet50, resnext50_32x4d, mobilenet_v2 or alexnet. Of the latter
 $BENCH_MODELS/MODEL_b1.onnx serves where it is, else the graph is built from seeded random weights;
 --weights-out writes those for kilnc. --reference writes ONNX Runtime's logits. With --library both
 run at 1 and 2 threads; exit 1 if max |a - b| / max |b| or a ratio of best times is over its limit.

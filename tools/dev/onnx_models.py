@@ -111,18 +111,19 @@ def efficientnetLite0(weights):
     return g.finish(g.linear(g.pooled(x), "_fc", 1280, 1000), "efficientnet_lite0")
 
 
-def bottleneck(g, x, path, inputs, width, stride):
+def bottleneck(g, x, path, inputs, width, outputs, stride, groups):
     y = g.relu(g.norm(g.conv(x, path + "conv1", inputs, width, 1), path + "bn1", width))
-    y = g.conv(y, path + "conv2", width, width, 3, stride, padding=1)
+    y = g.conv(y, path + "conv2", width, width, 3, stride, padding=1, groups=groups)
     y = g.relu(g.norm(y, path + "bn2", width))
-    y = g.norm(g.conv(y, path + "conv3", width, 4 * width, 1), path + "bn3", 4 * width)
-    if inputs != 4 * width:
-        x = g.conv(x, path + "downsample.0", inputs, 4 * width, 1, stride, padding=0)
-        x = g.norm(x, path + "downsample.1", 4 * width)
+    y = g.norm(g.conv(y, path + "conv3", width, outputs, 1), path + "bn3", outputs)
+    if inputs != outputs:
+        x = g.conv(x, path + "downsample.0", inputs, outputs, 1, stride, padding=0)
+        x = g.norm(x, path + "downsample.1", outputs)
     return g.relu(g.node("Add", y, x))
 
 
-def resnet50(weights):
+def residual(weights, name, wider, groups):
+    """ResNet-50, or with `wider` times its inner channels in groups, ResNeXt-50."""
     g = Graph(weights)
     x = g.relu(g.norm(g.conv("image", "conv1", 3, 64, 7, 2, padding=3), "bn1", 64))
     x = g.node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
@@ -130,9 +131,18 @@ def resnet50(weights):
     for layer, (repeats, width) in enumerate(((3, 64), (4, 128), (6, 256), (3, 512)), 1):
         for block in range(repeats):
             stride = 2 if layer > 1 and block == 0 else 1
-            x = bottleneck(g, x, f"layer{layer}.{block}.", inputs, width, stride)
+            x = bottleneck(g, x, f"layer{layer}.{block}.", inputs, wider * width, 4 * width, stride,
+                           groups)
             inputs = 4 * width
-    return g.finish(g.linear(g.pooled(x), "fc", 2048, 1000), "resnet50")
+    return g.finish(g.linear(g.pooled(x), "fc", 2048, 1000), name)
+
+
+def resnet50(weights):
+    return residual(weights, "resnet50", 1, 1)
+
+
+def resnext50(weights):
+    return residual(weights, "resnext50_32x4d", 2, 32)
 
 
 def invertedResidual(g, x, path, inputs, outputs, stride, expand):
@@ -179,4 +189,5 @@ def alexnet(weights):
 
 
 BUILDERS = {"efficientnet_lite0": efficientnetLite0, "resnet50": resnet50,
+            "resnext50_32x4d": resnext50,
             "mobilenet_v2": mobilenetV2, "alexnet": alexnet}
