@@ -3,6 +3,7 @@
 #include "codegen/cuda/Generate.h"
 
 #include "codegen/cuda/Emitter.h"
+#include "codegen/llvm/Optimise.h"
 #include "ir/target/Target.h"
 
 #include "llvm/ADT/STLExtras.h"
@@ -10,7 +11,6 @@
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -54,23 +54,6 @@ static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip) {
   options.AllowFPOpFusion = FPOpFusion::Standard;
   return std::unique_ptr<TargetMachine>(
       target->createTargetMachine(triple, chip, "", options, std::nullopt));
-}
-
-/// LLVM's scalar passes, which put accumulators into registers.
-static void optimise(Module &module, TargetMachine &machine) {
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  PassBuilder builder(&machine, tuning);
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graphs;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, modules);
 }
 
 static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
@@ -124,7 +107,7 @@ static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine
   raw_string_ostream stream(text);
   if (verifyModule(*result.code, &stream))
     return error("the generator made a malformed kernel: " + text);
-  optimise(*result.code, machine);
+  codegen::optimise(*result.code, &machine, OptimizationLevel::O2, /*unrolls=*/true);
   return result;
 }
 

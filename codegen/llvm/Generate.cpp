@@ -2,13 +2,13 @@
 
 #include "codegen/llvm/Generate.h"
 #include "codegen/llvm/Emitter.h"
+#include "codegen/llvm/Optimise.h"
 #include "codegen/llvm/SingleLanes.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetMachine.h"
@@ -58,26 +58,6 @@ static void setAttributes(Module &module, const TargetFacts &facts) {
   }
 }
 
-/// LLVM's scalar passes; its vectorisers and unroller have nothing to add to the tiles.
-static void optimise(Module &module, TargetMachine &machine, int optLevel) {
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopUnrolling = false;
-  tuning.LoopInterleaving = false;
-  PassBuilder builder(&machine, tuning);
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graphs;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  OptimizationLevel level = optLevel == 0 ? OptimizationLevel::O1 : OptimizationLevel::O2;
-  builder.buildPerModuleDefaultPipeline(level).run(module, modules);
-  storeSingleLanes(module);
-}
-
 Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
                                                 const TargetFacts &facts, StringRef symbol,
                                                 int optLevel) {
@@ -105,7 +85,9 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   raw_string_ostream stream(text);
   if (verifyModule(module, &stream))
     return error("the generator made a malformed kernel: " + text);
-  optimise(module, **machine, optLevel);
+  optimise(module, machine->get(), optLevel ? OptimizationLevel::O2 : OptimizationLevel::O1,
+           /*unrolls=*/false);
+  storeSingleLanes(module);
   GeneratedKernel result;
   raw_string_ostream out(result.bitcode);
   WriteBitcodeToFile(module, out);

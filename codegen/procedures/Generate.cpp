@@ -3,13 +3,13 @@
 #include "codegen/procedures/Generate.h"
 
 #include "codegen/host/Formula.h"
+#include "codegen/llvm/Optimise.h"
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
-#include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -79,19 +79,7 @@ static void specialise(Module &module, const TargetFacts &facts, StringRef symbo
       function.addFnAttr("target-features", facts.features);
     function.addFnAttr(Attribute::NoUnwind);
   }
-  PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  PassBuilder builder(nullptr, tuning);
-  LoopAnalysisManager loops;
-  FunctionAnalysisManager functions;
-  CGSCCAnalysisManager graphs;
-  ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(graphs);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, graphs, modules);
-  builder.buildPerModuleDefaultPipeline(OptimizationLevel::O2).run(module, modules);
+  optimise(module, nullptr, OptimizationLevel::O2, /*unrolls=*/true);
 }
 
 Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spec,

@@ -1,0 +1,26 @@
+//===- Optimise.cpp - LLVM's passes over the code of a kernel -------------===//
+
+#include "codegen/llvm/Optimise.h"
+
+#include "llvm/Passes/PassBuilder.h"
+
+using namespace llvm;
+
+void kiln::codegen::optimise(Module &module, TargetMachine *machine, OptimizationLevel level,
+                             bool unrolls) {
+  PipelineTuningOptions tuning;
+  tuning.LoopVectorization = tuning.SLPVectorization = false;
+  if (!unrolls)
+    tuning.LoopUnrolling = tuning.LoopInterleaving = false;
+  PassBuilder builder(machine, tuning);
+  LoopAnalysisManager loops;
+  FunctionAnalysisManager functions;
+  CGSCCAnalysisManager graphs;
+  ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(graphs);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, graphs, modules);
+  builder.buildPerModuleDefaultPipeline(level).run(module, modules);
+}
