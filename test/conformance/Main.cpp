@@ -165,7 +165,7 @@ static size_t otherGenerator(const std::vector<Config> &cells, size_t cell) {
 /// where they are few, each of them takes both.
 static std::vector<std::set<size_t>> chooseCells(const std::vector<Case> &cases,
                                                  const std::vector<Config> &cells) {
-  constexpr unsigned few = 8;
+  constexpr unsigned few = 10;
   std::map<std::pair<std::string, DType>, unsigned> counts;
   for (const Case &one : cases)
     ++counts[{one.op, one.type}];
