@@ -22,8 +22,8 @@ ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, 
 /// Empty if the tensors are the same within the table of the class; else the first difference.
 /// `cancels`: the last step adds values that may cancel, so units are of the largest element.
 /// `summed`: what a reduction adds up; a few units of its largest element, or of the sizes that one
-/// result adds up on average, come on top in f64, where the interpreter rounds its sums as well: two
-/// orders of one sum differ by up to n units of that (Higham, Accuracy and Stability, 4.2).
+/// result adds up on average, come on top in f64, where the interpreter rounds its sums as well:
+/// two orders of one sum differ by up to n units of that (Higham, Accuracy and Stability, 4.2).
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
                        bool cancels = false, llvm::ArrayRef<ir::Tensor> summed = {});
 
