@@ -47,7 +47,7 @@ def attention():
     mask = tensor("mask", random(5, 3))
     a = layer("a", nn.MultiheadAttention(8, 2), "MultiheadAttention(8, 2)")
     case("attention", "self.a(self.q, self.k, self.k)", a(q, k, k)[0])
-    case("attention_masked", "self.a.masked(self.q, self.k, self.k, self.mask)",
+    case("attention_masked", "self.a(self.q, self.k, self.k, attn_mask = self.mask)",
          a(q, k, k, attn_mask=mask)[0])
     b = layer("b", nn.MultiheadAttention(8, 4, bias=False, batch_first=True),
               "MultiheadAttention(8, 4, bias = false, batch_first = true)")
@@ -64,12 +64,12 @@ def transformers():
                   f"TransformerEncoderLayer(8, 2, 16{words})")
         case(name, f"self.{name}(self.q)", e(q))
     square = tensor("square", random(5, 5))
-    case("e2_masked", "self.e2.masked(self.q, self.square)", e2_of(square))
+    case("e2_masked", "self.e2(self.q, src_mask = self.square)", e2_of(square))
     for name, words, options in [("d1", "", {}), ("d2", ", norm_first = true", {"norm_first": True})]:
         d = layer(name, nn.TransformerDecoderLayer(8, 2, 16, **options),
                   f"TransformerDecoderLayer(8, 2, 16{words})")
         case(name, f"self.{name}(self.q, self.k)", d(q, k))
-        case(name + "_masked", f"self.{name}.masked(self.q, self.k, self.square)",
+        case(name + "_masked", f"self.{name}(self.q, self.k, tgt_mask = self.square)",
              d(q, k, tgt_mask=square))
 
 
