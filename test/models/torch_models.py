@@ -1,0 +1,250 @@
+"""PyTorch modules of models that torchvision lacks, with the names of their published weights, for make_torch.py."""
+import math
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from torch import nn
+
+
+class Ssd(nn.Module):
+    """torchvision's, without non-maximum suppression."""
+
+    def __new__(cls, classes):
+        m = torchvision.models.detection.ssd300_vgg16(weights=None, weights_backbone=None, num_classes=classes)
+
+        def detect(image):
+            maps = list(m.backbone(image).values())
+            out = m.head(maps)
+            sizes = torchvision.models.detection.image_list.ImageList(image, [(300, 300)] * len(image))
+            anchors = m.anchor_generator(sizes, maps)
+            boxes = [torchvision.ops.clip_boxes_to_image(m.box_coder.decode_single(b, a), (300, 300))
+                     for b, a in zip(out["bbox_regression"], anchors)]
+            return torch.stack(boxes), out["cls_logits"].softmax(-1)
+        m.detect = detect
+        return m
+
+
+class MixerMlp(nn.Module):
+    def __init__(self, width, inner):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(width, inner), nn.Linear(inner, width)
+
+    def forward(self, x):
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class MixerBlock(nn.Module):
+    def __init__(self, dim, tokens):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(dim, 1e-6), nn.LayerNorm(dim, 1e-6)
+        self.mlp_tokens, self.mlp_channels = MixerMlp(tokens, dim // 2), MixerMlp(dim, dim * 4)
+
+    def forward(self, x):
+        x = x + self.mlp_tokens(self.norm1(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.mlp_channels(self.norm2(x))
+
+
+class Mixer(nn.Module):
+    def __init__(self, classes=1000, size=224, patch=16, dim=768, depth=12):
+        super().__init__()
+        self.stem = nn.Module()
+        self.stem.proj = nn.Conv2d(3, dim, patch, patch)
+        self.blocks = nn.Sequential(*[MixerBlock(dim, (size // patch) ** 2) for _ in range(depth)])
+        self.norm, self.head = nn.LayerNorm(dim, 1e-6), nn.Linear(dim, classes)
+
+    def forward(self, x):
+        x = self.stem.proj(x).flatten(2).transpose(1, 2)
+        return self.head(self.norm(self.blocks(x)).mean(1))
+
+
+def double_conv(i, o):
+    m = nn.Module()
+    m.double_conv = nn.Sequential(nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(),
+                                  nn.Conv2d(o, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU())
+    m.forward = m.double_conv.forward
+    return m
+
+
+class Unet(nn.Module):
+    def __init__(self, width=64, classes=2):
+        super().__init__()
+        self.inc = double_conv(3, width)
+        for i in range(1, 5):
+            down, up = nn.Module(), nn.Module()
+            down.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), double_conv(width << (i - 1), width << i))
+            wide = width << (5 - i)
+            up.up, up.conv = nn.ConvTranspose2d(wide, wide // 2, 2, 2), double_conv(wide, wide // 2)
+            setattr(self, f"down{i}", down)
+            setattr(self, f"up{i}", up)
+        self.outc = nn.Module()
+        self.outc.conv = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        seen = [self.inc(x)]
+        for i in range(1, 5):
+            seen.append(getattr(self, f"down{i}").maxpool_conv(seen[-1]))
+        x = seen.pop()
+        for i in range(1, 5):
+            up = getattr(self, f"up{i}")
+            x = up.conv(torch.cat([seen.pop(), up.up(x)], 1))
+        return self.outc.conv(x)
+
+
+class Vae(nn.Module):
+    def __init__(self, widths=(32, 64, 128, 256, 512), latent=128):
+        super().__init__()
+        self.encoder = nn.Sequential(*[
+            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1), nn.BatchNorm2d(o), nn.LeakyReLU())
+            for i, o in zip((3,) + widths, widths)])
+        self.fc_mu, self.fc_var = nn.Linear(2048, latent), nn.Linear(2048, latent)
+        self.decoder_input = nn.Linear(latent, 2048)
+        grow = lambda i, o: [nn.ConvTranspose2d(i, o, 3, 2, 1, 1), nn.BatchNorm2d(o), nn.LeakyReLU()]
+        self.decoder = nn.Sequential(*[nn.Sequential(*grow(i, o)) for i, o in zip(widths[:0:-1], widths[-2::-1])])
+        self.final_layer = nn.Sequential(*grow(32, 32), nn.Conv2d(32, 3, 3, padding=1), nn.Tanh())
+
+    def encode(self, x):
+        x = self.encoder(x).flatten(1)
+        return self.fc_mu(x), self.fc_var(x)
+
+    def decode(self, z):
+        return self.final_layer(self.decoder(self.decoder_input(z).view(-1, 512, 2, 2)))
+
+    def reconstruct(self, x, noise):
+        mu, logvar = self.encode(x)
+        return self.decode(mu + noise * (0.5 * logvar).exp())
+
+
+class Ncf(nn.Module):
+    def __init__(self, users=6040, items=3706, factors=32, layers=3):
+        super().__init__()
+        wide = factors << (layers - 1)
+        self.embed_user_GMF, self.embed_item_GMF = nn.Embedding(users, factors), nn.Embedding(items, factors)
+        self.embed_user_MLP, self.embed_item_MLP = nn.Embedding(users, wide), nn.Embedding(items, wide)
+        parts = [[nn.Dropout(), nn.Linear(2 * wide >> i, wide >> i), nn.ReLU()] for i in range(layers)]
+        self.MLP_layers = nn.Sequential(*sum(parts, []))
+        self.predict_layer = nn.Linear(2 * factors, 1)
+
+    def forward(self, user, item):
+        x = self.MLP_layers(torch.cat([self.embed_user_MLP(user), self.embed_item_MLP(item)], -1))
+        product = self.embed_user_GMF(user) * self.embed_item_GMF(item)
+        return self.predict_layer(torch.cat([product, x], -1)).flatten()
+
+    def recommend(self, user):
+        items = torch.arange(self.embed_item_GMF.num_embeddings)
+        score, item = self(user.expand(len(items)), items).topk(10)
+        return item, score
+
+
+class Rbm(nn.Module):
+    def __init__(self, visible, hidden):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(hidden, visible))
+        self.hidden_bias, self.visible_bias = nn.Parameter(torch.zeros(hidden)), nn.Parameter(torch.zeros(visible))
+
+
+class Dbn(nn.Module):
+    def __init__(self, sizes, classes=10):
+        super().__init__()
+        self.rbms = nn.ModuleList([Rbm(i, o) for i, o in zip(sizes, sizes[1:])])
+        self.classifier = nn.Linear(sizes[-1], classes)
+
+    def features(self, x):
+        for r in self.rbms:
+            x = torch.sigmoid(F.linear(x, r.weight, r.hidden_bias))
+        return x
+
+    def reconstruct(self, x):
+        x = self.features(x)
+        for r in reversed(self.rbms):
+            x = torch.sigmoid(F.linear(x, r.weight.t(), r.visible_bias))
+        return x
+
+    def classify(self, x):
+        return self.classifier(self.features(x)).softmax(-1)
+
+
+class TextClassifier(nn.Module):
+    def __init__(self, vocabulary=30522, dim=256, heads=8, inner=1024, depth=4, classes=4, positions=256):
+        super().__init__()
+        self.embedding, self.position = nn.Embedding(vocabulary, dim), nn.Embedding(positions, dim)
+        layer = nn.TransformerEncoderLayer(dim, heads, inner, activation="gelu", batch_first=True)
+        self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.classifier = nn.Linear(dim, classes)
+
+    def forward(self, ids, mask):
+        x = self.embedding(ids) + self.position.weight[:ids.shape[1]]
+        x = self.encoder(x, src_key_padding_mask=mask == 0)
+        words = mask.unsqueeze(-1).to(x.dtype)
+        return self.classifier((x.nan_to_num() * words).sum(1) / words.sum(1))
+
+
+class DetrLayer(nn.Module):
+    def __init__(self, dim, heads, inner, decoder):
+        super().__init__()
+        self.self_attn = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.linear1, self.linear2 = nn.Linear(dim, inner), nn.Linear(inner, dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        if decoder:
+            self.multihead_attn, self.norm3 = nn.MultiheadAttention(dim, heads, batch_first=True), nn.LayerNorm(dim)
+
+    def forward(self, x, places, memory=None, memory_places=None):
+        q, last = x + places, self.norm2
+        x = self.norm1(x + self.self_attn(q, q, x)[0])
+        if memory is not None:
+            x = self.norm2(x + self.multihead_attn(x + places, memory + memory_places, memory)[0])
+            last = self.norm3
+        return last(x + self.linear2(self.linear1(x).relu()))
+
+
+def sine_places(height, width, dim):
+    """DETR's PositionEmbeddingSine, normalised, of an image without padding: [height * width, dim]."""
+    half = dim // 2
+    divisor = 10000.0 ** (2 * (torch.arange(half) // 2).double() / half)
+
+    def along(count):
+        angle = torch.arange(1, count + 1).double()[:, None] / (count + 1e-6) * 2 * math.pi / divisor
+        return torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], 2).flatten(1)
+    rows = along(height)[:, None].expand(height, width, half)
+    return torch.cat([rows, along(width)[None].expand(height, width, half)], 2).flatten(0, 1)
+
+
+class Detr(nn.Module):
+    def __init__(self, classes=91, queries=100, depth=6, dim=256, heads=8, inner=2048):
+        super().__init__()
+        body = torchvision.models.resnet50(norm_layer=torchvision.ops.FrozenBatchNorm2d)
+        del body.fc
+        joined = nn.Module()
+        joined.body = body
+        self.backbone = nn.ModuleList([joined])
+        self.input_proj, self.query_embed = nn.Conv2d(2048, dim, 1), nn.Embedding(queries, dim)
+        self.transformer = nn.Module()
+        self.transformer.encoder, self.transformer.decoder = nn.Module(), nn.Module()
+        make = lambda decoder: nn.ModuleList([DetrLayer(dim, heads, inner, decoder) for _ in range(depth)])
+        self.transformer.encoder.layers, self.transformer.decoder.layers = make(False), make(True)
+        self.transformer.decoder.norm = nn.LayerNorm(dim)
+        self.class_embed, self.bbox_embed = nn.Linear(dim, classes + 1), nn.Module()
+        self.bbox_embed.layers = nn.ModuleList([nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, 4)])
+
+    def forward(self, image):
+        b = self.backbone[0].body
+        x = b.maxpool(b.relu(b.bn1(b.conv1(image))))
+        x = self.input_proj(b.layer4(b.layer3(b.layer2(b.layer1(x)))))
+        places = sine_places(*x.shape[2:], x.shape[1])
+        x = x.flatten(2).transpose(1, 2)
+        for layer in self.transformer.encoder.layers:
+            x = layer(x, places)
+        query = self.query_embed.weight
+        y = torch.zeros(len(x), *query.shape, dtype=x.dtype)
+        for layer in self.transformer.decoder.layers:
+            y = layer(y, query, x, places)
+        y = self.transformer.decoder.norm(y)
+        first, second, third = self.bbox_embed.layers
+        return self.class_embed(y), third(second(first(y).relu()).relu()).sigmoid()
+
+    def detect(self, image):
+        logits, boxes = self(image)
+        height, width = image.shape[2:]
+        corners = torchvision.ops.box_convert(boxes, "cxcywh", "xyxy") * torch.tensor([width, height] * 2)
+        score, label = logits.softmax(-1)[..., :-1].max(-1)
+        return corners, label, score
