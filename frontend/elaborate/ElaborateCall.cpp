@@ -19,7 +19,8 @@ Value Elaborator::evalCall(const CallExpr *expr) {
   if (auto *name = dyn_cast<NameExpr>(expr->callee))
     return callNamed(name->name, expr, args);
   if (auto *member = dyn_cast<MemberExpr>(expr->callee)) {
-    if (auto *name = dyn_cast<NameExpr>(member->base); name && !frame->locals.contains(name->name))
+    if (auto *name = dyn_cast<NameExpr>(member->base);
+        name && !frame->locals.contains(name->name)) {
       if (auto it = frame->module->imports.find(name->name); it != frame->module->imports.end()) {
         const Module *module = it->second;
         if (!module)
@@ -28,6 +29,11 @@ Value Elaborator::evalCall(const CallExpr *expr) {
           return callDecl(decl, module, args, expr->range);
         return evalMember(member);
       }
+      if (const Primitive *primitive = primitives.find(name->name, member->name.text);
+          primitive && !frame->module->decls.contains(name->name) &&
+          !(frame->self && frame->self->arguments.contains(name->name)))
+        return callPrimitive(*primitive, args, expr->range);
+    }
     Value base = eval(member->base);
     if (base.isError())
       return base;

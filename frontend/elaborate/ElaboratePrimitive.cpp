@@ -12,6 +12,28 @@ mlir::Attribute Elaborator::dimsAttr(ArrayRef<DimExpr> dims) {
   return ir::DimsAttr::get(&context, dims);
 }
 
+/// Operands whose numbers stand for themselves, whatever the tensors beside them are.
+static bool standsApart(StringRef name) {
+  return is_contained({"condition", "indices", "positions", "offsets", "key_length", "seed"}, name);
+}
+
+/// Tensors that stand last may be given one by one: makes a list of them.
+static void packLast(const Primitive &primitive, std::vector<Arg> &args) {
+  size_t first = primitive.slots.size() - 1;
+  if (primitive.slots.size() < 2 || !primitive.slots[first].variadic || args.size() <= first ||
+      args[first].value.as<ListPtr>())
+    return;
+  auto end = std::find_if(args.begin() + first, args.end(),
+                          [](const Arg &arg) { return !arg.name.empty(); });
+  std::vector<Value> values;
+  for (auto it = args.begin() + first; it != end; ++it)
+    values.push_back(it->value);
+  if (values.empty())
+    return;
+  args[first].value = Value::list(std::move(values));
+  args.erase(args.begin() + first + 1, end);
+}
+
 Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place) {
   SmallVector<Formal> formals;
   for (const Primitive::Slot &slot : primitive.slots)
@@ -23,6 +45,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
     return fail(args[0].range, DiagCode::BadArgument,
                 name + " takes its tensors as a list: write " + primitive.op.stripDialect() +
                     "([a, b]); the function is " + primitive.signature);
+  packLast(primitive, args);
   if (!bindArguments(formals, args, place, name, bound))
     return Value();
   SmallVector<mlir::Value> operands;
@@ -40,6 +63,8 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   for (bool late : {false, true})
     for (auto [slot, arg] : zip(primitive.slots, bound)) {
       if (slot.isOperand() || late != (slot.kind == "padding" || slot.kind == "parts"))
+        continue;
+      if (!arg && slot.defaultText == "none")
         continue;
       SMRange at = arg ? arg->range : place;
       mlir::Attribute same = arg ? mlir::Attribute() : attributes.get(slot.defaultText);
@@ -66,15 +91,15 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   return Results{*Value::list(std::move(results)).as<ListPtr>()};
 }
 
-/// Operands as tensors: numbers take the type of the first tensor beside them (a condition does not
-/// count), and those of elementwise functions are broadcast to one shape.
+/// Operands as tensors: numbers take the type of the first tensor beside them (one that stands
+/// apart does not count), and those of elementwise functions are broadcast to one shape.
 bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound,
                                 SMRange place, SmallVectorImpl<mlir::Value> &operands,
                                 SmallVectorImpl<int32_t> &segments) {
   struct Given {
     Value value;
     SMRange range;
-    bool isCondition;
+    bool isApart;
   };
   SmallVector<Given> given;
   for (auto [slot, arg] : zip(primitive.slots, bound)) {
@@ -91,22 +116,22 @@ bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *
       for (const Value &element : **list)
         given.push_back({element, arg->range, false});
     } else if (arg) {
-      given.push_back({arg->value, arg->range, slot.name == "condition"});
+      given.push_back({arg->value, arg->range, standsApart(slot.name)});
     }
     segments.push_back(static_cast<int32_t>(given.size() - before));
   }
-  SmallVector<ir::Operand> all, values; // the latter without conditions
+  SmallVector<ir::Operand> all, values; // the latter without those
   for (const Given &each : given) {
     std::optional<ir::Operand> made = operand(each.value, each.range);
     if (!made)
       return false;
     all.push_back(*made);
-    if (!each.isCondition)
+    if (!each.isApart)
       values.push_back(*made);
   }
   std::optional<DType> like = ir::commonType(values);
   for (auto [each, made] : zip(given, all)) {
-    mlir::Value tensor = at(each.range).tensor(made, each.isCondition ? std::nullopt : like);
+    mlir::Value tensor = at(each.range).tensor(made, each.isApart ? std::nullopt : like);
     if (!tensor)
       return false;
     operands.push_back(tensor);

@@ -297,8 +297,12 @@ void Resolver::visitCall(const CallExpr *call) {
     }
     return;
   }
-  visit(call->callee);
   auto *member = dyn_cast<MemberExpr>(call->callee);
+  if (auto *base = member ? dyn_cast<NameExpr>(member->base) : nullptr;
+      base && primitives.find(base->name, member->name.text) && !scope.contains(base->name) &&
+      !module.decls.contains(base->name) && !module.imports.contains(base->name))
+    return;
+  visit(call->callee);
   if (!member)
     return;
   if (auto *base = dyn_cast<NameExpr>(member->base)) {

@@ -68,6 +68,10 @@ const Primitive *PrimitiveTable::find(StringRef name) const {
   return it == table.end() ? nullptr : &it->second;
 }
 
+const Primitive *PrimitiveTable::find(StringRef family, StringRef name) const {
+  return find((family + "." + name).str());
+}
+
 SmallVector<StringRef> PrimitiveTable::names() const {
   return SmallVector<StringRef>(table.keys());
 }

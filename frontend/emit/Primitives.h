@@ -34,6 +34,8 @@ class PrimitiveTable {
 public:
   explicit PrimitiveTable(mlir::MLIRContext &context);
   const Primitive *find(llvm::StringRef name) const;
+  /// The function FAMILY.NAME.
+  const Primitive *find(llvm::StringRef family, llvm::StringRef name) const;
   llvm::SmallVector<llvm::StringRef> names() const;
 
 private:

@@ -1,5 +1,6 @@
 //===- Activation.cpp - activation functions ------------------------------===//
 
+#include "ir/Build.h"
 #include "ir/ops/Common.h"
 
 #include <cmath>
@@ -62,3 +63,46 @@ KILN_ACTIVATION(SoftsignOp, x / (1 + std::fabs(x)))
 KILN_ACTIVATION(LogSigmoidOp, -softplus(-x))
 KILN_ACTIVATION(SoftshrinkOp, softshrink(x, number(getLambd())))
 KILN_ACTIVATION(HardshrinkOp, x >= -number(getLambd()) && x <= number(getLambd()) ? 0 : x)
+
+//===----------------------------------------------------------------------===//
+// prelu
+//===----------------------------------------------------------------------===//
+
+KILN_INFER(PReluOp) {
+  Type type = operands[0].getType(), weight = operands[1].getType();
+  SmallVector<DimExpr> dims = dimsOf(type), scale = dimsOf(weight);
+  if (failed(requireDomain(loc, "prelu", type, Domain::Float))) // prelu-c1
+    return failure();
+  bool fits = scale.size() == 1 &&
+              (scale[0].constantValue() == 1 || (dims.size() > 1 && scale[0] == dims[1]));
+  if (!fits || dtypeOf(weight) != dtypeOf(type)) // prelu-c2
+    return emitOptionalError(loc, "'prelu' expected a weight for each channel of ", typeText(type),
+                             " or one for all, got ", typeText(weight));
+  results.push_back(type);
+  return success();
+}
+
+void PReluOp::alignShapes(MutableArrayRef<SmallVector<DimExpr>> shapes, DictionaryAttr,
+                          AlignExtent require) {
+  if (shapes[0].size() > 1 && shapes[1].size() == 1 && shapes[1][0].constantValue() != 1)
+    align(shapes[1][0], shapes[0][1], "the number of channels", require);
+}
+
+KILN_EVALUATE(PReluOp) {
+  const Tensor &x = *operands[0], &weight = *operands[1];
+  int64_t channels = weight.shape[0], inner = channels == 1 ? 1 : x.strides()[1];
+  for (int64_t i = 0, n = x.numElements(); i < n; ++i)
+    results[0].floats[i] =
+        x.floats[i] > 0 ? x.floats[i] : x.floats[i] * weight.floats[i / inner % channels];
+  return success();
+}
+
+SmallVector<Value> PReluOp::decompose(OpBuilder &builder) {
+  Build b{builder, getLoc()};
+  SmallVector<DimExpr> dims = dimsOf(getX().getType()), column(dims.size(), 1);
+  if (dims.size() > 1)
+    column[1] = dimsOf(getWeight().getType())[0];
+  Value weight = b.broadcast(b.reshape(getWeight(), column), dims);
+  Value isPositive = b.make<GtOp>(getX(), b.full(0, dims, b.elementOf(getX())));
+  return {b.make<WhereOp>(isPositive, getX(), b.make<MulOp>(getX(), weight))};
+}

@@ -42,4 +42,19 @@ def Kiln_SoftshrinkOp : Kiln_Activation<"softshrink", ", lambd: float = 0.5",
 def Kiln_HardshrinkOp : Kiln_Activation<"hardshrink", ", lambd: float = 0.5",
     (ins DefaultValuedAttr<F64Attr, "0.5">:$lambd), "0 if -lambd <= x <= lambd, else x", 3>;
 
+def Kiln_PReluOp : Kiln_PrimitiveOp<"prelu", "prelu(x, weight)", "Pointwise", perResult # " * ::kiln::DimExpr(2)",
+    [DeclareOpInterfaceMethods<Kiln_Aligning>, DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
+  let summary = "x if x > 0, else weight * x, with a weight for each channel or one for all (arXiv 1502.01852)";
+  let description = [{
+    As PyTorch's `prelu`; channels stand in the second dimension.
+
+    Constraints:
+    - prelu-c1: x has a float type
+    - prelu-c2: weight has x's type, and one element or as many as there are channels
+
+    Example: `%y = kiln.prelu %x, %w : (tensor<4x3xf32>, tensor<3xf32>) -> tensor<4x3xf32>`
+  }];
+  let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$weight);
+}
+
 #endif // KILN_IR_OPS_ACTIVATION_TD

@@ -66,6 +66,29 @@ def Kiln_EmbeddingOp : Kiln_IndexingOp<"embedding", "embedding(indices, weight)"
   let arguments = (ins Kiln_Tensor:$indices, Kiln_Tensor:$weight);
 }
 
+def Kiln_EmbeddingBagOp : Kiln_PrimitiveOp<"embedding_bag",
+    "embedding_bag(indices, weight, offsets?, per_sample_weights?, *, mode: str = 'mean')", "RowWise",
+    perResult, [AttrSizedOperandSegments, DeclareOpInterfaceMethods<Kiln_Aligning>, DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
+  let summary = "the sum, mean or largest elements of rows of a table; an index out of range is a status";
+  let description = [{
+    As PyTorch's `embedding_bag`: indices [B, L] are B bags of L rows of the table. With `offsets` [B] the indices
+    are one list [N], and the index at position j is in the bag b for which b + 1 offsets are <= j; before the first
+    offset it is in none. A bag of nothing gives zeros. `per_sample_weights` multiply rows, in the mode "sum".
+
+    Constraints:
+    - embedbag-c1: indices and offsets are integers
+    - embedbag-c2: the table has two dimensions and a float type
+    - embedbag-c3: indices have two dimensions, or one with offsets, which have one
+    - embedbag-c4: per_sample_weights have the shape of the indices and the table's type
+    - embedbag-c5: the mode is "sum", "mean" or "max", with per_sample_weights "sum"
+
+    Example: `%y = kiln.embedding_bag %i, %w {mode = "sum", operandSegmentSizes = array<i32: 1, 1, 0, 0>} : (tensor<3x2xi64>, tensor<9x4xf32>) -> tensor<3x4xf32>`
+  }];
+  let arguments = (ins Kiln_Tensor:$indices, Kiln_Tensor:$weight, Optional<Kiln_Tensor>:$offsets,
+    Optional<Kiln_Tensor>:$per_sample_weights, StrAttr:$mode);
+  let assemblyFormat = "$indices `,` $weight (`offsets` $offsets^)? (`weights` $per_sample_weights^)? attr-dict `:` functional-type(operands, results)";
+}
+
 def Kiln_OneHotOp : Kiln_IndexingOp<"one_hot", "one_hot(indices, depth: extent, *, dtype: dtype = i64)",
     [DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
   let summary = "rows of the identity matrix; an index out of range is a status";

@@ -7,26 +7,27 @@ WHOLE = {name for name in INTEGERS if name != "bool"}
 NUMBERS = set(FLOATS) | WHOLE
 OF = {
     "float": """
-        acos acosh adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d asin asinh atan
-        atan2 atanh avg_pool1d avg_pool2d avg_pool3d batch_norm ceil celu conv1d conv2d conv3d
-        conv_transpose1d conv_transpose2d conv_transpose3d cos cosh div elu erf exp exp2 expm1
-        floor gelu group_norm hardshrink hardsigmoid hardswish instance_norm isfinite isinf
-        isnan layer_norm leaky_relu log log10 log1p log2 log_softmax logsigmoid logsumexp mean
-        mish reciprocal rms_norm round rsqrt selu sigmoid silu sin sinh softmax softplus
-        softshrink softsign sqrt tan tanh trunc var""",
+        acos acosh adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d asin asinh
+        atan atan2 atanh attention avg_pool1d avg_pool2d avg_pool3d batch_norm ceil celu
+        conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cos cosh div
+        elu embedding_bag erf exp exp2 expm1 floor gelu group_norm hardshrink hardsigmoid
+        hardswish instance_norm isfinite isinf isnan layer_norm leaky_relu log log10 log1p
+        log2 log_softmax logsigmoid logsumexp mean mish prelu reciprocal rms_norm rope round
+        rsqrt selu sigmoid silu sin sinh softmax softplus softshrink softsign sqrt tan tanh
+        trunc var""",
     "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",
     # The cases of full ask for 2 and 3, which are no bool.
     "number": """
-        abs adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add arange argmax argmin
-        clamp cumprod cumsum eye floordiv full ge gt index_add le lt matmul max max_pool1d
-        max_pool2d max_pool3d maximum min minimum mod mul neg one_hot pow prod relu scatter_add
-        sign square sub sum""",
+        abs adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add arange argmax
+        argmin clamp cumprod cumsum einsum eye floordiv full ge gt index_add le lt matmul
+        max max_pool1d max_pool2d max_pool3d maximum min minimum mod mul neg one_hot pow
+        prod relu scatter_add sign square sub sum""",
     "bool": "all any logical_and logical_not logical_or",
     "any": """
         argsort broadcast_to cast concat embedding eq expand extent flatten flip gather
         gather_nd index_copy interpolate ne ones pad permute pixel_shuffle pixel_unshuffle
-        reshape roll scatter scatter_nd slice sort split squeeze stack take tile topk transpose
-        unsqueeze where zeros""",
+        random.bernoulli random.normal random.uniform reshape roll scatter scatter_nd slice
+        sort split squeeze stack take tile topk transpose unsqueeze where zeros""",
 }
 TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},
          "any": NUMBERS | {"bool"}}

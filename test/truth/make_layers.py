@@ -93,10 +93,23 @@ def activations():
             ("LogSigmoid", nn.LogSigmoid(), "LogSigmoid()"),
             ("Softshrink", nn.Softshrink(0.25), "Softshrink(0.25)"),
             ("Hardshrink", nn.Hardshrink(0.25), "Hardshrink(0.25)"),
-            ("LogSoftmax", nn.LogSoftmax(dim=1), "LogSoftmax(1)")]:
+            ("PReLU", nn.PReLU(4), "PReLU(4)"), ("LogSoftmax", nn.LogSoftmax(dim=1), "LogSoftmax(1)")]:
         member = name.lower()
         layer(member, module, text)
         case(member, f"self.{member}(self.x)", module(x))
+
+
+def products():
+    x, y = tensor("x1", random(2, 5, 3)), tensor("x2", random(2, 5, 4))
+    for name, bias in (("bilinear", True), ("bilinear_plain", False)):
+        b = layer(name, nn.Bilinear(3, 4, 6, bias), f"Bilinear(3, 4, 6, {str(bias).lower()})")
+        case(name, f"self.{name}(self.x1, self.x2)", b(x, y))
+    for mode in ("mean", "sum", "max"):
+        bag = layer("bag_" + mode, nn.EmbeddingBag(4, 5, mode=mode), f'EmbeddingBag(4, 5, mode = "{mode}")')
+        case("bag_" + mode, f"self.bag_{mode}(reshape(arange(6) * 5 % 4, [2, 3]))",
+             bag((torch.arange(6) * 5 % 4).reshape(2, 3)))
+        case(f"bag_{mode}_offsets", f"self.bag_{mode}.of(arange(6) * 5 % 4, arange(3) * 2)",
+             bag(torch.arange(6) * 5 % 4, torch.arange(3) * 2))
 
 
 def model():
@@ -120,7 +133,7 @@ def write():
     np.savez_compressed(os.path.join(HERE, "layers.npz"), **arrays)
 
 
-for part in (attention, transformers, activations):
+for part in (attention, transformers, activations, products):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

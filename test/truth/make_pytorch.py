@@ -59,6 +59,10 @@ IN = {
     "flags": torch.tensor([[True, False, False], [False] * 3, [True] * 3]),
     "ties": torch.tensor([[1, 0, 1, -0.0], [2, 0, 1, 0]], dtype=torch.float64),
     "places": ints(torch.int64, 0, 3, 3, 4, 0, 1, 2), "half": random(3, 2, 4), "src": random(3, 7, 4),
+    "query": random(2, 4, 3, 6) * 0.5, "key": random(2, 4, 5, 6) * 0.5, "value": random(2, 4, 5, 3),
+    "key2": random(2, 2, 5, 6) * 0.5, "value2": random(2, 2, 5, 3), "bias": random(4, 3, 5),
+    "open": torch.rand(2, 1, 3, 5) < 0.6, "bags": ints(torch.int64, 0, 2, 2, 5),
+    "ids": torch.tensor([[1, 2, 0], [3, 3, 1]]), "perid": random(2, 3), "p1": random(1), "square": random(4, 4),
     "at": torch.tensor([[[3, 0], [1, 2]], [[2, 3], [0, 1]]]), "b3at": random(2, 2, 2),
 }
 
@@ -357,6 +361,46 @@ def positions():
          torch.scatter_add(x, 2, IN["at"], IN["b3at"]))
 
 
+def attentions():
+    q, k, v, k2, v2, bias = (IN[n] for n in ("query", "key", "value", "key2", "value2", "bias"))
+    function = F.scaled_dot_product_attention
+    square = function(k, k, v, is_causal=True)
+    case("attention", "attention($query, $key, $value)", function(q, k, v), True)
+    case("attention_groups", "attention($query, $key2, $value2, scale = 0.25)",
+         function(q, k2, v2, scale=0.25, enable_gqa=True), True)
+    case("attention_bias", "attention($query, $key, $value, $bias)", function(q, k, v, bias), True)
+    case("attention_bool", "attention($query, $key, $value, $open)",
+         torch.nan_to_num(function(q, k, v, IN["open"])), True)
+    case("attention_causal", "attention($key, $key, $value, causal = true)", square, True)
+    # The last queries of a causal square, as a cache of keys leaves them.
+    case("attention_last", "attention(slice($key, [0, 0, 3, 0], [2, 4, 2, 6]), $key, $value, causal = true)",
+         square[:, :, 3:], True)
+    case("attention_length", "attention($query, $key, $value, key_length = 4)",
+         function(q, k[:, :, :4], v[:, :, :4]), True)
+
+
+def sums():
+    for number, (equation, *names) in enumerate([
+            ("nij,njk->nik", "a3", "b3"), ("nij,jk", "a3", "b2"), ("nij->jn", "a3"), ("nij->", "a3"),
+            ("...ij,...jk->...ik", "a4", "b4"), ("nij,njk,jk->ki", "a3", "b3", "b2"),
+            ("abcd,abcd->ab", "x", "x"), ("i,j", "w8", "b"), ("ii->i", "square"), ("ii", "square"),
+            ("abij,abij->ijab", "x", "x"),
+            ("nchw,c->nhw", "x", "scale"), ("ij,ij,ij->j", "b2", "b2", "b2")]):
+        operands = [IN[name] for name in names]
+        case(f"einsum{number}", f'einsum("{equation}", {", ".join("$" + name for name in names)})',
+             torch.einsum(equation, *operands), True)
+    table, ids, flat = IN["b2"], IN["ids"], IN["ids"].reshape(-1)
+    for mode in ("sum", "mean", "max"):
+        case(f"bag_{mode}", f'embedding_bag($ids, $b2, mode = "{mode}")',
+             F.embedding_bag(ids, table, mode=mode), True)
+        case(f"bags_{mode}", f'embedding_bag(flatten($ids), $b2, $bags, mode = "{mode}")',
+             F.embedding_bag(flat, table, IN["bags"], mode=mode), True)
+    case("bag_weights", 'embedding_bag($ids, $b2, per_sample_weights = $perid, mode = "sum")',
+         F.embedding_bag(ids, table, mode="sum", per_sample_weights=IN["perid"]), True)
+    case("prelu", "prelu($x, $scale)", F.prelu(IN["x"], IN["scale"]))
+    case("prelu_one", "prelu($special, $p1)", F.prelu(IN["special"], IN["p1"]))
+
+
 def typeOf(tensor):
     return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
 
@@ -386,7 +430,7 @@ def write():
 
 
 for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes, borders, resizes,
-             positions):
+             positions, attentions, sums):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

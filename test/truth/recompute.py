@@ -17,8 +17,10 @@ import sys
 import numpy as np
 
 import domains
-import layers  # noqa: F401 (fills the table)
+import attending  # noqa: F401 (fills the table)
+import layers  # noqa: F401
 import norms  # noqa: F401
+import numbers_of_seeds  # noqa: F401
 import resizing  # noqa: F401
 import scatters  # noqa: F401
 import sorting  # noqa: F401
@@ -27,10 +29,10 @@ from definitions import OPS
 from values import FLOATS, INTEGERS, Tensor, difference, from_bytes, make
 
 BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Mod: "mod"}
-SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d avg_pool1d avg_pool2d
+SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d attention avg_pool1d avg_pool2d
     avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
-    conv_transpose2d conv_transpose3d group_norm instance_norm interpolate layer_norm log_softmax logsumexp matmul
-    mean rms_norm softmax sum var""".split())
+    conv_transpose2d conv_transpose3d einsum embedding_bag group_norm instance_norm interpolate layer_norm log_softmax logsumexp matmul
+    mean rms_norm rope softmax sum var""".split())
 NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
            ast.FloorDiv: lambda a, b: a // b}
 
@@ -71,11 +73,12 @@ class Evaluator(ast.NodeVisitor):
         flat = [t for a in arguments for t in (a if isinstance(a, list) else [a])
                 if isinstance(t, Tensor) and t.is_float]
         sizes = [np.max(np.abs(t.array), initial=0, where=np.isfinite(t.array)) for t in flat]
-        if sizes and node.func.id in SUMS:
+        name = ast.unparse(node.func)
+        if sizes and name in SUMS:
             largest = float(max(sizes))
             self.scale = max(self.scale, largest, largest * largest)
         with np.errstate(all="ignore"):
-            return OPS[node.func.id](*arguments, **named)
+            return OPS[name](*arguments, **named)
 
     def generic_visit(self, node):
         raise ValueError(f"a call has {type(node).__name__}")
@@ -105,11 +108,11 @@ def check(case):
 def main():
     folder, listing = sys.argv[1:]
     with open(listing, encoding="utf-8") as file:
-        functions = {match.group(1) for match in re.finditer(r"^(\w+)\(", file.read(), re.M)}
+        functions = {match.group(1) for match in re.finditer(r"^([\w.]+)\(", file.read(), re.M)}
     missing = [f"{name} has no definition" for name in sorted(functions - set(OPS))]
     count, seen, failures = 0, {}, {}
     for path in sorted(glob.glob(os.path.join(folder, "*.jsonl"))):
-        name = os.path.basename(path).split(".")[0]
+        name = os.path.basename(path).rsplit(".", 2)[0]
         legal = seen.setdefault(name, set())
         with open(path, encoding="utf-8") as file:
             for line in file:
