@@ -2,6 +2,7 @@
 #include "frontend/Import.h"
 
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/elaborate/Recipe.h"
 #include "frontend/elaborate/Sema.h"
 #include "ir/KilnDialect.h"
 
@@ -50,5 +51,9 @@ mlir::OwningOpRef<mlir::ModuleOp> kiln::importModel(mlir::MLIRContext &context, 
   const ast::LayerDecl *model = chooseModel(*module, options.modelName, diags);
   if (!model)
     return nullptr;
-  return Elaborator(context, diags, modules, primitives).run(model, *module, options);
+  mlir::OwningOpRef<mlir::ModuleOp> result =
+      Elaborator(context, diags, modules, primitives).run(model, *module, options);
+  if (result && !applyRecipe(modules, *module, options.recipe, *model, *result, diags))
+    return nullptr;
+  return result;
 }

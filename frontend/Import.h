@@ -13,6 +13,7 @@ struct ImportOptions {
   std::string modelName;                                 ///< empty: the only model of the file
   std::vector<std::pair<std::string, std::string>> sets; ///< arguments of the model: name, text
   std::string stdDir;                                    ///< folder of the standard modules
+  std::string recipe = "";                               ///< its name, or a file with one
 };
 
 /// Compiles a model of a file to a module of the kiln dialect: one func.func per public function,

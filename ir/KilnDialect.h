@@ -3,6 +3,7 @@
 #define KILN_IR_KILNDIALECT_H
 
 #include "ir/KilnTypes.h"
+#include "ir/Ledger.h"
 #include "ir/Requirement.h"
 #include "ir/Tensor.h"
 #include "ir/WeightStore.h"

@@ -22,9 +22,12 @@ def Kiln_Dialect : Dialect {
     /// The bytes behind `kiln.weight` symbols of this context.
     ::kiln::WeightStore &getWeights() { return *weights; }
     void setWeights(std::shared_ptr<::kiln::WeightStore> store) { weights = std::move(store); }
+    /// What compression did to the layers of this context's module.
+    ::kiln::Ledger &getLedger() { return ledger; }
 
   private:
     std::shared_ptr<::kiln::WeightStore> weights;
+    ::kiln::Ledger ledger;
   public:
   }];
 }

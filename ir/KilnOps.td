@@ -20,5 +20,6 @@ include "ir/ops/Indexing.td"
 include "ir/ops/Sorting.td"
 include "ir/ops/Scan.td"
 include "ir/ops/Scatter.td"
+include "ir/ops/Quantized.td"
 
 #endif // KILN_IR_OPS_TD

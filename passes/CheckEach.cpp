@@ -156,6 +156,17 @@ LogicalResult CheckEach::compare(ModuleOp module, StringRef stage) const {
   return success();
 }
 
+LogicalResult CheckEach::rebase(ModuleOp module) {
+  for (Call &call : calls) {
+    auto function = module.lookupSymbol<FunctionOpInterface>(call.function);
+    FailureOr<SmallVector<Tensor>> results = interpret(function, call.arguments);
+    if (failed(results))
+      return failure();
+    call.results = std::move(*results);
+  }
+  return success();
+}
+
 namespace {
 class Instrumentation : public PassInstrumentation {
 public:

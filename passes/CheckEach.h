@@ -27,6 +27,9 @@ public:
   /// Compares. Fails with an error at the function, which names `stage`, the sizes and the element.
   llvm::LogicalResult compare(mlir::ModuleOp module, llvm::StringRef stage) const;
 
+  /// From now on what the interpreter gives for this module is right.
+  llvm::LogicalResult rebase(mlir::ModuleOp module);
+
   /// A call and what the interpreter gave.
   struct Call {
     std::string function;

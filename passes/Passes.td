@@ -52,6 +52,22 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def Prune : Kiln_Pass<"kiln-prune"> {
+  let summary = "writes zeros into the weights that a recipe names";
+  let description = [{
+    The prune rules of `kiln.compress`: a part of a weight's elements, or of each run of M input channels
+    all but N, the smallest by magnitude.
+  }];
+}
+
+def Quantize : Kiln_Pass<"kiln-quantize"> {
+  let summary = "stores the weights that a recipe names in fewer bits";
+  let description = [{
+    The quantize and keep rules of `kiln.compress`: weights become bf16 or f16, or i8 with scales, and
+    are widened in the kernels that read them. Fills the ledger.
+  }];
+}
+
 def Fuse : Kiln_Pass<"kiln-fuse"> {
   let summary = "forms kernels around anchors and launches them";
   let description = [{

@@ -26,6 +26,8 @@ static std::string passesOf(StringRef stage, const Options &options) {
   // Layout moves transposes into weights: they are folded, and what became dead goes.
   if (stage == "layout")
     return optimised ? "kiln-layout,kiln-simplify" : "";
+  if (stage == "prune" || stage == "quantize")
+    return ("kiln-" + stage).str();
   if (stage == "fuse")
     return fused ? "kiln-fuse" : "kiln-outline";
   if (stage == "choose") {
@@ -42,6 +44,30 @@ void kiln::addStage(PassManager &manager, StringRef stage, const Options &option
   std::string text = passesOf(stage, options);
   if (!text.empty() && failed(parsePassPipeline(text, manager)))
     llvm::report_fatal_error("the pipeline of stage '" + Twine(stage) + "' does not parse");
+}
+
+void kiln::addRules(ModuleOp module, const Options &options) {
+  Builder builder(module.getContext());
+  SmallVector<Attribute> rules;
+  if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
+    rules.append(recipe.begin(), recipe.end());
+  auto add = [&](StringRef action, StringRef to, StringRef group) {
+    SmallVector<NamedAttribute> rule = {
+        builder.getNamedAttr("action", builder.getStringAttr(action)),
+        builder.getNamedAttr("pattern", builder.getStringAttr("*")),
+        builder.getNamedAttr("to", builder.getStringAttr(to))};
+    if (!group.empty())
+      rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(builder.getNamedAttr(
+                                                      "group", builder.getStringAttr(group)))));
+    rules.push_back(builder.getDictionaryAttr(rule));
+  };
+  auto [scheme, group] = StringRef(options.quantize).split(':');
+  if (!scheme.empty())
+    add("quantize", scheme, group);
+  if (!options.prune.empty())
+    add("prune", options.prune, "");
+  if (!rules.empty())
+    module->setAttr("kiln.compress", builder.getArrayAttr(rules));
 }
 
 void kiln::registerPasses() {

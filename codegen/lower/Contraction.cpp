@@ -22,7 +22,61 @@ static spec::Stage sumOfProducts(Type result, std::vector<DimExpr> reduction, co
   return stage;
 }
 
+namespace {
+/// A weight in integers. Its scale is a factor of whole sums if it is that of an output channel; in
+/// groups along the depth it is one of partial sums.
+struct Integers {
+  Value numbers, scale;
+  int64_t group = 0;
+
+  /// Nothing for other weights, those with zero points and ragged groups among them.
+  static std::optional<Integers> of(SpecBuilder &builder, Value weight, int64_t channels,
+                                    int64_t depth) {
+    auto op = weight.getDefiningOp<DequantizeOp>();
+    if (!op || builder.isStored(weight) || op.getZeroPoint() ||
+        dtypeOf(weight.getType()) == DType::F64)
+      return std::nullopt;
+    Integers result{op.getX(), op.getScale(), static_cast<int64_t>(op.getGroup())};
+    int64_t axis = op.getAxis();
+    SmallVector<DimExpr> shape = dimsOf(weight.getType());
+    bool isChannels =
+        result.group == 0 && axis == channels && !dimsOf(op.getScale().getType()).empty();
+    bool isGroups =
+        result.group > 0 && axis == depth && shape.size() == 2 &&
+        shape[depth] == DimExpr::floorDiv(shape[depth], result.group) * DimExpr(result.group);
+    return isChannels || isGroups ? std::optional(result) : std::nullopt;
+  }
+  ExprPtr load(SpecBuilder &builder, const At &at) const {
+    return spec::cast(builder.load(numbers, at), DType::F32);
+  }
+  ExprPtr times(SpecBuilder &builder, const ExprPtr &sum, const At &at) const {
+    return spec::apply(spec::Op::Mul, {sum, builder.load(scale, at)});
+  }
+};
+} // namespace
+
+/// The depth falls into groups, a dimension each: no position is a quotient.
+static void lowerGroupedMatmul(SpecBuilder &builder, MatmulOp op, const Integers &weight) {
+  DimExpr depth = dimsOf(op.getA().getType()).back();
+  int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
+  spec::Index position = affine({{rank, weight.group}, {rank + 1, 1}});
+  At atA = identity(rank), atB(2), atScale(2);
+  int64_t n = op.getTransposeB() ? 0 : 1;
+  atA[rank - 1] = position;
+  atB[n] = atScale[n] = spec::index(rank - 1);
+  atB[1 - n] = position;
+  atScale[1 - n] = spec::index(rank);
+  ExprPtr right = weight.times(builder, weight.load(builder, atB), atScale);
+  builder.appendAnchor(op, sumOfProducts(op.getType(),
+                                         {DimExpr::floorDiv(depth, weight.group), weight.group},
+                                         builder.load(op.getA(), atA), right));
+}
+
 static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
+  int64_t channels = op.getTransposeB() ? 0 : 1;
+  auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
+  if (integers && integers->group)
+    return lowerGroupedMatmul(builder, op, *integers);
   SmallVector<DimExpr> a = dimsOf(op.getA().getType()), b = dimsOf(op.getB().getType());
   int rank = static_cast<int>(a.size()), k = rank;
   At atA = identity(rank), atB = identity(rank);
@@ -33,8 +87,16 @@ static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   atB[last - 1] = spec::index(k);
   if (op.getTransposeB())
     std::swap(atB[last], atB[last - 1]);
-  ExprPtr left = builder.load(op.getA(), atA), right = builder.load(op.getB(), atB);
-  builder.appendAnchor(op, sumOfProducts(op.getType(), {a.back()}, left, right));
+  ExprPtr left = builder.load(op.getA(), atA);
+  if (!integers)
+    return builder.appendAnchor(
+        op, sumOfProducts(op.getType(), {a.back()}, left, builder.load(op.getB(), atB)));
+  std::string sum =
+      builder.append(sumOfProducts(op.getType(), {a.back()}, left, integers->load(builder, atB)),
+                     /*isAnchor=*/true);
+  builder.derive(op.getResult(), [&builder, integers, sum](const At &at) {
+    return integers->times(builder, builder.readStage(sum, at), {at.back()});
+  });
 }
 
 /// The input channel: in a group, its first channel plus the reduction's `inner` (none: depthwise).
@@ -86,13 +148,19 @@ template <typename Op> static void lowerConvolution(SpecBuilder &builder, Op op)
     builder.store(op.getX());
   bool isPadded = llvm::any_of(pad, [](const DimExpr &p) { return p != DimExpr(0); });
   ExprPtr x = builder.load(op.getX(), atX, isPadded ? std::optional(0.0) : std::nullopt);
-  spec::Stage stage = sumOfProducts(op.getType(), reduction, x, builder.load(op.getWeight(), atW));
-  if (!op.getBias())
+  auto integers = Integers::of(builder, op.getWeight(), /*channels=*/0, /*depth=*/-1);
+  ExprPtr weight = integers ? integers->load(builder, atW) : builder.load(op.getWeight(), atW);
+  spec::Stage stage = sumOfProducts(op.getType(), reduction, x, weight);
+  if (!op.getBias() && !integers)
     return builder.appendAnchor(op, std::move(stage));
   std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
-  builder.derive(op.getResult(), [&builder, op, sum, channels](const At &at) mutable {
-    return spec::apply(spec::Op::Add,
-                       {builder.readStage(sum, at), builder.load(op.getBias(), {at[channels]})});
+  builder.derive(op.getResult(), [&builder, op, integers, sum, channels](const At &at) mutable {
+    ExprPtr value = builder.readStage(sum, at);
+    if (integers)
+      value = integers->times(builder, value, {at[channels]});
+    return op.getBias()
+               ? spec::apply(spec::Op::Add, {value, builder.load(op.getBias(), {at[channels]})})
+               : value;
   });
 }
 

@@ -205,6 +205,8 @@ static ExprPtr batchNorm(SpecBuilder &builder, BatchNormOp op, const At &at) {
 ExprPtr lower::loadPointwise(SpecBuilder &builder, Operation *op, const At &at) {
   if (auto norm = dyn_cast<BatchNormOp>(op))
     return batchNorm(builder, norm, at);
+  if (isa<QuantizeOp, DequantizeOp>(op))
+    return loadQuantized(builder, op, at);
   std::vector<ExprPtr> args;
   for (Value operand : op->getOperands())
     args.push_back(builder.load(operand, at));

@@ -60,6 +60,18 @@ std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
   return bytes;
 }
 
+/// [N, K…] in panels.
+Layout panelsOf(Type type) {
+  Layout layout;
+  layout.form = Form::Panel;
+  for (const DimExpr &dim : dimsOf(type))
+    layout.logical.push_back(*dim.constantValue());
+  layout.packed.push_back((layout.logical[0] + lanes - 1) / lanes);
+  layout.packed.append(layout.logical.begin() + 1, layout.logical.end());
+  layout.packed.push_back(lanes);
+  return layout;
+}
+
 /// Changes the kernels of a module.
 class Packer {
 public:
@@ -70,6 +82,8 @@ public:
 
 private:
   void pack(KernelOp kernel);
+  void packScales(BlockArgument scales, StringRef name);
+  void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
   Layout layoutOf(Operation *anchor, bool isDepthwise) const;
   void changeArgument(BlockArgument argument, const Layout &layout);
   WeightOp packed(WeightOp weight, const Layout &layout);
@@ -83,12 +97,14 @@ private:
 } // namespace
 
 Layout Packer::layoutOf(Operation *anchor, bool isDepthwise) const {
-  Layout layout;
   auto matmul = dyn_cast<MatmulOp>(anchor);
+  bool ofColumns = matmul && !matmul.getTransposeB();
+  if (!ofColumns && !isDepthwise)
+    return panelsOf(anchor->getOperand(1).getType());
+  Layout layout;
   for (const DimExpr &dim : dimsOf(anchor->getOperand(1).getType()))
     layout.logical.push_back(*dim.constantValue());
-  bool ofColumns = matmul && !matmul.getTransposeB();
-  layout.form = isDepthwise ? Form::ColumnsLast : ofColumns ? Form::PanelOfColumns : Form::Panel;
+  layout.form = isDepthwise ? Form::ColumnsLast : Form::PanelOfColumns;
   if (ofColumns)
     std::swap(layout.logical[0], layout.logical[1]);
   ArrayRef<int64_t> k = ArrayRef(layout.logical).drop_front();
@@ -167,7 +183,28 @@ void Packer::pack(KernelOp kernel) {
     remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
     return;
   }
-  Layout layout = layoutOf(anchor, name == "depthwise");
+  packArgument(argument, layoutOf(anchor, name == "depthwise"), name.getValue());
+  // Scales of groups lie as their weight does: vectors of columns read them.
+  auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
+  if (widened && widened.getGroup() > 0 && name == "linear")
+    if (auto scales = dyn_cast<BlockArgument>(widened.getScale()))
+      packScales(scales, name.getValue());
+}
+
+void Packer::packScales(BlockArgument scales, StringRef name) {
+  auto kernel = cast<KernelOp>(scales.getOwner()->getParentOp());
+  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
+    auto get = launch.getOperands()[scales.getArgNumber()].getDefiningOp<GetOp>();
+    if (!get || !symbols.lookup<WeightOp>(get.getWeight()).getHash() || !scales.hasOneUse())
+      return;
+  }
+  packArgument(scales, panelsOf(scales.getType()), name);
+}
+
+/// The kernel's argument, and the weight at each launch.
+void Packer::packArgument(BlockArgument argument, const Layout &layout, StringRef name) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  auto note = remark::RemarkOpts::name("packed").category("choose");
   changeArgument(argument, layout);
   for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
     auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
@@ -178,7 +215,7 @@ void Packer::pack(KernelOp kernel) {
     if (get->use_empty())
       get.erase();
     remark::passed(launch.getLoc(), note)
-        << ("weight '" + weight.getSymName() + "' is laid out for '" + name.getValue() + "'").str();
+        << ("weight '" + weight.getSymName() + "' is laid out for '" + name + "'").str();
   }
 }
 

@@ -26,9 +26,23 @@ Operation *passes::anchorOf(KernelOp kernel) {
   return nullptr;
 }
 
+/// What the anchor's second operand is in memory: f32, or what the kernel widens to f32.
+static BlockArgument storedOperand(Operation *anchor) {
+  Value value = anchor->getOperand(1);
+  if (dtypeOf(value.getType()) != DType::F32 || !value.hasOneUse())
+    return {};
+  Operation *op = value.getDefiningOp();
+  auto matmul = dyn_cast<MatmulOp>(anchor);
+  bool isOriented = !matmul || matmul.getTransposeB();
+  if (isa_and_nonnull<CastOp, DequantizeOp>(op) && isOriented)
+    value = op->getOperand(0);
+  auto stored = dyn_cast<BlockArgument>(value);
+  return stored && stored.hasOneUse() ? stored : BlockArgument();
+}
+
 BlockArgument passes::weightOf(Operation *anchor, const Launches &launches, std::string &reason) {
-  auto weight = dyn_cast<BlockArgument>(anchor->getOperand(1));
-  if (!weight || !weight.hasOneUse() || dtypeOf(weight.getType()) != DType::F32) {
+  BlockArgument weight = storedOperand(anchor);
+  if (!weight) {
     reason = "the second operand is no f32 tensor in memory that is read once";
     return {};
   }

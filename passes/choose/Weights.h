@@ -15,8 +15,9 @@ Launches launchesOf(mlir::ModuleOp module);
 /// The op of a kernel that is no pointwise op, movement or constant; null if there is none.
 mlir::Operation *anchorOf(ir::KernelOp kernel);
 
-/// The kernel's argument that is the weight of a matmul or conv2d, if it is f32, read only there,
-/// and a trained tensor with a value at every launch. If not, nothing and the reason.
+/// The kernel's argument that is the weight of a matmul or conv2d, if it is f32 or widened to it by
+/// a cast or dequantize of the kernel, read only there, and a trained tensor with a value at every
+/// launch. If not, nothing and the reason.
 mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
                              std::string &reason);
 

@@ -145,6 +145,20 @@ void Grouping::absorbPads(Group &group) {
   add(group, pad.getOperation());
 }
 
+/// A weight in fewer bits is widened by the kernel that reads it, not in memory.
+void Grouping::absorbWidening(Group &group) {
+  FusionRole role = roleOf(group.anchor);
+  if (role != FusionRole::Contraction && role != FusionRole::Convolution)
+    return;
+  Operation *op = group.anchor->getOperand(1).getDefiningOp();
+  if (!isa_and_nonnull<CastOp, DequantizeOp>(op) || !isWanted(op) || !op->hasOneUse() ||
+      !op->getOperand(0).getDefiningOp<GetOp>())
+    return;
+  passed(op, "widened",
+         "'" + nameOf(op) + "' of a weight is part of '" + nameOf(group.anchor) + "'");
+  add(group, op);
+}
+
 /// A group without anchor whose value only epilogues of one anchored group (or a row-wise anchor)
 /// read moves into that group.
 void Grouping::absorbProducers() {
@@ -190,6 +204,7 @@ void Grouping::fuse() {
     if (isAnchor(&op)) {
       Group &group = start(&op);
       absorbPads(group);
+      absorbWidening(group);
       grow(group);
     }
   for (Operation &op : block)

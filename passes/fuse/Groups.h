@@ -44,6 +44,7 @@ private:
   void grow(Group &group);
   llvm::SmallVector<mlir::Operation *> closure(mlir::Value tip, std::string &reason) const;
   void absorbPads(Group &group);
+  void absorbWidening(Group &group);
   void absorbProducers();
   bool isWanted(mlir::Operation *op) const;
 

@@ -68,6 +68,7 @@ private:
   bool loadHalide();
   int runStages();
   bool prepareVerification();
+  bool writeLedger();
   int buildAndVerify(const link::LibraryInputs &inputs);
   void dropWeights();
   int failInternally(StringRef where);
@@ -133,9 +134,12 @@ bool Compilation::readIR() {
 }
 
 bool Compilation::import() {
-  if (StringRef(options.input).ends_with(".mlir"))
-    return readIR();
-  ImportOptions import{options.model, options.sets, installation.std};
+  if (StringRef(options.input).ends_with(".mlir")) {
+    if (!options.recipe.empty())
+      report("--recipe is for models; IR holds its rules in 'kiln.compress'");
+    return options.recipe.empty() && readIR();
+  }
+  ImportOptions import{options.model, options.sets, installation.std, options.recipe};
   module = importModel(context, diagnostics, options.input, import);
   if (!module)
     diagnostics.print(errs());
@@ -229,6 +233,18 @@ static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
   return isFine;
 }
 
+/// Where it was asked for. True after an error.
+bool Compilation::writeLedger() {
+  if (options.ledgerPath.empty())
+    return false;
+  Error error = writeToOutput(options.ledgerPath, [&](raw_ostream &os) -> Error {
+    context.getLoadedDialect<ir::KilnDialect>()->getLedger().print(os);
+    return Error::success();
+  });
+  return error &&
+         report("cannot write '" + options.ledgerPath + "': " + toString(std::move(error)));
+}
+
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
@@ -241,6 +257,10 @@ int Compilation::runStages() {
     return 1;
   if (options.verify && wants("library") && !prepareVerification())
     return 1;
+  bool isLossy = module->getOperation()->hasAttr("kiln.compress");
+  if ((isLossy || !options.ledgerPath.empty()) && stageOf(*module) != "import")
+    return report("the IR is behind the stages that compress; leave out --quantize, --prune and "
+                  "--ledger");
   ArrayRef<Stage> left = stages();
   while (left.front().name != stageOf(*module))
     left = left.drop_front();
@@ -250,9 +270,18 @@ int Compilation::runStages() {
     addStage(manager, stage.name, passOptions);
     if (TimePassesIsEnabled) // --time-passes is an option of LLVM itself
       manager.enableTiming();
-    if (failed(manager.run(*module)) || (check && failed(check->compare(*module, stage.name))))
+    bool isRecipes = stage.exactness == "lossy";
+    if (failed(manager.run(*module)))
+      return isRecipes ? 1 : failInternally(stage.name); // a rule that fits nothing
+    if (check && !(isRecipes && isLossy) && failed(check->compare(*module, stage.name)))
       return failInternally(stage.name);
+    // What a recipe loses is in the ledger; later stages are judged by what it left.
+    for (CheckEach *each : {check.get(), calls.get()})
+      if (each && isRecipes && isLossy && failed(each->rebase(*module)))
+        return failInternally(stage.name);
     dropWeights();
+    if (stage.name == "quantize" && writeLedger())
+      return 1;
     if (wants(stage.name))
       break;
   }
@@ -456,6 +485,7 @@ int Compilation::run() {
   if (!import() || failed(host::checkNames(*module)) ||
       failed(applyDimensions(*module, options.options)) || !bind())
     return 1;
+  addRules(*module, options.options);
   if (wants("import"))
     return emitText();
   registerPasses();

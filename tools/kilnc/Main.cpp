@@ -70,6 +70,22 @@ static cl::opt<std::string>
             cl::desc("halide or llvm: who generates kernels (default: for each kernel who "
                      "measured faster)"),
             cl::value_desc("name"), cl::cat(category));
+static cl::opt<std::string>
+    quantize("quantize",
+             cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
+                      "(a scale for each 32 along the depth; also 64, 128)"),
+             cl::value_desc("scheme"), cl::cat(category));
+static cl::opt<std::string> prune("prune",
+                                  cl::desc("which of them become zero: 0.8 (the smaller ones, that "
+                                           "part of each layer), 2:4 (all but 2 of 4)"),
+                                  cl::value_desc("part"), cl::cat(category));
+static cl::opt<std::string> recipe("recipe",
+                                   cl::desc("which recipe of the model's file compresses it, or a "
+                                            "file (.kiln) with one"),
+                                   cl::value_desc("name|file"), cl::cat(category));
+static cl::opt<std::string>
+    ledger("ledger", cl::desc("write what was done to each layer, its sizes and errors, as JSON"),
+           cl::value_desc("file"), cl::cat(category));
 static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
                               cl::init(0), cl::cat(category));
@@ -170,6 +186,14 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.jobs = jobs;
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
+  options.options.quantize = quantize;
+  options.options.prune = prune;
+  if (quantize.getNumOccurrences() && quantize.empty())
+    return userError("expected --quantize=int8, int8:32, bf16 or f16");
+  if (prune.getNumOccurrences() && prune.empty())
+    return userError("expected --prune=0.8 or 2:4");
+  options.ledgerPath = ledger;
+  options.recipe = recipe;
   options.checkEach = checkEach;
   options.verify = verify.getNumOccurrences() > 0;
   options.verifyInputs = verify;

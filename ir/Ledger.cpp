@@ -1,0 +1,78 @@
+//===- Ledger.cpp - what compression did to each layer --------------------===//
+
+#include "ir/Ledger.h"
+
+#include "llvm/Support/JSON.h"
+
+#include <cmath>
+
+using namespace kiln;
+
+double LedgerRow::density() const {
+  return elements ? static_cast<double>(elements - zeros) / static_cast<double>(elements) : 1;
+}
+
+double LedgerRow::relativeError() const { return signal > 0 ? std::sqrt(error / signal) : 0; }
+
+std::optional<double> LedgerRow::sqnr() const {
+  if (!(error > 0) || !(signal > 0))
+    return std::nullopt;
+  return 10 * std::log10(signal / error);
+}
+
+LedgerRow &Ledger::row(llvm::StringRef layer) {
+  auto [it, isNew] = byLayer.try_emplace(layer, table.size());
+  if (isNew) {
+    table.emplace_back();
+    table.back().layer = layer.str();
+  }
+  return table[it->second];
+}
+
+void Ledger::clear() {
+  table.clear();
+  byLayer.clear();
+}
+
+static void printRow(llvm::json::OStream &json, const LedgerRow &row) {
+  json.attribute("layer", row.layer);
+  json.attribute("scheme", row.scheme);
+  if (!row.pruning.empty())
+    json.attribute("pruning", row.pruning);
+  json.attribute("bits", row.bits);
+  json.attribute("elements", row.elements);
+  json.attribute("density", row.density());
+  json.attribute("bytes_before", row.bytesBefore);
+  json.attribute("bytes_after", row.bytesAfter);
+  json.attribute("relative_error", row.relativeError());
+  if (std::optional<double> ratio = row.sqnr())
+    json.attribute("sqnr_db", *ratio);
+  if (!row.reasons.empty())
+    json.attributeArray("reasons", [&] {
+      for (const std::string &reason : row.reasons)
+        json.value(reason);
+    });
+}
+
+void Ledger::print(llvm::raw_ostream &os) const {
+  llvm::json::OStream json(os, /*IndentSize=*/2);
+  LedgerRow all;
+  for (const LedgerRow &row : table) {
+    all.bytesBefore += row.bytesBefore;
+    all.bytesAfter += row.bytesAfter;
+    all.signal += row.signal;
+    all.error += row.error;
+  }
+  json.object([&] {
+    json.attributeArray("layers", [&] {
+      for (const LedgerRow &row : table)
+        json.object([&] { printRow(json, row); });
+    });
+    json.attributeObject("total", [&] {
+      json.attribute("bytes_before", all.bytesBefore);
+      json.attribute("bytes_after", all.bytesAfter);
+      json.attribute("relative_error", all.relativeError());
+    });
+  });
+  os << "\n";
+}

@@ -1,0 +1,138 @@
+//===- Prune.cpp - weights of little size become zero -----------------------===//
+//
+// Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
+// (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
+// wants, at the elements of least magnitude; what does not fit is left alone. Reports: a remark a
+// layer that a rule names, its row of the ledger, an error at a rule that names none.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/compress/Layers.h"
+#include "passes/compress/Rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numeric>
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_PRUNE
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+namespace {
+/// The values of a weight, of which some become zero.
+class Values {
+public:
+  explicit Values(const Layer &layer) : layer(layer), values(layer.view->numElements()) {
+    std::memcpy(values.data(), layer.view->bytes.data(), layer.view->bytes.size());
+  }
+  bool areFinite() const {
+    return llvm::all_of(values, [](float value) { return std::isfinite(value); });
+  }
+  void dropFraction(double fraction);
+  void dropInGroups(int64_t kept, int64_t of);
+  double error() const { return lost; }
+  int64_t zeros() const { return llvm::count(values, 0.0f); }
+  std::vector<uint8_t> bytes() const {
+    auto *first = reinterpret_cast<const uint8_t *>(values.data());
+    return {first, first + values.size() * sizeof(float)};
+  }
+
+private:
+  /// Of these elements, the smallest `count` become zero; of equal ones the earlier.
+  void drop(std::vector<int64_t> &elements, int64_t count);
+
+  const Layer &layer;
+  std::vector<float> values;
+  double lost = 0;
+};
+} // namespace
+
+void Values::drop(std::vector<int64_t> &elements, int64_t count) {
+  auto smaller = [&](int64_t a, int64_t b) {
+    float x = std::fabs(values[a]), y = std::fabs(values[b]);
+    return x != y ? x < y : a < b;
+  };
+  std::nth_element(elements.begin(), elements.begin() + count, elements.end(), smaller);
+  for (int64_t i = 0; i < count; ++i) {
+    double value = values[elements[i]];
+    lost += value * value;
+    values[elements[i]] = 0;
+  }
+}
+
+void Values::dropFraction(double fraction) {
+  std::vector<int64_t> elements(values.size());
+  std::iota(elements.begin(), elements.end(), 0);
+  drop(elements, std::llround(fraction * static_cast<double>(values.size())));
+}
+
+/// Groups lie along the channels that a product adds up.
+void Values::dropInGroups(int64_t kept, int64_t of) {
+  ArrayRef<int64_t> shape = layer.shape();
+  int64_t stride = 1;
+  for (int64_t extent : shape.drop_front(layer.channelAxis + 1))
+    stride *= extent;
+  std::vector<int64_t> group(of);
+  for (int64_t first = 0; first < static_cast<int64_t>(values.size()); ++first) {
+    if (first / stride % shape[layer.channelAxis] % of != 0)
+      continue;
+    for (int64_t i = 0; i < of; ++i)
+      group[i] = first + i * stride;
+    drop(group, of - kept);
+  }
+}
+
+static void prune(Layer &layer, const Sparsity &sparsity) {
+  if (!layer.reason.empty())
+    return remarkMissed(layer, "pruned", "not pruned: " + layer.reason);
+  int64_t channels = layer.shape()[layer.channelAxis];
+  if (sparsity.of && channels % sparsity.of != 0)
+    return remarkMissed(layer, "pruned",
+                        "not pruned: " + Twine(sparsity.of) + " does not divide its " +
+                            Twine(channels) + " input channels");
+  Values values(layer);
+  if (!values.areFinite())
+    return remarkMissed(layer, "pruned", "not pruned: it holds a value that is not finite");
+  LedgerRow &row = ledgerRow(layer);
+  sparsity.of ? values.dropInGroups(sparsity.kept, sparsity.of)
+              : values.dropFraction(sparsity.fraction);
+  row.pruning = sparsity.text();
+  row.zeros = values.zeros();
+  row.error += values.error();
+  WeightStore &store = layer.weight.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
+  layer.weight.setHash(store.addOwned(DType::F32, layer.shape(), values.bytes()));
+  remarkPassed(layer, "pruned",
+               "is pruned to " + row.pruning + ": density " + digits(row.density()) +
+                   ", relative error " + digits(row.relativeError()));
+  remarkMissed(layer, "speed", "no speed or size is gained: its kernel stays dense");
+}
+
+namespace {
+struct Prune : passes::impl::PruneBase<Prune> {
+  void runOnOperation() override {
+    FailureOr<SmallVector<Rule>> rules = readRules(getOperation());
+    if (failed(rules))
+      return signalPassFailure();
+    bool isWanted =
+        llvm::any_of(*rules, [](const Rule &rule) { return rule.action == Rule::Action::Prune; });
+    if (!isWanted)
+      return;
+    SmallVector<Layer> layers = layersOf(getOperation());
+    auto paths =
+        llvm::map_to_vector(layers, [](const Layer &layer) -> std::string { return layer.path; });
+    if (failed(checkRules(*rules, Rule::Action::Prune, paths)))
+      return signalPassFailure();
+    for (Layer &layer : layers)
+      if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
+        prune(layer, rule->sparsity);
+  }
+};
+} // namespace

@@ -1,0 +1,254 @@
+//===- Quantize.cpp - weights stored in fewer bits --------------------------===//
+//
+// Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
+// (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
+// `kiln.dequantize` (int8) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…], matmuls
+// with `transpose_b`; what does not fit, or would take more bytes, is left alone. `kiln.compress`
+// is gone. Reports: a remark and a row of the ledger for each layer, an error at a rule that names
+// none, a warning if a rule asks for fewer bits and no layer got them.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/compress/Layers.h"
+#include "passes/compress/Rules.h"
+
+#include "mlir/IR/Remarks.h"
+
+#include <cmath>
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_QUANTIZE
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+namespace {
+/// A weight [N, K…] in fewer bits.
+struct Stored {
+  DType type = DType::I8;
+  SmallVector<int64_t> shape;
+  std::vector<uint8_t> bytes;
+  SmallVector<int64_t> scaleShape; ///< empty: no scales
+  std::vector<float> scales;
+  double error = 0; ///< sum of squares of the change
+  int64_t zeros = 0;
+  int64_t size() const { return bytes.size() + scales.size() * sizeof(float); }
+};
+
+/// Stores the weights of a module.
+class Quantizer {
+public:
+  explicit Quantizer(ModuleOp module)
+      : module(module), symbols(module),
+        store(module.getContext()->getLoadedDialect<KilnDialect>()->getWeights()) {}
+  LogicalResult run();
+
+private:
+  bool quantize(Layer &layer, const Scheme &scheme);
+  Value read(OpBuilder &builder, WeightOp weight) const {
+    return GetOp::create(builder, weight.getLoc(), weight.getType(), weight.getSymName());
+  }
+  WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
+                     std::vector<uint8_t> bytes);
+  void replace(Layer &layer, Stored stored, const Scheme &scheme);
+
+  ModuleOp module;
+  SymbolTable symbols;
+  WeightStore &store;
+};
+} // namespace
+
+/// The element (n, k) of the layer's weight.
+static float element(const Layer &layer, int64_t n, int64_t k) {
+  return layer.at(layer.isColumns ? k * layer.outputs() + n : n * layer.depth() + k);
+}
+
+static SmallVector<int64_t> orientedShape(const Layer &layer) {
+  SmallVector<int64_t> shape(layer.shape());
+  if (layer.isColumns)
+    std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+/// Symmetric: the largest magnitude of a group becomes 127.
+static Stored toInt8(const Layer &layer, int64_t group) {
+  Stored stored;
+  stored.shape = orientedShape(layer);
+  int64_t depth = layer.depth(), run = group ? group : depth;
+  stored.scaleShape.push_back(layer.outputs());
+  if (group)
+    stored.scaleShape.push_back(depth / group);
+  stored.bytes.reserve(layer.view->numElements());
+  for (int64_t n = 0; n < layer.outputs(); ++n)
+    for (int64_t first = 0; first < depth; first += run) {
+      float largest = 0;
+      for (int64_t k = first; k < first + run; ++k)
+        largest = std::max(largest, std::fabs(element(layer, n, k)));
+      // A group of zeros, or of numbers whose scale has no precision left, keeps an ordinary one.
+      float scale = largest / 127 < 1e-37f ? 1.0f : largest / 127;
+      stored.scales.push_back(scale);
+      for (int64_t k = first; k < first + run; ++k) {
+        float value = element(layer, n, k);
+        float whole = std::fmin(std::fmax(std::nearbyint(value / scale), -127.0f), 127.0f);
+        double change = value - static_cast<double>(whole) * scale;
+        stored.error += change * change;
+        stored.zeros += whole == 0;
+        stored.bytes.push_back(static_cast<uint8_t>(static_cast<int8_t>(whole)));
+      }
+    }
+  return stored;
+}
+
+/// Rounded to a narrower float; nothing if a value becomes infinite.
+static std::optional<Stored> toNarrow(const Layer &layer, DType type) {
+  Stored stored;
+  stored.type = type;
+  stored.shape = orientedShape(layer);
+  Tensor rounded(type, stored.shape);
+  int64_t depth = layer.depth();
+  for (int64_t i = 0, count = layer.view->numElements(); i < count; ++i) {
+    double value = element(layer, i / depth, i % depth);
+    double narrow = roundTo(type, value);
+    if (!std::isfinite(narrow))
+      return std::nullopt;
+    rounded.floats[i] = narrow;
+    stored.error += (value - narrow) * (value - narrow);
+    stored.zeros += narrow == 0;
+  }
+  stored.bytes.resize(rounded.floats.size() * byteSize(type));
+  rounded.toBytes(stored.bytes.data());
+  return stored;
+}
+
+WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
+                              ArrayRef<int64_t> shape, std::vector<uint8_t> bytes) {
+  WeightOp before = layer.weight;
+  std::string hash = store.addOwned(type, shape, std::move(bytes));
+  OpBuilder builder(before);
+  SmallVector<DimExpr> dims(shape.begin(), shape.end());
+  auto weight =
+      WeightOp::create(builder, before.getLoc(), (before.getSymName() + suffix).str(),
+                       tensorType(module.getContext(), type, dims), builder.getStringAttr(hash));
+  symbols.insert(weight);
+  return weight;
+}
+
+/// The readers read the stored weight, each through an op of its own, which goes into its kernel.
+void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
+  bool isInt8 = stored.type == DType::I8;
+  std::string suffix = "." + (isInt8 ? std::string("int8") : std::string(name(stored.type)));
+  WeightOp weight = addWeight(layer, suffix, stored.type, stored.shape, std::move(stored.bytes)),
+           scales;
+  if (isInt8) {
+    auto *first = reinterpret_cast<const uint8_t *>(stored.scales.data());
+    scales = addWeight(layer, ".scales", DType::F32, stored.scaleShape,
+                       {first, first + stored.scales.size() * sizeof(float)});
+  }
+  for (Operation *reader : layer.readers) {
+    OpBuilder builder(reader);
+    Location loc = reader->getLoc();
+    Operation *get = reader->getOperand(1).getDefiningOp();
+    Value value = read(builder, weight);
+    if (isInt8)
+      value = DequantizeOp::create(builder, loc, value, read(builder, scales), Value(),
+                                   builder.getI64IntegerAttr(scheme.group ? 1 : 0),
+                                   builder.getI64IntegerAttr(scheme.group));
+    else
+      value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
+    reader->setOperand(1, value);
+    if (auto matmul = dyn_cast<MatmulOp>(reader))
+      matmul.setTransposeB(true);
+    if (get->use_empty())
+      get->erase();
+  }
+  layer.weight.erase();
+}
+
+/// Whether the layer is stored in fewer bits now.
+bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
+  auto leave = [&](const Twine &reason) {
+    remarkMissed(layer, "quantized", "stays as it is: " + reason);
+    return false;
+  };
+  if (!layer.reason.empty())
+    return leave(layer.reason);
+  for (int64_t i = 0, count = layer.view->numElements(); i < count; ++i)
+    if (!std::isfinite(layer.at(i)))
+      return leave("it holds a value that is not finite");
+  Scheme scheme = wanted;
+  if (scheme.group && (layer.shape().size() != 2 || layer.depth() % scheme.group != 0)) {
+    remarkMissed(layer, "group",
+                 "has a scale per channel: " +
+                     (layer.shape().size() != 2
+                          ? std::string("groups are for matrices, not filters")
+                          : std::to_string(scheme.group) + " does not divide its depth " +
+                                std::to_string(layer.depth())));
+    scheme.group = 0;
+  }
+  std::optional<Stored> stored =
+      scheme.kind == Scheme::Kind::Int8
+          ? std::optional(toInt8(layer, scheme.group))
+          : toNarrow(layer, scheme.kind == Scheme::Kind::BF16 ? DType::BF16 : DType::F16);
+  if (!stored)
+    return leave("a value is too large for " + Twine(scheme.text()));
+  LedgerRow &row = ledgerRow(layer);
+  if (stored->size() >= row.bytesBefore)
+    return leave(scheme.text() + " would take " + Twine(stored->size()) + " bytes of " +
+                 Twine(row.bytesBefore));
+  row.scheme = scheme.text();
+  row.bits = static_cast<int>(8 * byteSize(stored->type));
+  row.bytesAfter = stored->size();
+  // What was pruned is a zero still, so the changes add up.
+  row.error += stored->error;
+  row.zeros = stored->zeros;
+  std::optional<double> ratio = row.sqnr();
+  remarkPassed(layer, "quantized",
+               "is stored as " + row.scheme + ": " + Twine(row.bytesBefore) + " to " +
+                   Twine(row.bytesAfter) + " bytes, relative error " + digits(row.relativeError()) +
+                   (ratio ? ", SQNR " + digits(*ratio) + " dB" : std::string()));
+  replace(layer, std::move(*stored), scheme);
+  return true;
+}
+
+LogicalResult Quantizer::run() {
+  FailureOr<SmallVector<Rule>> rules = readRules(module);
+  if (failed(rules))
+    return failure();
+  if (!module->removeAttr("kiln.compress"))
+    return success();
+  SmallVector<Layer> layers = layersOf(module);
+  auto paths =
+      llvm::map_to_vector(layers, [](const Layer &layer) -> std::string { return layer.path; });
+  if (failed(checkRules(*rules, Rule::Action::Quantize, paths)))
+    return failure();
+  bool isWanted =
+      llvm::any_of(*rules, [](const Rule &rule) { return rule.action == Rule::Action::Quantize; });
+  unsigned done = 0;
+  for (Layer &layer : layers) {
+    ledgerRow(layer);
+    const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
+    if (rule && rule->action == Rule::Action::Quantize)
+      done += quantize(layer, rule->scheme);
+    else if (isWanted)
+      remarkMissed(layer, "quantized",
+                   rule ? "stays f32: the recipe keeps it" : "stays f32: no rule names it");
+  }
+  if (isWanted && done == 0)
+    module.emitWarning("nothing is quantised: no layer could be stored in fewer bits; --remarks "
+                       "gives the reason of each");
+  return success();
+}
+
+namespace {
+struct Quantize : passes::impl::QuantizeBase<Quantize> {
+  void runOnOperation() override {
+    if (failed(Quantizer(getOperation()).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

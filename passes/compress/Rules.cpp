@@ -1,0 +1,201 @@
+//===- Rules.cpp - what a recipe wants of each layer ------------------------===//
+
+#include "passes/compress/Rules.h"
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <map>
+
+using namespace kiln;
+using namespace kiln::passes;
+using namespace mlir;
+
+std::string Scheme::text() const {
+  switch (kind) {
+  case Kind::F32:
+    return "f32";
+  case Kind::BF16:
+    return "bf16";
+  case Kind::F16:
+    return "f16";
+  case Kind::Int8:
+    return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
+  }
+  return "";
+}
+
+std::string Sparsity::text() const {
+  if (of)
+    return std::to_string(kept) + ":" + std::to_string(of);
+  std::string digits = std::to_string(fraction);
+  digits.erase(digits.find_last_not_of('0') + 1);
+  return "magnitude " + digits;
+}
+
+bool passes::matches(StringRef pattern, StringRef path) {
+  size_t star = pattern.find('*');
+  if (star == StringRef::npos)
+    return pattern == path;
+  if (!path.consume_front(pattern.take_front(star)))
+    return false;
+  pattern = pattern.drop_front(star + 1);
+  for (size_t at = 0; at <= path.size(); ++at)
+    if (matches(pattern, path.drop_front(at)))
+      return true;
+  return false;
+}
+
+namespace {
+/// One dictionary.
+class Reader {
+public:
+  Reader(DictionaryAttr dict, Location module) : dict(dict), module(module) {}
+  FailureOr<Rule> read();
+
+private:
+  StringRef text(StringRef key) const {
+    auto attr = dict.getAs<StringAttr>(key);
+    return attr ? attr.getValue() : StringRef();
+  }
+  Location place(StringRef key) const {
+    auto places = dict.getAs<DictionaryAttr>("places");
+    auto found = places ? places.getAs<LocationAttr>(key) : LocationAttr();
+    if (!found && places)
+      found = places.getAs<LocationAttr>("pattern");
+    return found ? Location(found) : module;
+  }
+  LogicalResult readScheme(Rule &rule);
+  LogicalResult readSparsity(Rule &rule);
+  LogicalResult readSettings(Rule &rule);
+
+  DictionaryAttr dict;
+  Location module;
+};
+} // namespace
+
+LogicalResult Reader::readScheme(Rule &rule) {
+  StringRef to = text("to");
+  static const std::map<StringRef, Scheme::Kind> kinds = {{"f32", Scheme::Kind::F32},
+                                                          {"bf16", Scheme::Kind::BF16},
+                                                          {"f16", Scheme::Kind::F16},
+                                                          {"int8", Scheme::Kind::Int8}};
+  auto found = kinds.find(to);
+  bool isKeep = rule.action == Rule::Action::Keep;
+  if (isKeep && to != "f32")
+    return emitError(place("to"), "expected 'as f32', got '") << to << "'";
+  if (found == kinds.end() || (!isKeep && to == "f32"))
+    return emitError(place("to"), "expected int8, bf16 or f16, got '") << to << "'";
+  rule.scheme.kind = found->second;
+  return success();
+}
+
+LogicalResult Reader::readSparsity(Rule &rule) {
+  StringRef to = text("to");
+  auto [kept, of] = to.split(':');
+  if (to.contains(':')) {
+    if (!kept.getAsInteger(10, rule.sparsity.kept) && !of.getAsInteger(10, rule.sparsity.of) &&
+        rule.sparsity.kept > 0 && rule.sparsity.kept < rule.sparsity.of && rule.sparsity.of <= 64)
+      return success();
+  } else if (!to.getAsDouble(rule.sparsity.fraction) && rule.sparsity.fraction > 0 &&
+             rule.sparsity.fraction < 1) {
+    return success();
+  }
+  return emitError(place("to"), "expected the part of weights that become zero, as 0.8, or how "
+                                "many stay of how many, as 2:4; got '")
+         << to << "'";
+}
+
+LogicalResult Reader::readSettings(Rule &rule) {
+  auto settings = dict.getAs<DictionaryAttr>("with");
+  bool isInt8 = rule.action == Rule::Action::Quantize && rule.scheme.kind == Scheme::Kind::Int8;
+  for (NamedAttribute entry : settings ? settings.getValue() : ArrayRef<NamedAttribute>()) {
+    StringRef name = entry.getName(), value;
+    if (auto given = dyn_cast<StringAttr>(entry.getValue()))
+      value = given.getValue();
+    Location at = place(name);
+    if (!isInt8 || (name != "group" && name != "weights" && name != "activations"))
+      return emitError(at, "unknown setting '")
+             << name << "'; int8 has group, weights and activations, others have none";
+    if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
+                            !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
+      return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
+    if (name == "weights" && value != "per_channel")
+      return emitError(at, "expected weights = per_channel, got '") << value << "'";
+    if (name == "activations" && value != "none")
+      return emitError(at, "expected activations = none, got '")
+             << value << "': activations stay floats in this version";
+  }
+  return success();
+}
+
+FailureOr<Rule> Reader::read() {
+  static const std::map<StringRef, Rule::Action> actions = {{"quantize", Rule::Action::Quantize},
+                                                            {"keep", Rule::Action::Keep},
+                                                            {"prune", Rule::Action::Prune}};
+  auto action = actions.find(text("action"));
+  if (action == actions.end() || text("pattern").empty())
+    return emitError(place("pattern"), "expected quantize, keep or prune and a pattern, got '")
+           << text("action") << "' of '" << text("pattern") << "'";
+  Rule rule{action->second, text("pattern").str(), {}, {}, place("pattern")};
+  bool isPrune = rule.action == Rule::Action::Prune;
+  if (failed(isPrune ? readSparsity(rule) : readScheme(rule)) || failed(readSettings(rule)))
+    return failure();
+  return rule;
+}
+
+FailureOr<SmallVector<Rule>> passes::readRules(ModuleOp module) {
+  SmallVector<Rule> rules;
+  if (auto list = module->getAttrOfType<ArrayAttr>("kiln.compress"))
+    for (Attribute entry : list) {
+      auto dict = dyn_cast<DictionaryAttr>(entry);
+      FailureOr<Rule> rule =
+          dict ? Reader(dict, module.getLoc()).read()
+               : FailureOr<Rule>(module.emitError("expected dictionaries in 'kiln.compress'"));
+      if (failed(rule))
+        return failure();
+      rules.push_back(*rule);
+    }
+  return rules;
+}
+
+const Rule *passes::ruleFor(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
+  for (const Rule &rule : llvm::reverse(rules))
+    if (rule.decides(action) && matches(rule.pattern, path))
+      return &rule;
+  return nullptr;
+}
+
+LogicalResult passes::checkRules(ArrayRef<Rule> rules, Rule::Action action,
+                                 ArrayRef<std::string> paths) {
+  for (const Rule &rule : rules) {
+    if (!rule.decides(action))
+      continue;
+    const Rule *other = nullptr;
+    bool matchesAny = false, decidesAny = false;
+    for (const std::string &path : paths) {
+      if (!matches(rule.pattern, path))
+        continue;
+      matchesAny = true;
+      const Rule *last = ruleFor(rules, action, path);
+      decidesAny |= last == &rule;
+      other = last;
+    }
+    if (!matchesAny) {
+      InFlightDiagnostic error = emitError(rule.place, "'") << rule.pattern << "' matches no layer";
+      if (!paths.empty())
+        error << "; there is '" << paths.front() << "', for example";
+      return error;
+    }
+    if (!decidesAny) {
+      InFlightDiagnostic error = emitError(rule.place, "the rule for '")
+                                 << rule.pattern
+                                 << "' decides nothing: later ones decide all "
+                                    "layers that it matches";
+      error.attachNote(other->place) << "the last of them is here";
+      return error;
+    }
+  }
+  return success();
+}

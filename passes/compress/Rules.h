@@ -1,0 +1,58 @@
+//===- Rules.h - what a recipe wants of each layer -------------*- C++ -*-===//
+//
+// The module's attribute `kiln.compress` lists rules as dictionaries of texts:
+//   {action = "quantize", pattern = "layer4.*", to = "int8", with = {group = "32"}, places = {…}}
+// `action` is quantize, keep or prune; `places` may give the locations of `pattern`, `to` and the
+// settings. Of several rules for a layer the last one counts.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_PASSES_COMPRESS_RULES_H
+#define KILN_PASSES_COMPRESS_RULES_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <string>
+
+namespace kiln::passes {
+
+/// How a weight's numbers are stored.
+struct Scheme {
+  enum class Kind : uint8_t { F32, BF16, F16, Int8 } kind = Kind::F32;
+  int64_t group = 0; ///< elements along K that share a scale; 0: all of an output channel
+  std::string text() const;
+};
+
+/// Which elements of a weight stay.
+struct Sparsity {
+  double fraction = 0;      ///< of elements that become zero; unless:
+  int64_t kept = 0, of = 0; ///< of each `of` elements along K, `kept` stay
+  std::string text() const;
+};
+
+struct Rule {
+  enum class Action : uint8_t { Quantize, Keep, Prune } action;
+  std::string pattern;
+  Scheme scheme;     ///< of Quantize and Keep
+  Sparsity sparsity; ///< of Prune
+  mlir::Location place;
+  bool decides(Action other) const { return (action == Action::Prune) == (other == Action::Prune); }
+};
+
+/// "*" stands for any text, also with dots.
+bool matches(llvm::StringRef pattern, llvm::StringRef path);
+
+/// The module's rules; fails with an error at a rule's place. Empty without the attribute.
+mlir::FailureOr<llvm::SmallVector<Rule>> readRules(mlir::ModuleOp module);
+
+/// Of the rules that decide the same as `action`, the last one that matches; null if none does.
+const Rule *ruleFor(llvm::ArrayRef<Rule> rules, Rule::Action action, llvm::StringRef path);
+
+/// Fails, with an error at its place, if one of those rules matches no path, or decides none since
+/// later ones do.
+llvm::LogicalResult checkRules(llvm::ArrayRef<Rule> rules, Rule::Action action,
+                               llvm::ArrayRef<std::string> paths);
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_COMPRESS_RULES_H
