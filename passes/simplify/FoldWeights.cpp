@@ -2,8 +2,8 @@
 //
 // Needs: any module of the dialect; weights without a hash (not read yet) are left alone.
 // Guarantees: no op of trained or constant operands only is left, unless its result takes more than
-// 4 kB and more than its operands (broadcasts, say), or it is kiln.dequantize, whose operand is how a
-// weight is stored; no weight without a use. Reports nothing.
+// 4 kB and more than its operands (broadcasts, say), or it is kiln.dequantize, whose operand is how
+// a weight is stored; no weight without a use. Reports nothing.
 //
 //===----------------------------------------------------------------------===//
 
@@ -122,7 +122,8 @@ private:
       auto weight = symbols.lookup<WeightOp>(get.getWeight());
       return weight && weight.getHash() && store.find(*weight.getHash());
     }
-    if (!isa<Evaluable>(op) || isa<DequantizeOp>(op) || !staticShape(op->getResult(0).getType()) || dependsOnCall(op) ||
+    if (!isa<Evaluable>(op) || isa<DequantizeOp>(op) || !staticShape(op->getResult(0).getType()) ||
+        dependsOnCall(op) ||
         cast<ShapedType>(op->getResult(0).getType()).getNumElements() > maxFoldedElements)
       return false;
     return llvm::all_of(op->getOperands(), [&](Value v) {

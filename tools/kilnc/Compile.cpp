@@ -99,6 +99,8 @@ void Compilation::handle(mlir::Diagnostic &diagnostic) {
   bool warning = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning;
   errs() << placeText(diagnostic.getLocation()) << (warning ? "warning: " : "error: ") << diagnostic
          << "\n";
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    errs() << placeText(note.getLocation()) << "note: " << note << "\n";
 }
 
 int Compilation::printAST() {
