@@ -28,6 +28,12 @@ static std::string pathOf(StringRef name) {
 
 /// Whether the weight is read as matrix or filter there, and how.
 static bool readsAs(OpOperand &use, bool &isColumns, int64_t &channelAxis) {
+  auto take = dyn_cast<TakeOp>(use.getOwner());
+  if (take && use.getOperandNumber() == 0 && take.getAxis() == 0) { // rows, as [N, K]
+    isColumns = false;
+    channelAxis = 1;
+    return cast<RankedTensorType>(use.get().getType()).getRank() == 2;
+  }
   if (use.getOperandNumber() != 1)
     return false;
   int64_t rank = cast<RankedTensorType>(use.get().getType()).getRank();
@@ -75,15 +81,18 @@ SmallVector<Layer> passes::layersOf(ModuleOp module) {
   for (auto weight : module.getOps<WeightOp>()) {
     auto type = cast<RankedTensorType>(weight.getType());
     auto found = gets.find(weight.getSymName());
+    bool isMatrix = llvm::count_if(type.getShape(), [](int64_t n) { return n != 1; }) >= 2;
     if (type.getRank() < 2 || found == gets.end() || !kiln::isFloat(*dtypeOf(type)))
       continue;
     Layer layer;
     layer.weight = weight;
     layer.path = pathOf(weight.getSymName());
+    inspectUses(layer, found->second);
+    if (layer.readers.empty() && !isMatrix)
+      continue; // a bias or a norm's factors, broadcast
     // Simplification may have made several weights of one parameter.
     if (unsigned number = ++seen[layer.path]; number > 1)
       layer.path += "#" + std::to_string(number);
-    inspectUses(layer, found->second);
     layer.view = weight.getHash() ? store.find(*weight.getHash()) : nullptr;
     if (dtypeOf(type) != DType::F32)
       layer.reason = "its type is not f32";

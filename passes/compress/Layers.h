@@ -8,11 +8,13 @@
 
 namespace kiln::passes {
 
-/// A weight of at least two dimensions, and the contractions and convolutions that read it.
+/// A weight of at least two dimensions, and the contractions, convolutions and takes of rows that
+/// read it.
 struct Layer {
   ir::WeightOp weight;
-  std::string path;                             ///< without ".weight" and what folding added
-  llvm::SmallVector<mlir::Operation *> readers; ///< the weight is their second operand
+  std::string path; ///< without ".weight" and what folding added
+  llvm::SmallVector<mlir::Operation *>
+      readers; ///< the weight is their second operand, of a take the first
   /// Why it cannot be compressed; empty if it can. Then it is f32 with a value, only the readers
   /// read it, and the members below hold.
   std::string reason;

@@ -3,12 +3,14 @@
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
 // `kiln.dequantize` (int8) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…], matmuls
-// with `transpose_b`; what does not fit, or would take more bytes, is left alone. `kiln.compress`
-// is gone. Reports: a remark and a row of the ledger for each layer, an error at a rule that names
-// none, a warning if a rule asks for fewer bits and no layer got them.
+// with `transpose_b`, takes of rows before they are widened; what does not fit, or would take more
+// bytes, is left alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for each
+// layer, an error at a rule that names none, a warning if a rule asks for fewer bits and no layer
+// got them.
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/compress/Layers.h"
 #include "passes/compress/Rules.h"
@@ -56,6 +58,8 @@ private:
   WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
                      std::vector<uint8_t> bytes);
   void replace(Layer &layer, Stored stored, const Scheme &scheme);
+  void replaceWeight(Operation *reader, WeightOp weight, WeightOp scales, const Scheme &scheme);
+  void replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme);
 
   ModuleOp module;
   SymbolTable symbols;
@@ -138,6 +142,48 @@ WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
   return weight;
 }
 
+void Quantizer::replaceWeight(Operation *reader, WeightOp weight, WeightOp scales,
+                              const Scheme &scheme) {
+  OpBuilder builder(reader);
+  Location loc = reader->getLoc();
+  Value value = read(builder, weight);
+  if (scales)
+    value = DequantizeOp::create(builder, loc, value, read(builder, scales), Value(),
+                                 builder.getI64IntegerAttr(scheme.group ? 1 : 0),
+                                 builder.getI64IntegerAttr(scheme.group));
+  else
+    value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
+  reader->setOperand(1, value);
+  if (auto matmul = dyn_cast<MatmulOp>(reader))
+    matmul.setTransposeB(true);
+}
+
+/// Rows are taken as they are stored, with their scales; each row is a group, or several.
+void Quantizer::replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme) {
+  OpBuilder builder(take);
+  Build build{builder, take.getLoc()};
+  auto rowsOf = [&](WeightOp table) -> Value {
+    return build.make<TakeOp>(read(builder, table), take.getIndices(), builder.getI64IntegerAttr(0),
+                              take.getGuardedAttr());
+  };
+  Value value = rowsOf(weight);
+  if (scales) {
+    SmallVector<DimExpr> shape = dimsOf(value.getType());
+    int64_t depth = *shape.back().constantValue(), axis = shape.size() - 1;
+    Value factors = rowsOf(scales);
+    shape.back() = 1;
+    if (!scheme.group)
+      factors = build.reshape(factors, shape);
+    value =
+        build.make<DequantizeOp>(value, factors, Value(), builder.getI64IntegerAttr(axis),
+                                 builder.getI64IntegerAttr(scheme.group ? scheme.group : depth));
+  } else {
+    value = build.cast(value, builder.getF32Type());
+  }
+  take.getResult().replaceAllUsesWith(value);
+  take.erase();
+}
+
 /// The readers read the stored weight, each through an op of its own, which goes into its kernel.
 void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
   bool isInt8 = stored.type == DType::I8;
@@ -150,19 +196,11 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
                        {first, first + stored.scales.size() * sizeof(float)});
   }
   for (Operation *reader : layer.readers) {
-    OpBuilder builder(reader);
-    Location loc = reader->getLoc();
-    Operation *get = reader->getOperand(1).getDefiningOp();
-    Value value = read(builder, weight);
-    if (isInt8)
-      value = DequantizeOp::create(builder, loc, value, read(builder, scales), Value(),
-                                   builder.getI64IntegerAttr(scheme.group ? 1 : 0),
-                                   builder.getI64IntegerAttr(scheme.group));
+    Operation *get = reader->getOperand(isa<TakeOp>(reader) ? 0 : 1).getDefiningOp();
+    if (auto take = dyn_cast<TakeOp>(reader))
+      replaceTake(take, weight, scales, scheme);
     else
-      value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
-    reader->setOperand(1, value);
-    if (auto matmul = dyn_cast<MatmulOp>(reader))
-      matmul.setTransposeB(true);
+      replaceWeight(reader, weight, scales, scheme);
     if (get->use_empty())
       get->erase();
   }
