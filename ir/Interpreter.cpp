@@ -1,12 +1,8 @@
 //===- Interpreter.cpp - the oracle ---------------------------------------===//
 
-#include "ir/Interpreter.h"
-
+#include "ir/Frame.h"
 #include "ir/KilnOps.h"
 #include "ir/Requirements.h"
-
-#include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/ScopeExit.h"
 
 using namespace kiln;
 using namespace kiln::ir;
@@ -23,16 +19,32 @@ static std::string violation(const Requirement &requirement, std::optional<int64
          side(requirement.expected, expected) + ", got " + side(requirement.got, got);
 }
 
+/// The tensor of that hash in the context's store; nothing if it is not there.
+static std::optional<Tensor> storedValue(MLIRContext *context, StringRef hash) {
+  const WeightView *view = context->getLoadedDialect<KilnDialect>()->getWeights().find(hash);
+  if (!view)
+    return std::nullopt;
+  return Tensor::fromBytes(view->type, view->shape, view->bytes.data());
+}
+
+FailureOr<Tensor> ir::initialState(StateOp state) {
+  if (!state.getHash())
+    return Tensor(*dtypeOf(state.getType()), cast<RankedTensorType>(state.getType()).getShape());
+  if (std::optional<Tensor> value = storedValue(state.getContext(), *state.getHash()))
+    return std::move(*value);
+  return state.emitError("the first value of '")
+             << state.getSymName() << "' is not in the weight store",
+         failure();
+}
+
 FailureOr<Tensor> ir::weightValue(Operation *user, StringRef symbol) {
   auto module = user->getParentOfType<ModuleOp>();
   auto weight = module ? module.lookupSymbol<WeightOp>(symbol) : WeightOp();
   if (!weight || !weight.getHash())
     return user->emitError("the weight '") << symbol << "' has no value; give --weights", failure();
-  WeightStore &store = user->getContext()->getLoadedDialect<KilnDialect>()->getWeights();
-  const WeightView *view = store.find(*weight.getHash());
-  if (!view)
-    return user->emitError("the weight '") << symbol << "' is not in the weight store", failure();
-  return Tensor::fromBytes(view->type, view->shape, view->bytes.data());
+  if (std::optional<Tensor> value = storedValue(user->getContext(), *weight.getHash()))
+    return std::move(*value);
+  return user->emitError("the weight '") << symbol << "' is not in the weight store", failure();
 }
 
 /// Makes sure that every extent and position of the op has a value, and that what the op requires
@@ -122,152 +134,15 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
   return evaluation;
 }
 
-namespace {
-/// One activation of a function or kernel.
-class Frame {
-public:
-  Frame(const Evaluation &evaluation, AfterOp after) : evaluation(evaluation), after(after) {}
-  FailureOr<SmallVector<Tensor>> run(FunctionOpInterface function, ArrayRef<Tensor> arguments);
-
-private:
-  LogicalResult execute(Operation &op);
-  LogicalResult launch(LaunchOp op);
-  LogicalResult place(LaunchOp op, MutableArrayRef<Tensor> results);
-  LogicalResult checkAlive(Operation &op, Value value);
-
-  const Evaluation &evaluation;
-  AfterOp after;
-  DenseMap<Value, Tensor> values;
-  /// The arena: who wrote each byte last, by position in the launch order. Views share their
-  /// operand's range.
-  struct Range {
-    int64_t begin, end;
-    unsigned writer;
-  };
-  DenseMap<Value, Range> ranges;
-  std::vector<unsigned> owner;
-  unsigned launches = 0;
-};
-} // namespace
-
-/// After `plan`: every byte of the value must still be its own.
-LogicalResult Frame::checkAlive(Operation &op, Value value) {
-  auto it = ranges.find(value);
-  if (it == ranges.end())
-    return success();
-  for (int64_t i = it->second.begin; i < it->second.end; ++i)
-    if (owner[i] != it->second.writer)
-      return op.emitOpError("reads byte ")
-             << i << " of the arena, which a later launch has overwritten";
-  return success();
-}
-
-LogicalResult Frame::place(LaunchOp op, MutableArrayRef<Tensor> results) {
-  ++launches;
-  if (!op.getOffsets())
-    return success();
-  SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
-  for (auto [i, tensor] : llvm::enumerate(results)) {
-    std::optional<int64_t> place = evaluation.tryValue(offsets[i]);
-    if (!place)
-      return op.emitOpError("has an offset of unknown value");
-    int64_t begin = *place, size = tensor.numElements() * byteSize(tensor.type);
-    if (begin < 0)
-      continue; // a result of the entry point: not in the arena
-    // Kernels write while they read.
-    for (Value operand : op.getOperands())
-      if (auto it = ranges.find(operand);
-          it != ranges.end() && it->second.begin < begin + size && begin < it->second.end)
-        return op.emitOpError("writes byte ")
-               << std::max(begin, it->second.begin) << " of the arena, where an operand lies";
-    if (owner.size() < static_cast<size_t>(begin + size))
-      owner.resize(begin + size, 0);
-    std::fill(owner.begin() + begin, owner.begin() + begin + size, launches);
-    ranges[op.getResult(i)] = {begin, begin + size, launches};
-    std::vector<uint8_t> bytes(size);
-    tensor.toBytes(bytes.data()); // element types are what memory holds
-    tensor = Tensor::fromBytes(tensor.type, tensor.shape, bytes.data());
-  }
-  return success();
-}
-
-LogicalResult Frame::launch(LaunchOp op) {
-  auto kernel = op->getParentOfType<ModuleOp>().lookupSymbol<KernelOp>(op.getKernel());
-  SmallVector<Tensor> arguments;
-  for (Value v : op.getOperands())
-    arguments.push_back(values[v]);
-  Frame inner(evaluation, after);
-  FailureOr<SmallVector<Tensor>> results = inner.run(kernel, arguments);
-  if (failed(results) || failed(place(op, *results)))
-    return failure();
-  for (auto [value, tensor] : llvm::zip(op.getResults(), *results))
-    values[value] = std::move(tensor);
-  return success();
-}
-
-LogicalResult Frame::execute(Operation &op) {
-  for (Value v : op.getOperands())
-    if (failed(checkAlive(op, v)))
-      return failure();
-  if (auto get = dyn_cast<GetOp>(op)) {
-    FailureOr<Tensor> value = weightValue(&op, get.getWeight());
-    if (failed(value))
-      return failure();
-    values[get] = std::move(*value);
-    return success();
-  }
-  if (auto call = dyn_cast<LaunchOp>(op))
-    return launch(call);
-  SmallVector<const Tensor *> operands;
-  for (Value v : op.getOperands())
-    operands.push_back(&values[v]);
-  FailureOr<SmallVector<Tensor>> results = evaluateOp(&op, operands, evaluation);
-  if (failed(results))
-    return failure();
-  if (after)
-    after(&op, operands, *results);
-  for (auto [value, tensor] : llvm::zip(op.getResults(), *results))
-    values[value] = std::move(tensor);
-  if (isa<ReshapeOp>(op))
-    if (auto it = ranges.find(op.getOperand(0)); it != ranges.end()) {
-      Range range = it->second;
-      ranges[op.getResult(0)] = range;
-    }
-  return success();
-}
-
-FailureOr<SmallVector<Tensor>> Frame::run(FunctionOpInterface function,
-                                          ArrayRef<Tensor> arguments) {
-  Block &body = function.getFunctionBody().front();
-  for (auto [value, tensor] : llvm::zip(body.getArguments(), arguments))
-    values[value] = tensor;
-  // Values are dropped after their last use: a big network's intermediates do not fit otherwise.
-  DenseMap<Value, Operation *> lastUse;
-  for (Operation &op : body)
-    for (Value v : op.getOperands())
-      lastUse[v] = &op;
-  for (Operation &op : body.without_terminator()) {
-    if (failed(execute(op)))
-      return failure();
-    for (Value v : op.getOperands())
-      if (lastUse[v] == &op)
-        values.erase(v);
-  }
-  SmallVector<Tensor> results;
-  for (Value v : body.getTerminator()->getOperands()) {
-    if (failed(checkAlive(*body.getTerminator(), v)))
-      return failure();
-    results.push_back(values[v]);
-  }
-  return results;
-}
-
 FailureOr<SmallVector<Tensor>> ir::interpret(FunctionOpInterface function,
-                                             ArrayRef<Tensor> arguments, AfterOp after) {
+                                             ArrayRef<Tensor> arguments, AfterOp after,
+                                             States *states) {
   FailureOr<Evaluation> evaluation = bindDimensions(function, arguments);
   if (failed(evaluation))
     return failure();
-  FailureOr<SmallVector<Tensor>> results = Frame(*evaluation, after).run(function, arguments);
+  States own;
+  FailureOr<SmallVector<Tensor>> results =
+      Frame(*evaluation, after, states ? *states : own).run(function, arguments);
   if (succeeded(results))
     for (Tensor &t : *results)
       for (double &v : t.floats)

@@ -9,6 +9,9 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
+#include <map>
+#include <string>
+
 namespace kiln::ir {
 
 /// Sees an op's operands and its results, which it may change.
@@ -16,14 +19,18 @@ using AfterOp =
     llvm::function_ref<void(mlir::Operation *op, llvm::ArrayRef<const Tensor *> operands,
                             llvm::MutableArrayRef<Tensor> results)>;
 
+/// The values of an instance's states by their names. One that is not there has its first value.
+using States = std::map<std::string, Tensor, std::less<>>;
+
 /// Runs a function of kiln ops on tensors, op by op, by each op's own definition: computed in f64
 /// or exact integers, then rounded to the result's element type; `after` comes next. Where launches
 /// carry `offsets` (after `plan`), values live in one byte arena at those places, in their element
-/// types, and reading a byte that another value has overwritten is an error. Fails with a
-/// diagnostic at the op concerned.
+/// types, and reading a byte that another value has overwritten is an error. `states` (null: of
+/// this call alone) are read and changed. Fails with a diagnostic at the op concerned.
 mlir::FailureOr<llvm::SmallVector<Tensor>> interpret(mlir::FunctionOpInterface function,
                                                      llvm::ArrayRef<Tensor> arguments,
-                                                     AfterOp after = nullptr);
+                                                     AfterOp after = nullptr,
+                                                     States *states = nullptr);
 
 /// Values of the function's dimensions from its arguments' shapes; fails (diagnostic) if they
 /// contradict each other, a bound or an entry check.

@@ -86,4 +86,10 @@ def Kiln_Indexing : OpInterface<"Indexing"> {
     InterfaceMethod<"Says so.", "void", "setGuarded", (ins "bool":$value)>];
 }
 
+def Kiln_Overwriting : OpInterface<"Overwriting"> {
+  let cppNamespace = "::kiln::ir";
+  let description = "An op whose only result may take the memory of an operand that it changes a part of.";
+  let methods = [InterfaceMethod<"The number of that operand.", "unsigned", "getOverwritten">];
+}
+
 #endif // KILN_IR_INTERFACES_TD

@@ -21,5 +21,6 @@ include "ir/ops/Sorting.td"
 include "ir/ops/Scan.td"
 include "ir/ops/Scatter.td"
 include "ir/ops/Quantized.td"
+include "ir/ops/Control.td"
 
 #endif // KILN_IR_OPS_TD

@@ -104,6 +104,8 @@ struct kiln_model_code {
 int32_t kiln_device_upload(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 int32_t kiln_device_download(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
+/// The same as download, and waits for it: what decides on a loop or branch.
+int32_t kiln_device_fetch(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 /// KILN_INDEX_OUT_OF_RANGE if the bool at `place` is false; waits for it.
 int32_t kiln_device_assert(kiln_ctx *ctx, const void *place);
 /// `launch`: position in the entry, for texts.

@@ -228,7 +228,8 @@ int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index) {
   if (instance->profile.isOn()) {
     // A launch's time is from its beginning to its end on the device.
     if (kiln_status status =
-            instance->device ? instance->code->device->wait(*instance, index - 1) : KILN_OK)
+            instance->device ? instance->code->device->wait(*instance, instance->profile.running())
+                             : KILN_OK)
       return status;
     instance->profile.tick(index);
   }

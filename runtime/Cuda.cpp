@@ -281,11 +281,15 @@ int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t byte
   return result ? failCall(instanceOf(ctx), "memory cannot be copied on the GPU", result) : KILN_OK;
 }
 
+int32_t kiln_device_fetch(kiln_ctx *ctx, void *to, const void *from, int64_t bytes) {
+  if (int32_t status = kiln_device_download(ctx, to, from, bytes))
+    return status;
+  return wait(instanceOf(ctx), -1);
+}
+
 int32_t kiln_device_assert(kiln_ctx *ctx, const void *place) {
   uint8_t value = 0;
-  if (int32_t status = kiln_device_download(ctx, &value, place, 1))
-    return status;
-  if (kiln_status status = wait(instanceOf(ctx), -1))
+  if (int32_t status = kiln_device_fetch(ctx, &value, place, 1))
     return status;
   return value ? KILN_OK : KILN_INDEX_OUT_OF_RANGE;
 }

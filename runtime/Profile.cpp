@@ -26,10 +26,11 @@ kiln_profile_row *Profile::rowsOf(int32_t entry) const {
 
 void Profile::tick(int32_t index) {
   int64_t now = libc::now();
-  if (index > 0) {
-    current[index - 1].calls += 1;
-    current[index - 1].nanoseconds += now - last;
+  if (launch >= 0) {
+    current[launch].calls += 1;
+    current[launch].nanoseconds += now - last;
   }
+  launch = index;
   last = now;
 }
 

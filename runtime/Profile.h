@@ -14,15 +14,21 @@ public:
   static size_t memoryBytes(const kiln_model &model);
   void begin(const kiln_model &model, void *memory);
   bool isOn() const { return rows != nullptr; }
-  void startCall(int32_t entry) { current = rowsOf(entry); }
+  void startCall(int32_t entry) {
+    current = rowsOf(entry);
+    launch = -1;
+  }
   /// Launch `index` begins; the number of launches at the end of the call.
   void tick(int32_t index);
+  /// The launch that began last; -1 before the first one of a call.
+  int32_t running() const { return launch; }
   kiln_profile_row *rowsOf(int32_t entry) const;
 
 private:
   const kiln_model *model = nullptr;
   kiln_profile_row *rows = nullptr, *current = nullptr;
   int64_t last = 0;
+  int32_t launch = -1;
 };
 
 } // namespace kiln::rt

@@ -20,7 +20,12 @@ public:
 
 private:
   void prepare();
+  void emitSteps(const std::vector<Launch> &steps, unsigned &number);
   void emitLaunch(const Launch &launch, unsigned number);
+  // EmitControl.cpp
+  void emitControl(const Launch &step, unsigned &number);
+  void emitRounds(llvm::Value *limit, const Launch &step, unsigned &number);
+  llvm::Value *hostValue(const BufferRef &buffer, llvm::Type *type, unsigned number);
   void emitKernelCall(const Launch &launch, unsigned number);
   void attend(unsigned number);
   void returnIfFailed(llvm::Value *status, unsigned number);
@@ -49,7 +54,8 @@ private:
   llvm::BasicBlock *failed = nullptr;
   llvm::PHINode *failedStatus = nullptr, *failedNumber = nullptr;
   llvm::Value *arena = nullptr, *weights = nullptr, *state = nullptr, *bufs = nullptr,
-              *dims = nullptr;
+              *decided = nullptr, ///< what a device has decided
+                  *dims = nullptr;
   DimValues dimValues;
   DeviceLayout layout;                ///< of a device
   std::vector<std::string> functions; ///< of the device's image

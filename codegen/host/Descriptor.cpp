@@ -110,9 +110,10 @@ Constant *Descriptor::entry(const EntryPoint &entry) {
   for (const Requirement &check : entry.checks)
     checks.push_back(record({extent(entry, check.got), extent(entry, check.expected),
                              text(check.subject), i32(int64_t(check.relation)), i32(0)}));
-  for (const Launch &launch : entry.launches)
+  forEachLaunch(entry.launches, [&](const Launch &launch) {
     launches.push_back(record({text(launch.label), text(launch.location),
                                extent(entry, launch.flops), extent(entry, launch.bytes)}));
+  });
   for (const DimExpr &limit : entry.limits)
     limits.push_back(upperBound(entry, limit));
   return record({text(entry.name), i32(int64_t(entry.dimensions.size())),

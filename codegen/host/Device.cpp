@@ -51,9 +51,9 @@ DeviceLayout layOut(const EntryPoint &entry, const DeviceCode &code) {
   layout.scratch = at;
   // The largest need counts. Needs that cannot be compared add up, which keeps the formula short.
   DimExpr most(0);
-  for (const Launch &launch : entry.launches) {
+  forEachLaunch(entry.launches, [&](const Launch &launch) {
     if (launch.kind != Launch::Kind::Kernel)
-      continue;
+      return;
     DimExpr need = scratchOf(launch, code.kernels.find(launch.kernel)->second);
     std::optional<int64_t> more = (need - most).bounds(bounds).lower,
                            less = (most - need).bounds(bounds).lower;
@@ -61,7 +61,7 @@ DeviceLayout layOut(const EntryPoint &entry, const DeviceCode &code) {
       most = need;
     else if (!less || *less < 0)
       most = most + need;
-  }
+  });
   layout.bytes = at + most;
   return layout;
 }

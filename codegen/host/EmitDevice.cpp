@@ -89,7 +89,12 @@ void BodyEmitter::emitDeviceLaunch(const Launch &launch, unsigned number) {
                       {pointer(launch.buffers[1]), pointer(launch.buffers[0]),
                        emitDimExpr(builder, launch.dims[0], dimValues)},
                       number);
+  case Launch::Kind::Loop:
+  case Launch::Kind::While:
+  case Launch::Kind::If:
+    break;
   }
+  llvm_unreachable("emitControl emits these");
 }
 
 } // namespace kiln::host

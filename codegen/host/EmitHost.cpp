@@ -31,8 +31,7 @@ Function *BodyEmitter::emit() {
   if (target.device)
     moveToDevice();
   unsigned number = 0;
-  for (const Launch &launch : entry.launches)
-    emitLaunch(launch, number++);
+  emitSteps(entry.launches, number);
   if (target.device)
     moveFromDevice(number);
   attend(number);
@@ -40,21 +39,30 @@ Function *BodyEmitter::emit() {
   return function;
 }
 
+void BodyEmitter::emitSteps(const std::vector<Launch> &steps, unsigned &number) {
+  for (const Launch &step : steps)
+    if (step.isControl())
+      emitControl(step, number);
+    else
+      emitLaunch(step, number++);
+}
+
 /// Memory for a launch's arguments, the fields of the context, the dimensions, and the way out.
 void BodyEmitter::prepare() {
   Type *ptr = builder.getPtrTy();
   builder.SetInsertPoint(block("entry"));
   size_t mostBuffers = 1, mostDims = 1;
-  for (const Launch &launch : entry.launches) {
+  forEachLaunch(entry.launches, [&](const Launch &launch) {
     size_t buffers = launch.buffers.size();
     if (target.device && launch.kind == Launch::Kind::Kernel)
       buffers += launch.dims.size() +
                  target.device->kernels.find(launch.kernel)->second.scratchBytes.size();
     mostBuffers = std::max(mostBuffers, buffers);
     mostDims = std::max(mostDims, launch.dims.size());
-  }
+  });
   bufs = builder.CreateAlloca(ArrayType::get(ptr, mostBuffers));
   dims = builder.CreateAlloca(ArrayType::get(builder.getInt64Ty(), mostDims));
+  decided = builder.CreateAlloca(builder.getInt64Ty());
   arena = contextField(ptr, offsetof(kiln_ctx, arena));
   weights = contextField(ptr, offsetof(kiln_ctx, weights));
   state = contextField(ptr, offsetof(kiln_ctx, state));

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/Path.h"
 
 using namespace kiln;
@@ -44,31 +45,58 @@ static DimExpr bytesOf(Type type) {
   return numElements(dimsOf(type)) * DimExpr(byteSize(*dtypeOf(type)));
 }
 
+/// The symbols of a module by their places in a Program.
+using Places = llvm::MapVector<StringRef, unsigned>;
+
 namespace {
 /// Translates one function.
 class Translator {
 public:
-  Translator(const llvm::StringMap<KernelEntry> &kernels,
-             llvm::MapVector<StringRef, unsigned> &weights)
-      : kernels(kernels), weights(weights) {}
+  Translator(const llvm::StringMap<KernelEntry> &kernels, Places &weights, Places &states)
+      : kernels(kernels), weights(weights), states(states) {}
 
   FailureOr<EntryPoint> translate(func::FuncOp function);
 
 private:
   void signature(func::FuncOp function);
-  void launch(LaunchOp op);
-  void look(AssertOp op);
-  void copies(Operation *terminator);
+  LogicalResult steps(Block &block, std::vector<Launch> &into);
+  void launch(LaunchOp op, std::vector<Launch> &into);
+  void look(AssertOp op, std::vector<Launch> &into);
+  void copy(Value from, const BufferRef &to, Location loc, std::vector<Launch> &into);
+  void copy(const BufferRef &from, const BufferRef &to, Type type, Location loc,
+            std::vector<Launch> &into);
+  void results(Operation *terminator);
+  void setStates(Block &block);
   void reserveScratch(const DimExpr &bytes);
+  BufferRef carriedAt(const DimExpr &offset, Value initial) const;
+  // Loops and branches
+  LogicalResult scan(ScanOp op, std::vector<Launch> &into);
+  LogicalResult loop(WhileOp op, std::vector<Launch> &into);
+  LogicalResult branch(IfOp op, std::vector<Launch> &into);
+  void nextRound(ValueRange carried, ValueRange next, ArrayRef<DimExpr> waiting, Location loc,
+                 std::vector<Launch> &into);
 
   const llvm::StringMap<KernelEntry> &kernels;
-  llvm::MapVector<StringRef, unsigned> &weights;
+  Places &weights, &states;
   EntryPoint entry;
   DimExpr scratchBytes;
   llvm::DenseMap<Value, BufferRef> places;
   DimExpr arena; ///< bytes of planned values; scratch lies behind
+  unsigned numLoops = 0;
 };
 } // namespace
+
+static bool isSame(const BufferRef &a, const BufferRef &b) {
+  return a.kind == b.kind && a.index == b.index && a.offset == b.offset;
+}
+
+/// Where an offset of `plan` says: in the arena, or a result of the function.
+static BufferRef placeAt(const DimExpr &offset) {
+  std::optional<int64_t> place = offset.constantValue();
+  if (place && *place < 0)
+    return {BufferRef::Kind::Result, static_cast<unsigned>(-1 - *place), 0};
+  return {BufferRef::Kind::Arena, 0, offset};
+}
 
 /// Name of an argument or result: the language's, else the given default.
 static std::string nameOf(DictionaryAttr attrs, StringRef otherwise) {
@@ -124,7 +152,7 @@ void Translator::reserveScratch(const DimExpr &bytes) {
     scratchBytes = scratchBytes + bytes;
 }
 
-void Translator::launch(LaunchOp op) {
+void Translator::launch(LaunchOp op, std::vector<Launch> &into) {
   const KernelEntry &kernel = kernels.find(op.getKernel())->second;
   Launch launch;
   launch.kernel = kernel.symbol;
@@ -136,10 +164,10 @@ void Translator::launch(LaunchOp op) {
   }
   SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
   for (auto [i, v] : llvm::enumerate(op.getResults())) {
-    std::optional<int64_t> place = offsets[i].constantValue();
-    BufferRef ref{BufferRef::Kind::Arena, 0, offsets[i]};
-    if (place && *place < 0)
-      ref = {BufferRef::Kind::Result, static_cast<unsigned>(-1 - *place), 0};
+    BufferRef ref = placeAt(offsets[i]);
+    auto body = op->getParentOfType<ModuleOp>().lookupSymbol<KernelOp>(op.getKernel());
+    if (op.getInPlace())
+      ref = places.lookup(op.getOperands()[*body.getOverwritten()]);
     places[v] = ref;
     launch.buffers.push_back(ref);
     launch.bytes = launch.bytes + bytesOf(v.getType());
@@ -156,52 +184,198 @@ void Translator::launch(LaunchOp op) {
     launch.dims.push_back(DimExpr::symbol(symbol.name));
   auto body = op->getParentOfType<ModuleOp>().lookupSymbol<KernelOp>(op.getKernel());
   body.walk([&](Costed costed) { launch.flops = launch.flops + costed.getFlops(); });
-  entry.launches.push_back(std::move(launch));
+  into.push_back(std::move(launch));
 }
 
-void Translator::look(AssertOp op) {
+void Translator::look(AssertOp op, std::vector<Launch> &into) {
   Launch look;
   look.kind = Launch::Kind::Assert;
   look.buffers = {places.lookup(op.getCondition())};
   look.label = op.getSubject().str();
   look.location = locationText(op.getLoc());
   look.bytes = DimExpr(1);
-  entry.launches.push_back(std::move(look));
+  into.push_back(std::move(look));
 }
 
-void Translator::copies(Operation *terminator) {
-  for (auto [r, value] : llvm::enumerate(terminator->getOperands())) {
-    BufferRef from = places.lookup(value);
-    if (from.kind == BufferRef::Kind::Result && from.index == r)
-      continue;
-    Launch copy;
-    copy.kind = Launch::Kind::Copy;
-    copy.buffers = {from, {BufferRef::Kind::Result, static_cast<unsigned>(r), 0}};
-    copy.dims = {bytesOf(value.getType())};
-    copy.label = "copy";
-    copy.location = locationText(terminator->getLoc());
-    copy.bytes = copy.dims[0] * DimExpr(2);
-    entry.launches.push_back(std::move(copy));
+void Translator::copy(const BufferRef &from, const BufferRef &to, Type type, Location loc,
+                      std::vector<Launch> &into) {
+  if (isSame(from, to))
+    return;
+  Launch copy;
+  copy.kind = Launch::Kind::Copy;
+  copy.buffers = {from, to};
+  copy.dims = {bytesOf(type)};
+  copy.label = "copy";
+  copy.location = locationText(loc);
+  copy.bytes = copy.dims[0] * DimExpr(2);
+  into.push_back(std::move(copy));
+}
+
+void Translator::copy(Value from, const BufferRef &to, Location loc, std::vector<Launch> &into) {
+  copy(places.lookup(from), to, from.getType(), loc, into);
+}
+
+void Translator::results(Operation *terminator) {
+  for (auto [r, value] : llvm::enumerate(terminator->getOperands()))
+    copy(value, {BufferRef::Kind::Result, static_cast<unsigned>(r), 0}, terminator->getLoc(),
+         entry.launches);
+}
+
+/// States take their new values behind everything else, those that are old values of others last:
+/// these wait at places of their own.
+void Translator::setStates(Block &block) {
+  for (bool isWaiting : {true, false})
+    for (auto set : block.getOps<SetStateOp>()) {
+      BufferRef state{BufferRef::Kind::State, states.find(set.getState())->second, 0};
+      auto wait = set->getAttrOfType<DimsAttr>("kiln.wait");
+      if (isWaiting && wait)
+        copy(set.getValue(), placeAt(wait.getDims()[0]), set.getLoc(), entry.launches);
+      if (!isWaiting && !wait)
+        copy(set.getValue(), state, set.getLoc(), entry.launches);
+    }
+  for (auto set : block.getOps<SetStateOp>())
+    if (auto wait = set->getAttrOfType<DimsAttr>("kiln.wait"))
+      copy(placeAt(wait.getDims()[0]),
+           {BufferRef::Kind::State, states.find(set.getState())->second, 0},
+           set.getValue().getType(), set.getLoc(), entry.launches);
+}
+
+LogicalResult Translator::steps(Block &block, std::vector<Launch> &into) {
+  for (Operation &op : block) {
+    if (auto get = dyn_cast<GetOp>(op))
+      places[get] = {BufferRef::Kind::Weight, weights.find(get.getWeight())->second, 0};
+    else if (auto read = dyn_cast<GetStateOp>(op))
+      places[read] = {BufferRef::Kind::State, states.find(read.getState())->second, 0};
+    else if (auto view = dyn_cast<ReshapeOp>(op))
+      places[view] = places.lookup(view.getX());
+    else if (auto call = dyn_cast<LaunchOp>(op))
+      launch(call, into);
+    else if (auto condition = dyn_cast<AssertOp>(op))
+      look(condition, into);
+    else if (isa<ScanOp, WhileOp, IfOp>(op)) {
+      LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+                               .Case([&](ScanOp o) { return scan(o, into); })
+                               .Case([&](WhileOp o) { return loop(o, into); })
+                               .Case([&](IfOp o) { return branch(o, into); });
+      if (failed(done))
+        return failure();
+    } else if (!op.hasTrait<OpTrait::IsTerminator>() && !isa<SetStateOp>(op))
+      return op.emitError("internal: stands outside of kernels after planning");
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Loops and branches
+//===----------------------------------------------------------------------===//
+
+/// Copies what a round yields to where the next one reads it.
+void Translator::nextRound(ValueRange carried, ValueRange next, ArrayRef<DimExpr> waiting,
+                           Location loc, std::vector<Launch> &into) {
+  SmallVector<std::optional<BufferRef>> held(carried.size());
+  for (unsigned i = 0; i < carried.size(); ++i)
+    if (waits(carried, next[i], i)) {
+      held[i] = placeAt(waiting.front());
+      waiting = waiting.drop_front();
+      copy(next[i], *held[i], loc, into);
+    }
+  for (bool second : {false, true})
+    for (unsigned i = 0; i < carried.size(); ++i)
+      if (second == held[i].has_value())
+        copy(held[i].value_or(places.lookup(next[i])), places.lookup(carried[i]), next[i].getType(),
+             loc, into);
+}
+
+/// Where a carried value lies: a state stays in its place.
+BufferRef Translator::carriedAt(const DimExpr &offset, Value initial) const {
+  return offset == DimExpr(placeOfInitial) ? places.lookup(initial) : placeAt(offset);
+}
+
+LogicalResult Translator::scan(ScanOp op, std::vector<Launch> &into) {
+  SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
+  SmallVector<Value> carried(op.getCarried());
+  Launch loop;
+  loop.kind = Launch::Kind::Loop;
+  loop.label = "scan";
+  loop.location = locationText(op.getLoc());
+  loop.dims = {op.getRounds()};
+  loop.symbol = "round " + std::to_string(numLoops++);
+  DimExpr round = DimExpr::symbol(loop.symbol);
+  DimExpr at = op.getReverse() ? op.getRounds() - DimExpr(1) - round : round;
+  auto slice = [&](BufferRef whole, Type type) {
+    whole.offset = whole.offset + at * bytesOf(type);
+    return whole;
+  };
+  for (auto [element, sequence] : llvm::zip(op.getElements(), op.getSequences()))
+    places[element] = slice(places.lookup(sequence), element.getType());
+  for (auto [i, argument] : llvm::enumerate(carried)) {
+    places[argument] = places[op.getFinals()[i]] = carriedAt(offsets[i], op.getInitial()[i]);
+    copy(op.getInitial()[i], places[argument], op.getLoc(), into);
+  }
+  for (auto [i, stack] : llvm::enumerate(op.getStacks()))
+    places[stack] = placeAt(offsets[carried.size() + i]);
+  if (failed(steps(op.getBody().front(), loop.body)))
+    return failure();
+  for (auto [stack, value] : llvm::zip(op.getStacks(), op.getYielded()))
+    copy(value, slice(places.lookup(stack), value.getType()), op.getLoc(), loop.body);
+  nextRound(carried, op.getNext(), ArrayRef(offsets).drop_front(op.getNumResults()), op.getLoc(),
+            loop.body);
+  into.push_back(std::move(loop));
+  return success();
+}
+
+LogicalResult Translator::loop(WhileOp op, std::vector<Launch> &into) {
+  SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
+  SmallVector<Value> carried(op.getCarried());
+  Launch loop;
+  loop.kind = Launch::Kind::While;
+  loop.label = "while";
+  loop.location = locationText(op.getLoc());
+  for (auto [i, argument] : llvm::enumerate(carried)) {
+    BufferRef place = carriedAt(offsets[i], op.getInitial()[i]);
+    places[argument] = places[op.getResult(i)] = place;
+    places[op.getCondition().getArgument(i)] = place;
+    copy(op.getInitial()[i], place, op.getLoc(), into);
+  }
+  if (failed(steps(op.getCondition().front(), loop.condition)) ||
+      failed(steps(op.getBody().front(), loop.body)))
+    return failure();
+  loop.buffers = {places.lookup(op.getDecision()), places.lookup(op.getLimit())};
+  nextRound(carried, op.getNext(), ArrayRef(offsets).drop_front(op.getNumResults()), op.getLoc(),
+            loop.body);
+  into.push_back(std::move(loop));
+  return success();
+}
+
+LogicalResult Translator::branch(IfOp op, std::vector<Launch> &into) {
+  SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
+  Launch step;
+  step.kind = Launch::Kind::If;
+  step.label = "if";
+  step.location = locationText(op.getLoc());
+  step.buffers = {places.lookup(op.getCondition())};
+  for (auto [region, body] :
+       {std::pair(&op.getThenBody(), &step.body), std::pair(&op.getElseBody(), &step.otherwise)}) {
+    if (failed(steps(region->front(), *body)))
+      return failure();
+    for (auto [i, value] : llvm::enumerate(region->front().getTerminator()->getOperands()))
+      copy(value, placeAt(offsets[i]), op.getLoc(), *body);
+  }
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    places[result] = placeAt(offsets[i]);
+  into.push_back(std::move(step));
+  return success();
 }
 
 FailureOr<EntryPoint> Translator::translate(func::FuncOp function) {
   signature(function);
   if (auto size = function->getAttrOfType<DimsAttr>("kiln.arena"))
     arena = size.getDims()[0];
-  for (Operation &op : function.front()) {
-    if (auto get = dyn_cast<GetOp>(op))
-      places[get] = {BufferRef::Kind::Weight, weights.find(get.getWeight())->second, 0};
-    else if (auto view = dyn_cast<ReshapeOp>(op))
-      places[view] = places.lookup(view.getX());
-    else if (auto call = dyn_cast<LaunchOp>(op))
-      launch(call);
-    else if (auto condition = dyn_cast<AssertOp>(op))
-      look(condition);
-    else if (!op.hasTrait<OpTrait::IsTerminator>())
-      return op.emitError("internal: stands outside of kernels after planning"), failure();
-  }
-  copies(function.front().getTerminator());
+  if (failed(steps(function.front(), entry.launches)))
+    return failure();
+  // Results first: they may be old values of states.
+  results(function.front().getTerminator());
+  setStates(function.front());
   entry.arenaBytes = arena + scratchBytes;
   return std::move(entry);
 }
@@ -236,15 +410,24 @@ FailureOr<Program> host::fromModule(ModuleOp module, const llvm::StringMap<Kerne
   program.modelName = snakeCase(model ? model.getValue() : "model");
   program.version = version.str();
   WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
-  llvm::MapVector<StringRef, unsigned> weights;
-  for (auto weight : module.getOps<WeightOp>()) {
-    weights[weight.getSymName()] = program.weights.size();
-    const WeightView *view = store.find(weight.getHash().value_or(""));
-    program.weights.push_back({weight.getSymName().str(), weight.getHash().value_or("").str(),
-                               view ? static_cast<int64_t>(view->bytes.size()) : 0});
+  Places weights, states;
+  auto addWeight = [&](StringRef name, StringRef hash) {
+    const WeightView *view = store.find(hash);
+    program.weights.push_back(
+        {name.str(), hash.str(), view ? static_cast<int64_t>(view->bytes.size()) : 0});
+    return static_cast<unsigned>(program.weights.size() - 1);
+  };
+  for (auto weight : module.getOps<WeightOp>())
+    weights[weight.getSymName()] = addWeight(weight.getSymName(), weight.getHash().value_or(""));
+  for (auto state : module.getOps<StateOp>()) {
+    states[state.getSymName()] = program.states.size();
+    program.states.push_back(
+        {state.getSymName().str(), *bytesOf(state.getType()).constantValue(), std::nullopt});
+    if (state.getHash())
+      program.states.back().initialWeight = addWeight(state.getSymName(), *state.getHash());
   }
   for (auto function : module.getOps<func::FuncOp>()) {
-    FailureOr<EntryPoint> entry = Translator(kernels, weights).translate(function);
+    FailureOr<EntryPoint> entry = Translator(kernels, weights, states).translate(function);
     if (failed(entry))
       return failure();
     program.entries.push_back(std::move(*entry));

@@ -56,10 +56,13 @@ static bool isIdentifier(StringRef name) {
          all_of(name, [](char c) { return isAlnum(c) || c == '_'; });
 }
 
-/// Whether the expression uses only dimensions of the entry.
-static bool isOver(const EntryPoint &entry, const DimExpr &expr) {
+/// Whether the expression uses only dimensions of the entry, and rounds of loops around.
+static bool isOver(const EntryPoint &entry, const DimExpr &expr,
+                   ArrayRef<std::string> rounds = {}) {
   std::set<std::string> symbols;
   expr.collectSymbols(symbols);
+  for (const std::string &round : rounds)
+    symbols.erase(round);
   for (const Dimension &dimension : entry.dimensions)
     symbols.erase(dimension.name);
   return expr.isValid() && symbols.empty();
@@ -79,6 +82,67 @@ static size_t extentOf(const Program &program, const EntryPoint &entry, BufferRe
     return size_t(-1);
   }
   return 0;
+}
+
+static Error checkSteps(const Program &program, const EntryPoint &entry,
+                        const std::vector<Launch> &launches, SmallVector<std::string> &rounds) {
+  auto over = [&](const DimExpr &expr, const Twine &what) -> Error {
+    if (isOver(entry, expr, rounds))
+      return Error::success();
+    return failure(what + " of entry point '" + entry.name +
+                   "': expected a formula over its dimensions, got '" + expr.str() + "'");
+  };
+  auto expect = [&](const Launch &launch, size_t buffers, size_t dims) -> Error {
+    if (launch.buffers.size() == buffers && launch.dims.size() == dims)
+      return Error::success();
+    return failure("step '" + launch.label + "': expected " + Twine(buffers) + " buffers and " +
+                   Twine(dims) + " dimensions, got " + Twine(launch.buffers.size()) + " and " +
+                   Twine(launch.dims.size()));
+  };
+  for (const Launch &launch : launches) {
+    for (const DimExpr &dim : launch.dims)
+      if (Error error = over(dim, "dimension of '" + launch.label + "'"))
+        return error;
+    for (const DimExpr *cost : {&launch.flops, &launch.bytes})
+      if (Error error = over(*cost, "cost of '" + launch.label + "'"))
+        return error;
+    for (const BufferRef &buffer : launch.buffers) {
+      if (buffer.index >= extentOf(program, entry, buffer.kind))
+        return failure("'" + launch.label + "' of entry point '" + entry.name +
+                       "' has a buffer of index " + Twine(buffer.index) +
+                       ", which there is none of");
+      if (Error error = over(buffer.offset, "offset in '" + launch.label + "'"))
+        return error;
+    }
+    size_t buffers = launch.buffers.size(), dims = launch.dims.size();
+    switch (launch.kind) {
+    case Launch::Kind::Kernel:
+      break;
+    case Launch::Kind::Copy:
+      buffers = 2, dims = 1;
+      break;
+    case Launch::Kind::Assert:
+    case Launch::Kind::If:
+      buffers = 1, dims = 0;
+      break;
+    case Launch::Kind::Loop:
+      buffers = 0, dims = 1;
+      break;
+    case Launch::Kind::While:
+      buffers = 2, dims = 0;
+      break;
+    }
+    if (Error error = expect(launch, buffers, dims))
+      return error;
+    if (!launch.symbol.empty())
+      rounds.push_back(launch.symbol);
+    for (const auto *steps : {&launch.condition, &launch.body, &launch.otherwise})
+      if (Error error = checkSteps(program, entry, *steps, rounds))
+        return error;
+    if (!launch.symbol.empty())
+      rounds.pop_back();
+  }
+  return Error::success();
 }
 
 static Error checkEntry(const Program &program, const EntryPoint &entry) {
@@ -102,27 +166,8 @@ static Error checkEntry(const Program &program, const EntryPoint &entry) {
     for (const DimExpr *side : {&check.got, &check.expected})
       if (Error error = over(*side, "check '" + check.subject + "'"))
         return error;
-  for (const Launch &launch : entry.launches) {
-    for (const DimExpr &dim : launch.dims)
-      if (Error error = over(dim, "dimension of '" + launch.label + "'"))
-        return error;
-    for (const DimExpr *cost : {&launch.flops, &launch.bytes})
-      if (Error error = over(*cost, "cost of '" + launch.label + "'"))
-        return error;
-    for (const BufferRef &buffer : launch.buffers) {
-      if (buffer.index >= extentOf(program, entry, buffer.kind))
-        return failure("'" + launch.label + "' of entry point '" + entry.name +
-                       "' has a buffer of index " + Twine(buffer.index) +
-                       ", which there is none of");
-      if (Error error = over(buffer.offset, "offset in '" + launch.label + "'"))
-        return error;
-    }
-    if (launch.kind == Launch::Kind::Copy &&
-        (launch.buffers.size() != 2 || launch.dims.size() != 1))
-      return failure("copy '" + launch.label + "': expected 2 buffers and 1 dimension, got " +
-                     Twine(launch.buffers.size()) + " and " + Twine(launch.dims.size()));
-  }
-  return Error::success();
+  SmallVector<std::string> rounds;
+  return checkSteps(program, entry, entry.launches, rounds);
 }
 
 Error check(const Program &program) {

@@ -40,10 +40,18 @@ struct BufferRef {
   DimExpr offset;     ///< bytes from the start of that tensor, or of the arena
 };
 
-/// One call of a kernel by its symbol (KernelSpec hash), a plain copy of bytes, or a look at a bool
-/// that ends the call with KILN_INDEX_OUT_OF_RANGE if it is false.
+/// One step: a call of a kernel by its symbol (KernelSpec hash), a plain copy of bytes, a look at a
+/// bool that ends the call with KILN_INDEX_OUT_OF_RANGE if it is false, or steps that run several
+/// times or not at all.
 struct Launch {
-  enum class Kind : uint8_t { Kernel, Copy, Assert };
+  enum class Kind : uint8_t {
+    Kernel,
+    Copy,
+    Assert,
+    Loop,  ///< `body`, dims[0] times; `symbol` is the round's number in formulas of offsets
+    While, ///< `condition`, then `body` if buffers[0] holds; at most as often as buffers[1] says
+    If,    ///< `body` if buffers[0] holds, else `otherwise`
+  };
   Kind kind = Kind::Kernel;
   std::string
       kernel; ///< for Kernel: the symbol int32_t NAME(kiln_ctx*, void*const*, const int64_t*)
@@ -53,15 +61,32 @@ struct Launch {
   std::string label;         ///< "conv2d + relu" for the profile
   std::string location;      ///< "resnet.kiln:12" for the profile
   DimExpr flops, bytes;      ///< cost formulas for the profile
+  std::string symbol;
+  std::vector<Launch> condition, body, otherwise;
+
+  bool isControl() const { return kind == Kind::Loop || kind == Kind::While || kind == Kind::If; }
 };
+
+/// Calls `visit` with each step but control steps, in the order of the program's text: the order of
+/// their numbers.
+template <typename Visit>
+void forEachLaunch(const std::vector<Launch> &launches, const Visit &visit) {
+  for (const Launch &launch : launches) {
+    if (!launch.isControl())
+      visit(launch);
+    forEachLaunch(launch.condition, visit);
+    forEachLaunch(launch.body, visit);
+    forEachLaunch(launch.otherwise, visit);
+  }
+}
 
 struct EntryPoint {
   std::string name; ///< "predict"
   std::vector<Dimension> dimensions;
   std::vector<TensorInfo> arguments, results;
   std::vector<Requirement> checks; ///< before anything runs; subjects name the place
-  std::vector<Launch> launches;
-  DimExpr arenaBytes; ///< over the entry's dimensions, in any way
+  std::vector<Launch> launches;    ///< steps, in order
+  DimExpr arenaBytes;              ///< over the entry's dimensions, in any way
   /// Byte counts of tensors that kernels address with 32 bits although a dimension has no declared
   /// bound; creation refuses bounds at which one reaches 2^31.
   std::vector<DimExpr> limits;

@@ -52,11 +52,8 @@ Value Elaborator::evalKind(const Expr *expr) {
     Value rhs = eval(node->rhs);
     return binary(node->op, lhs, rhs, expr->range);
   }
-  case Expr::Kind::Conditional: {
-    auto *node = cast<ConditionalExpr>(expr);
-    std::optional<bool> known = condition(node->condition);
-    return known ? eval(*known ? node->thenValue : node->elseValue) : Value();
-  }
+  case Expr::Kind::Conditional:
+    return evalConditional(cast<ConditionalExpr>(expr));
   case Expr::Kind::Cast:
     return evalCast(cast<CastExpr>(expr));
   case Expr::Kind::Call:
@@ -77,9 +74,9 @@ Value Elaborator::evalKind(const Expr *expr) {
   case Expr::Kind::Comprehension:
     return evalComprehension(cast<ComprehensionExpr>(expr));
   case Expr::Kind::Scan:
-    return unsupported(expr->range, "'scan'");
+    return evalScan(cast<ScanExpr>(expr));
   case Expr::Kind::While:
-    return unsupported(expr->range, "'while'");
+    return evalWhile(cast<WhileExpr>(expr));
   }
   llvm_unreachable("all kinds are handled");
 }
@@ -277,74 +274,4 @@ Value Elaborator::indexList(const IndexExpr *expr, const ListPtr &list) {
     return fail(expr->subscripts[0]->range, DiagCode::InvalidValue,
                 "the index is outside of a list of " + Twine(size) + " elements");
   return (*list)[*at];
-}
-
-/// A position as a polynomial, as it is written.
-std::optional<DimExpr> Elaborator::position(const Expr *expr) {
-  Value value = eval(expr);
-  if (std::optional<DimExpr> dim = value.asDim())
-    return dim;
-  if (value.as<mlir::Value>() || value.as<ListPtr>())
-    unsupported(expr->range, "an index that is a tensor or a list");
-  else if (!value.isError())
-    fail(expr->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
-  return std::nullopt;
-}
-
-std::optional<ir::AxisPart> Elaborator::sliceOf(const SliceExpr *slice, const DimExpr &extent) {
-  std::optional<int64_t> step = constantIndex(slice->step, 1, 0);
-  if (!step)
-    return std::nullopt;
-  if (*step == 0 || *step == INT64_MIN) {
-    fail(slice->step->range, DiagCode::InvalidValue, "a step is not 0");
-    return std::nullopt;
-  }
-  bool areNumbers = true;
-  auto bound = [&](const Expr *expr, const DimExpr &fallback) -> std::optional<DimExpr> {
-    if (!expr)
-      return fallback;
-    std::optional<DimExpr> given = position(expr);
-    if (!given)
-      return std::nullopt;
-    areNumbers &= given->isConstant();
-    return at(expr->range).sliceBound(*given, extent, *step);
-  };
-  std::optional<DimExpr> from = bound(slice->start, *step > 0 ? 0 : extent - 1),
-                         to = bound(slice->stop, *step > 0 ? extent : -1);
-  if (!from || !to)
-    return std::nullopt;
-  // Numbers the wrong way round give nothing, as NumPy's; computed positions must not be.
-  return at(slice->range).sliceBetween(*from, *to, *step, /*mayCross=*/areNumbers);
-}
-
-std::optional<ir::AxisPart> Elaborator::partOf(const Expr *subscript, const DimExpr &extent) {
-  if (auto *slice = dyn_cast<SliceExpr>(subscript))
-    return sliceOf(slice, extent);
-  std::optional<DimExpr> given = position(subscript);
-  return given ? at(subscript->range).index(*given, extent) : std::nullopt;
-}
-
-Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
-  Dims dims = ir::dimsOf(tensor.getType());
-  size_t given = count_if(expr->subscripts, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
-  if (given > dims.size())
-    return fail(expr->range, DiagCode::ShapeMismatch,
-                "expected at most " + Twine(dims.size()) + " indices for " +
-                    ir::typeText(tensor.getType()) + ", got " + Twine(given));
-  SmallVector<ir::AxisPart> parts;
-  for (const DimExpr &dim : dims)
-    parts.push_back({0, dim});
-  size_t axis = 0;
-  for (const Expr *subscript : expr->subscripts) {
-    if (isa<EllipsisExpr>(subscript)) {
-      axis += dims.size() - given;
-      continue;
-    }
-    std::optional<ir::AxisPart> part = partOf(subscript, dims[axis]);
-    if (!part)
-      return Value();
-    parts[axis++] = *part;
-  }
-  mlir::Value result = at(expr->range).slice(tensor, parts);
-  return result ? Value(result) : Value();
 }

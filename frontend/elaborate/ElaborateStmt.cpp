@@ -1,5 +1,6 @@
 //===- ElaborateStmt.cpp - statements -------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
+#include "ir/Tensor.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -10,7 +11,9 @@ std::optional<bool> Elaborator::condition(const Expr *expr) {
   if (auto *known = value.as<bool>())
     return *known;
   if (value.as<mlir::Value>() || value.as<DimExpr>())
-    unsupported(expr->range, "a condition that is not known when the model is compiled");
+    fail(expr->range, DiagCode::NotCompileTime,
+         "the condition of a statement is expected to be known when the model is compiled, got " +
+             describe(value) + "; 'a if c else b' chooses when the library runs");
   else if (!value.isError())
     fail(expr->range, DiagCode::TypeMismatch,
          "a condition is expected to be a bool, got " + describe(value));
@@ -57,11 +60,25 @@ void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
          inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
 }
 
+/// What all elements of a state are before any call.
+std::optional<ir::Number> Elaborator::firstValue(const Expr *expr, DType dtype) {
+  Value value = eval(expr);
+  std::optional<ir::Number> number = value.asNumber();
+  bool fits = number && (isFloat(dtype) ? !value.as<bool>()
+                         : dtype == DType::Bool
+                             ? value.as<bool>() != nullptr
+                             : value.as<int64_t>() &&
+                                   ir::wrapTo(dtype, *value.as<int64_t>()) == *value.as<int64_t>());
+  if (fits)
+    return number;
+  if (!value.isError())
+    fail(expr->range, DiagCode::TypeMismatch,
+         "the first value of a state is expected to be a number that fits " +
+             Twine(std::string(name(dtype))) + ", got " + describe(value));
+  return std::nullopt;
+}
+
 void Elaborator::declareWeight(const MemberDecl *decl) {
-  if (decl->member == MemberKind::State) {
-    unsupported(decl->range, "'state'");
-    return declareMember(decl->name.text, decl->name.range, Value());
-  }
   Value value;
   std::optional<DType> dtype = evalDType(decl->type->name);
   Dims dims;
@@ -88,8 +105,11 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
              ir::typeText(ir::tensorType(&context, *dtype, dims)));
     ok = false;
   }
-  if (ok) {
-    weights.push_back({decl, ir::tensorType(&context, *dtype, dims), ""});
+  std::optional<ir::Number> first = int64_t(0);
+  if (decl->initial && dtype)
+    first = firstValue(decl->initial, *dtype);
+  if (ok && first) {
+    weights.push_back({decl, ir::tensorType(&context, *dtype, dims), "", *first});
     value = &weights.back();
   }
   declareMember(decl->name.text, decl->name.range, value);
@@ -98,14 +118,17 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
 void Elaborator::bind(const Expr *target, Value value) {
   if (isa<WildcardExpr>(target))
     return;
-  auto *name = dyn_cast<NameExpr>(target);
-  if (!name) {
-    if (isa<IndexExpr>(target))
-      unsupported(target->range, "assignment to a slice");
-    else
-      unsupported(target->range, "assignment to a member");
-    return;
+  if (auto *member = dyn_cast<MemberExpr>(target))
+    return void(setState(member, value));
+  if (auto *index = dyn_cast<IndexExpr>(target)) {
+    Value old = eval(index->base);
+    auto *tensor = old.as<mlir::Value>();
+    if (!tensor && !old.isError())
+      fail(index->base->range, DiagCode::TypeMismatch,
+           describe(old) + " has no slices to assign to");
+    return bind(index->base, tensor ? assignSlice(index, *tensor, value) : Value());
   }
+  auto *name = cast<NameExpr>(target);
   if (frame->inLayer)
     return declareMember(name->name, target->range, std::move(value));
   frame->locals[name->name] = std::move(value);
@@ -138,6 +161,12 @@ void Elaborator::exec(Block block) {
   for (const Stmt *stmt : block) {
     if (frame->result || diags.isFull())
       return;
+    if (frame->yielded) {
+      failAt(stmt->range, DiagCode::MisplacedStatement, "'yield' is the last statement of a round",
+             frame->yieldPlace, "it stands here");
+      frame->result = Value();
+      return;
+    }
     if (auto *assignStmt = dyn_cast<AssignStmt>(stmt)) {
       assign(assignStmt);
     } else if (auto *ifStmt = dyn_cast<IfStmt>(stmt)) {
@@ -164,8 +193,19 @@ void Elaborator::exec(Block block) {
       frame->self->ignores.push_back(ignore);
     } else if (auto *tie = dyn_cast<TieDecl>(stmt)) {
       frame->self->ties.push_back(tie);
-    } else if (isa<YieldStmt>(stmt)) {
-      unsupported(stmt->range, "'yield'");
+    } else if (auto *yield = dyn_cast<YieldStmt>(stmt)) {
+      yieldValues(yield);
     }
   }
+}
+
+void Elaborator::yieldValues(const YieldStmt *stmt) {
+  if (frame->roundDepth == 0)
+    return void(fail(stmt->range, DiagCode::MisplacedStatement,
+                     "'yield' stands in a round of 'scan' only"));
+  std::vector<Value> values;
+  for (const Expr *expr : stmt->values)
+    values.push_back(eval(expr));
+  frame->yielded = std::move(values);
+  frame->yieldPlace = stmt->range;
 }

@@ -97,10 +97,20 @@ ir::TensorBuilder Elaborator::at(SMRange place) {
 }
 
 mlir::Value Elaborator::get(const Weight *weight, SMRange place) {
+  if (weight->decl->member == MemberKind::State)
+    return stateValues.lookup(weight);
   mlir::Value &value = loaded[weight];
-  if (!value)
-    value = ir::GetOp::create(builder, location(place), weight->type, weight->path);
-  return value;
+  if (value)
+    return value;
+  // Outside of loops and branches: the value serves the whole function.
+  mlir::OpBuilder::InsertionGuard guard(builder);
+  mlir::Operation *outermost = nullptr;
+  for (mlir::Operation *op = builder.getInsertionBlock()->getParentOp();
+       op && !mlir::isa<mlir::func::FuncOp>(op); op = op->getParentOp())
+    outermost = op;
+  if (outermost)
+    builder.setInsertionPoint(outermost);
+  return value = ir::GetOp::create(builder, location(place), weight->type, weight->path);
 }
 
 //===----------------------------------------------------------------------===//
@@ -220,6 +230,10 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
   for (const Weight &weight : weights) {
     if (weight.path.empty() || aliases.count(&weight))
       continue;
+    if (weight.decl->member == MemberKind::State) {
+      emitState(module, weight);
+      continue;
+    }
     auto op = ir::WeightOp::create(builder, location(weight.decl->name.range), weight.path,
                                    weight.type, nullptr);
     op->setAttr("kind", builder.getStringAttr(weight.decl->member == MemberKind::Param ? "param"
@@ -349,6 +363,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   builder.setInsertionPointToStart(func.addEntryBlock());
   for (auto [parameter, argument] : zip(fn->parameters, func.getArguments()))
     own.locals[parameter.name.text] = argument;
+  readStates();
   exec(fn->body);
   if (!own.result && !diags.isFull())
     own.result = fail(fn->name.range, DiagCode::MissingReturn,
@@ -369,7 +384,11 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
     if (!tensors.back())
       return;
   }
+  writeStates();
   mlir::func::ReturnOp::create(builder, location(frame->resultPlace), tensors);
+  for (auto read : make_early_inc_range(func.getOps<ir::GetStateOp>()))
+    if (read.use_empty())
+      read.erase();
   func.setFunctionType(
       builder.getFunctionType(func.getArgumentTypes(), mlir::ValueRange(tensors).getTypes()));
   for (size_t i = 0; i < tensors.size(); ++i) {

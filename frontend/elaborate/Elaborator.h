@@ -16,9 +16,15 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 
 #include <deque>
 #include <set>
+
+namespace kiln::ir {
+class IfOp;
+class ScanOp;
+} // namespace kiln::ir
 
 namespace kiln {
 
@@ -33,6 +39,10 @@ public:
                                         const ImportOptions &options);
 
 private:
+  template <typename T> using ArrayRef = llvm::ArrayRef<T>;
+  template <typename T> using SmallVectorImpl = llvm::SmallVectorImpl<T>;
+  using SMRange = llvm::SMRange;
+  using StringRef = llvm::StringRef;
   mlir::MLIRContext &context;
   Diagnostics &diags;
   Modules &modules;
@@ -47,22 +57,23 @@ private:
   unsigned depth = 0;
   // Of the entry point being emitted:
   llvm::DenseMap<const Weight *, mlir::Value> loaded;
+  llvm::MapVector<const Weight *, mlir::Value> stateValues; ///< as of the code being emitted
   ir::DimScope scope;
 
   // Reporting (Elaborator.cpp)
-  Value fail(llvm::SMRange place, DiagCode code, const llvm::Twine &message);
-  Value failAt(llvm::SMRange place, DiagCode code, const llvm::Twine &message, llvm::SMRange other,
+  Value fail(SMRange place, DiagCode code, const llvm::Twine &message);
+  Value failAt(SMRange place, DiagCode code, const llvm::Twine &message, SMRange other,
                const llvm::Twine &note);
-  void noteCallers(Diagnostics::Error &error, llvm::SMRange place);
-  Value unsupported(llvm::SMRange place, llvm::StringRef what);
-  mlir::Location location(llvm::SMRange place);
+  void noteCallers(Diagnostics::Error &error, SMRange place);
+  Value unsupported(SMRange place, StringRef what);
+  mlir::Location location(SMRange place);
   /// Builds ops for the code at the place; what goes wrong is an error there.
-  ir::TensorBuilder at(llvm::SMRange place);
+  ir::TensorBuilder at(SMRange place);
 
   // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
                           std::vector<Arg> &args);
-  Value parseSet(llvm::StringRef name, llvm::StringRef text);
+  Value parseSet(StringRef name, StringRef text);
   void nameMembers(Instance &instance, const std::string &path);
   void nameValue(const Value &value, const std::string &path);
   void emitWeights(mlir::ModuleOp module);
@@ -74,15 +85,16 @@ private:
   void exec(ast::Block block);
   void assign(const ast::AssignStmt *stmt);
   void bind(const ast::Expr *target, Value value);
-  void declareMember(llvm::StringRef name, llvm::SMRange place, Value value);
+  void declareMember(StringRef name, SMRange place, Value value);
   void declareWeight(const ast::MemberDecl *decl);
+  std::optional<ir::Number> firstValue(const ast::Expr *expr, DType dtype);
+  void yieldValues(const ast::YieldStmt *stmt);
   void forEach(const ast::ForClause &clause, llvm::function_ref<bool()> body);
   std::optional<bool> condition(const ast::Expr *expr);
-
   // Expressions (ElaborateExpr.cpp)
   Value eval(const ast::Expr *expr);
   Value evalKind(const ast::Expr *expr);
-  Value evalName(llvm::StringRef name, llvm::SMRange place);
+  Value evalName(StringRef name, SMRange place);
   Value evalConstant(const ast::ConstDecl *decl, const Module *module);
   Value evalMember(const ast::MemberExpr *expr);
   Value evalUnary(const ast::UnaryExpr *expr);
@@ -91,84 +103,97 @@ private:
   void comprehend(const ast::ComprehensionExpr *expr, size_t clause, std::vector<Value> &into);
   Value evalIndex(const ast::IndexExpr *expr);
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
-  Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  std::optional<ir::AxisPart> partOf(const ast::Expr *subscript, const DimExpr &extent);
-  std::optional<ir::AxisPart> sliceOf(const ast::SliceExpr *slice, const DimExpr &extent);
-  std::optional<DimExpr> position(const ast::Expr *expr);
+  // Subscripts of tensors (ElaborateIndex.cpp)
+  Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
+  Value assignSlice(const ast::IndexExpr *target, mlir::Value tensor, const Value &value);
+  std::optional<llvm::SmallVector<Subscript>> subscripts(const ast::IndexExpr *expr,
+                                                         mlir::Value tensor);
+  std::optional<Subscript> subscript(const ast::Expr *expr, const DimExpr &extent);
+  std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);
+  std::optional<Subscript> computedSlice(const ast::SliceExpr *slice, const DimExpr &extent,
+                                         const Value &start, const Value &stop);
+  mlir::Value positions(const Subscript &subscript, SMRange place);
+  mlir::Value writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
+                         mlir::Value value, SMRange place);
 
+  // Loops, branches, state (ElaborateControl.cpp)
+  Value evalScan(const ast::ScanExpr *expr);
+  Value evalWhile(const ast::WhileExpr *expr);
+  Value evalConditional(const ast::ConditionalExpr *expr);
+  /// The value as a tensor of the type; extents that may differ are compared at entry.
+  mlir::Value conform(const Value &given, mlir::Type type, SMRange place, const std::string &what);
+  bool carry(ArrayRef<ast::Carried> carried, SmallVectorImpl<mlir::Value> &initial);
+  void openRegion(mlir::Region &region, ArrayRef<ast::Carried> carried, mlir::ValueRange arguments);
+  bool runRound(ast::Block body, ArrayRef<ast::Carried> carried, mlir::TypeRange types,
+                SmallVectorImpl<mlir::Value> &next);
+  mlir::Value sequence(const ast::Expr *expr, int64_t axis, std::optional<DimExpr> &rounds);
+  mlir::Value moveAxis(mlir::Value value, int64_t from, int64_t to, SMRange place);
+  mlir::Value decision(const Value &value, SMRange place);
+  bool unite(ir::IfOp op, const Value &yes, const Value &no, const ast::Expr *const branches[2],
+             llvm::SmallVector<mlir::Value> yields[2]);
+  ir::ScanOp finishScan(ir::ScanOp unfinished, ArrayRef<mlir::Value> stacked,
+                        ArrayRef<mlir::Value> next);
+  ir::IfOp finishBranches(ir::IfOp unfinished, const llvm::SmallVector<mlir::Value> yields[2]);
+  Value finish(ArrayRef<ast::Carried> carried, mlir::ValueRange finals, std::vector<Value> values);
+  Value abandon(mlir::Operation *op);
+  void emitState(mlir::ModuleOp module, const Weight &state);
+  void readStates();
+  void writeStates();
+  bool setState(const ast::MemberExpr *member, const Value &value);
   // Calls (ElaborateCall.cpp)
   Value evalCall(const ast::CallExpr *expr);
-  Value callNamed(llvm::StringRef name, const ast::CallExpr *expr, std::vector<Arg> &args);
-  Value callBuiltin(llvm::StringRef name, const std::vector<Arg> &args, llvm::SMRange place,
-                    bool &known);
+  Value callNamed(StringRef name, const ast::CallExpr *expr, std::vector<Arg> &args);
+  Value callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place, bool &known);
   Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args,
-                 llvm::SMRange place);
+                 SMRange place);
   Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args,
-               llvm::SMRange place);
+               SMRange place);
   Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args,
-                  llvm::SMRange place);
-  const ast::FnDecl *method(const Instance &instance, llvm::StringRef name);
-  bool enter(Frame &callee, llvm::SMRange place, llvm::StringRef name);
-  bool bindArguments(llvm::ArrayRef<Formal> formals, std::vector<Arg> &args, llvm::SMRange place,
+                  SMRange place);
+  const ast::FnDecl *method(const Instance &instance, StringRef name);
+  bool enter(Frame &callee, SMRange place, StringRef name);
+  bool bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args, SMRange place,
                      const llvm::Twine &callee, std::vector<const Arg *> &bound);
-  bool bindParameters(llvm::ArrayRef<ast::Parameter> parameters, llvm::ArrayRef<const Arg *> bound,
-                      Frame &callee, std::vector<Equation> &equations, llvm::SMRange place);
-
+  bool bindParameters(ArrayRef<ast::Parameter> parameters, ArrayRef<const Arg *> bound,
+                      Frame &callee, std::vector<Equation> &equations, SMRange place);
   // Types (ElaborateType.cpp)
   std::optional<DimExpr> evalDim(const ast::Expr *expr);
   std::optional<DType> evalDType(const ast::Ident &name);
   bool isCompileTime(const ast::Type *type);
   bool coerce(const ast::Type *type, Value &value);
-  bool matchTensor(const ast::Type *type, Value &value, llvm::SMRange place,
-                   const std::string &what, std::vector<Equation> &equations);
-  bool matchDType(const ast::Ident &name, DType actual, llvm::SMRange place,
-                  const std::string &what);
+  bool matchTensor(const ast::Type *type, Value &value, SMRange place, const std::string &what,
+                   std::vector<Equation> &equations);
+  bool matchDType(const ast::Ident &name, DType actual, SMRange place, const std::string &what);
   Value evalDefault(const ast::Parameter &parameter, std::vector<Equation> equations);
-  bool unify(llvm::ArrayRef<ast::Generic> generics, std::vector<Equation> &equations,
-             llvm::SMRange place);
-  bool require(const Requirement &requirement, llvm::SMRange place, llvm::SMRange declared = {},
+  bool unify(ArrayRef<ast::Generic> generics, std::vector<Equation> &equations, SMRange place);
+  bool require(const Requirement &requirement, SMRange place, SMRange declared = {},
                DiagCode code = DiagCode::ShapeMismatch);
   bool requireEqual(const Equation &equation);
   Value checkResults(const ast::FnDecl *fn, const Value &value);
-
   // Operators on tensors (ElaborateOperator.cpp)
-  Value binary(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
-  Value foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, llvm::SMRange place);
-  Value foldDims(TokenKind op, const DimExpr &lhs, const DimExpr &rhs, llvm::SMRange place);
-  std::optional<ir::Operand> operand(const Value &value, llvm::SMRange place);
-  mlir::Value toTensor(const Value &value, std::optional<DType> like, llvm::SMRange place);
-  mlir::Value get(const Weight *weight, llvm::SMRange place);
-
+  Value binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place);
+  Value foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, SMRange place);
+  Value foldDims(TokenKind op, const DimExpr &lhs, const DimExpr &rhs, SMRange place);
+  std::optional<ir::Operand> operand(const Value &value, SMRange place);
+  mlir::Value toTensor(const Value &value, std::optional<DType> like, SMRange place);
+  mlir::Value get(const Weight *weight, SMRange place);
   // Primitive functions (ElaboratePrimitive.cpp)
-  Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, llvm::SMRange place);
-  bool gatherOperands(const Primitive &primitive, llvm::ArrayRef<const Arg *> bound,
-                      llvm::SMRange place, llvm::SmallVectorImpl<mlir::Value> &operands,
-                      llvm::SmallVectorImpl<int32_t> &segments);
+  Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place);
+  bool gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound, SMRange place,
+                      SmallVectorImpl<mlir::Value> &operands, SmallVectorImpl<int32_t> &segments);
   Value defaultValue(const Primitive::Slot &slot);
-  std::optional<Dims> equalParts(int64_t count, llvm::SMRange place, mlir::ValueRange operands,
+  std::optional<Dims> equalParts(int64_t count, SMRange place, mlir::ValueRange operands,
                                  const mlir::NamedAttrList &others);
-  mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, llvm::SMRange place,
+  mlir::Attribute attribute(const Primitive::Slot &slot, const Value &value, SMRange place,
                             mlir::ValueRange operands, const mlir::NamedAttrList &others);
   mlir::Attribute axisAttribute(const Primitive::Slot &slot, const Value &value,
                                 mlir::ValueRange operands);
   std::optional<Dims> paddingOf(const Value &value, mlir::ValueRange operands,
                                 const mlir::NamedAttrList &others);
   std::optional<Dims> samePadding(mlir::ValueRange operands, const mlir::NamedAttrList &others);
-  mlir::Attribute dimsAttr(llvm::ArrayRef<DimExpr> dims);
+  mlir::Attribute dimsAttr(ArrayRef<DimExpr> dims);
 };
-
-/// Largest number of iterations of one function, elements of a range, and steps of a whole model.
-inline constexpr int64_t maxRounds = 100000, maxSteps = 10000000;
-/// Deepest nesting of calls, and of expressions over all of them.
-inline constexpr unsigned maxCalls = 100, maxEvalDepth = 1500;
-
-/// A polynomial as messages write it.
-std::string dimText(const DimExpr &expr);
-/// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
-DimExpr unknownDim(llvm::StringRef name);
-/// The list behind a value, if it is one of integers and dimensions (a single one counts).
-std::optional<Dims> dimList(const Value &value);
 
 } // namespace kiln
 

@@ -22,7 +22,10 @@ struct Frame {
   llvm::StringMap<Value> locals;         ///< also generics and compile-time parameters
   std::optional<Dims> leading;           ///< what `...` stands for
   std::optional<Value> result;
-  llvm::SMRange resultPlace; ///< of the return statement
+  llvm::SMRange resultPlace;                 ///< of the return statement
+  std::optional<std::vector<Value>> yielded; ///< of the round in progress
+  llvm::SMRange yieldPlace;
+  unsigned roundDepth = 0; ///< rounds of loops in progress
   int64_t rounds = 0;
   bool inLayer = false;   ///< assignments declare members
   bool inDefault = false; ///< a parameter's default is evaluated
@@ -44,6 +47,28 @@ struct Formal {
   llvm::StringRef name;
   bool required, byName;
 };
+
+/// What a subscript takes of one axis: a part that the dimensions alone decide, or elements at
+/// computed positions, whose dimensions (for a slice, one) stand in the axis' place.
+struct Subscript {
+  ir::AxisPart part;
+  mlir::Value at; ///< integers; null for a part
+  bool isFull(const DimExpr &extent) const {
+    return !at && !part.isIndex && part.step == 1 && part.size == extent;
+  }
+};
+
+/// Largest number of iterations of one function, elements of a range, and steps of a whole model.
+inline constexpr int64_t maxRounds = 100000, maxSteps = 10000000;
+/// Deepest nesting of calls, and of expressions over all of them.
+inline constexpr unsigned maxCalls = 100, maxEvalDepth = 1500;
+
+/// A polynomial as messages write it.
+std::string dimText(const DimExpr &expr);
+/// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
+DimExpr unknownDim(llvm::StringRef name);
+/// The list behind a value, if it is one of integers and dimensions (a single one counts).
+std::optional<Dims> dimList(const Value &value);
 
 } // namespace kiln
 

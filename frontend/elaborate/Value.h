@@ -21,11 +21,12 @@ struct Results {
   ListPtr values;
 };
 
-/// A parameter or buffer of an instance of a layer.
+/// A parameter, buffer or state of an instance of a layer.
 struct Weight {
   const ast::MemberDecl *decl;
   mlir::RankedTensorType type;
-  std::string path; ///< set once the model is built
+  std::string path;              ///< set once the model is built
+  ir::Number first = int64_t(0); ///< all elements of a state before any call
 };
 
 /// A compile-time value, a dimension or a tensor. The empty value stands for an error that has been

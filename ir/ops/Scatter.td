@@ -7,7 +7,7 @@ include "ir/ops/Indexing.td"
 /// Slices along an axis: a procedure. Duplicates are met in the order of the indices.
 class Kiln_IndexWrite<string mnemonic, string what, string letters>
     : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, indices, src, *, axis: axis = 0)", "Procedure", perOperand,
-                       [Kiln_Indexing, DeclareOpInterfaceMethods<Kiln_Aligning>]> {
+                       [Kiln_Indexing, Kiln_Overwriting, DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = what;
   let description = what # [{: slice k of src along `axis` belongs at position indices[k] of x. Negative
     indices count from the end; one out of range ends the call with the status KILN_INDEX_OUT_OF_RANGE.
@@ -22,6 +22,7 @@ class Kiln_IndexWrite<string mnemonic, string what, string letters>
   let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$indices, Kiln_Tensor:$src, I64Attr:$axis, UnitAttr:$guarded);
   let extraClassDeclaration = primitiveDeclarations # [{
     ::kiln::DimExpr getIndexedExtent() { return dimsOf(getX().getType())[getAxis()]; }
+    unsigned getOverwritten() { return 0; }
   }];
 }
 

@@ -110,6 +110,13 @@ LogicalResult KernelOp::verify() {
   return success();
 }
 
+std::optional<unsigned> KernelOp::getOverwritten() {
+  auto op = dyn_cast<Overwriting>(getBody().front().front());
+  return op && op->getNextNode() == getBody().front().getTerminator()
+             ? std::optional(op.getOverwritten())
+             : std::nullopt;
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel || TypeRange(kernel.getArgumentTypes()) != getOperandTypes() ||

@@ -100,6 +100,8 @@ def Kiln_KernelOp : Kiln_StructureOp<"kernel", [IsolatedFromAbove, FunctionOpInt
     ::mlir::Region *getCallableRegion() { return &getBody(); }
     ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
     ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    /// The argument whose memory the only result may take.
+    ::std::optional<unsigned> getOverwritten();
   }];
 }
 
@@ -114,14 +116,16 @@ def Kiln_LaunchOp : Kiln_StructureOp<"launch", [Pure, DeclareOpInterfaceMethods<
   let summary = "one call of a kernel";
   let description = [{
     Values of the kernel's dimensions are the caller's of the same names. After `plan`, `offsets`
-    gives each result's place in the arena in bytes.
+    gives each result's place in the arena in bytes; with `in_place` the result takes the memory of the operand
+    that the kernel overwrites.
 
     Constraints:
     - launch-c1: the kernel exists and its type is that of operands and results
 
     Example: `%y = kiln.launch @k(%x) : (tensor<4xf32>) -> tensor<4xf32>`
   }];
-  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Kiln_Tensor>:$operands, OptionalAttr<Kiln_DimsAttr>:$offsets);
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Kiln_Tensor>:$operands, OptionalAttr<Kiln_DimsAttr>:$offsets,
+                   UnitAttr:$in_place);
   let results = (outs Variadic<Kiln_Tensor>:$results);
   let assemblyFormat = "$kernel `(` $operands `)` attr-dict `:` functional-type($operands, $results)";
 }

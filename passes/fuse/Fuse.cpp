@@ -1,7 +1,8 @@
 //===- Fuse.cpp - ops become kernels and launches ---------------------------===//
 //
-// Needs: functions of one block of kiln ops; composite ops have been decomposed.
-// Guarantees: functions hold kiln.get, kiln.reshape, kiln.launch and func.return only; each launch
+// Needs: functions of kiln ops, loops and branches; composite ops have been decomposed.
+// Guarantees: their blocks hold kiln.get, states, kiln.reshape, kiln.launch, control ops and
+// terminators only; each launch
 // has one result, or all those of a procedure. A kernel is a symbol of the module, private, named
 // by its place and ops; equal kernels are one. It declares the dimensions it names; arguments and
 // results carry `kiln.align`, in bytes, where more than an element's size is known. Constants of
@@ -41,6 +42,7 @@ public:
 
 private:
   void storeConstants(func::FuncOp function);
+  void formIn(Block &block, func::FuncOp function, bool fuse);
   void form(const Group &group, func::FuncOp function);
   KernelOp build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
                  func::FuncOp function);
@@ -55,7 +57,9 @@ private:
 /// A constant whose elements differ has no expression: it is read like a weight.
 void Former::storeConstants(func::FuncOp function) {
   WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
-  for (ConstantOp op : llvm::make_early_inc_range(function.getOps<ConstantOp>())) {
+  SmallVector<ConstantOp> constants;
+  function.walk([&](ConstantOp op) { constants.push_back(op); });
+  for (ConstantOp op : constants) {
     auto elements = dyn_cast<DenseElementsAttr>(op.getValue());
     if (elements && elements.isSplat())
       continue;
@@ -206,7 +210,15 @@ void Former::form(const Group &group, func::FuncOp function) {
 
 void Former::run(func::FuncOp function, bool fuse) {
   storeConstants(function);
-  Block &block = function.front();
+  // Inner blocks first: they take copies of what is free around them.
+  function->walk<WalkOrder::PostOrder>([&](Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        formIn(block, function, fuse);
+  });
+}
+
+void Former::formIn(Block &block, func::FuncOp function, bool fuse) {
   Grouping grouping(block);
   if (fuse)
     grouping.fuse();

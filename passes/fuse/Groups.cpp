@@ -134,7 +134,7 @@ void Grouping::absorbPads(Group &group) {
   if (roleOf(group.anchor) != FusionRole::Convolution)
     return;
   auto pad = group.anchor->getOperand(0).getDefiningOp<PadOp>();
-  if (!pad || !isWanted(pad))
+  if (!pad || pad->getBlock() != &block || !isWanted(pad))
     return;
   if (!pad->hasOneUse() || !pad.isConstant() || !pad.getValue().isZero())
     return missed(

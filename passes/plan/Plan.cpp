@@ -1,16 +1,18 @@
 //===- Plan.cpp - places every value in one arena -------------------------===//
 //
-// Needs: functions of kiln.get, kiln.reshape, kiln.launch and func.return (after kiln-fuse or
-// kiln-outline).
+// Needs: functions of kiln.get, states, kiln.reshape, kiln.launch, loops, branches and func.return
+// (after kiln-fuse or kiln-outline).
 // Guarantees: every launch carries `offsets`, one a result: its first byte in the arena, or -1 - r
-// where it is written straight into the function's result r. Values whose lives overlap do not
-// share bytes; every offset is a multiple of 64. The function carries `kiln.arena`, the arena's
-// size. Reports: a remark a function with the arena's size and the sum of what was placed in it.
+// where it is written straight into the function's result r; loops and branches carry those of
+// their results. Values whose lives overlap do not share bytes; every offset is a multiple of 64.
+// The function carries `kiln.arena`, the arena's size. Reports: a remark a function with the
+// arena's size and the sum of what was placed in it; each slice that is written in place, or why
+// it is not.
 //
 //===----------------------------------------------------------------------===//
 
-#include "ir/KilnOps.h"
 #include "passes/Passes.h"
+#include "passes/plan/Places.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
@@ -21,17 +23,10 @@ namespace kiln::passes {
 
 using namespace kiln;
 using namespace kiln::ir;
+using namespace kiln::passes;
 using namespace mlir;
 
 namespace {
-
-/// A launch's result and the positions of launches between which it must stay.
-struct Lifetime {
-  Value value;
-  DimExpr size; ///< bytes
-  unsigned begin, end;
-  DimExpr offset;
-};
 
 /// Whether a is at least b for all dimensions in their bounds.
 bool atLeast(const DimExpr &a, const DimExpr &b, const DimExpr::BoundsMap &bounds) {
@@ -117,13 +112,6 @@ DimExpr placeInSlots(MutableArrayRef<Lifetime> lives, const DimExpr::BoundsMap &
   return total;
 }
 
-/// The value whose memory a view shows.
-Value rootOf(Value value) {
-  while (auto view = value.getDefiningOp<ReshapeOp>())
-    value = view.getX();
-  return value;
-}
-
 struct Plan : passes::impl::PlanBase<Plan> {
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>())
@@ -134,48 +122,16 @@ struct Plan : passes::impl::PlanBase<Plan> {
 };
 
 void Plan::plan(func::FuncOp function) {
-  Block &body = function.front();
-  MLIRContext *context = &getContext();
-  // Results that a launch can write in place: the first return of each launch's value.
-  DenseMap<Value, int64_t> direct;
-  for (auto [r, value] : llvm::enumerate(body.getTerminator()->getOperands()))
-    if (Value root = rootOf(value); root.getDefiningOp<LaunchOp>())
-      direct.try_emplace(root, -1 - static_cast<int64_t>(r));
-
-  DenseMap<Value, unsigned> lastUse;
-  SmallVector<Lifetime> lives;
-  unsigned position = 0;
-  for (Operation &op : body) {
-    ++position;
-    for (Value v : op.getOperands())
-      lastUse[rootOf(v)] = position;
-    if (!isa<LaunchOp>(op))
-      continue;
-    for (Value v : op.getResults())
-      if (!direct.count(v))
-        lives.push_back(
-            {v, numElements(dimsOf(v.getType())) * DimExpr(byteSize(*dtypeOf(v.getType()))),
-             position, position, 0});
-  }
-  for (Lifetime &life : lives)
-    life.end = std::max(life.begin, lastUse.lookup(life.value));
-
+  Places places(function);
+  SmallVector<Lifetime> lives = places.lifetimes();
   std::optional<DimExpr> factor = commonFactor(lives);
   DimExpr total =
       factor ? placeByNumbers(lives, *factor) : placeInSlots(lives, enclosingBounds(function));
-  DenseMap<Value, DimExpr> offsets;
+  places.write(lives);
   DimExpr sum(0);
-  for (Lifetime &life : lives) {
-    offsets[life.value] = life.offset;
+  for (Lifetime &life : lives)
     sum = sum + life.size;
-  }
-  for (auto launch : body.getOps<LaunchOp>()) {
-    SmallVector<DimExpr> places;
-    for (Value v : launch.getResults())
-      places.push_back(direct.count(v) ? DimExpr(direct.lookup(v)) : offsets[v]);
-    launch.setOffsetsAttr(DimsAttr::get(context, places));
-  }
-  function->setAttr("kiln.arena", DimsAttr::get(context, total));
+  function->setAttr("kiln.arena", DimsAttr::get(&getContext(), total));
   function.emitRemark() << "arena of '" << function.getName() << "': " << total.str()
                         << " bytes for " << sum.str() << " bytes of values";
 }

@@ -26,6 +26,7 @@ struct SimplifyPass : kiln::passes::impl::SimplifyBase<SimplifyPass> {
     // Canonical before folding: a product that can read its weight as it is needs no transposed
     // copy.
     order.addPass(mlir::createCanonicalizerPass());
+    order.addPass(mlir::createLoopInvariantCodeMotionPass());
     order.addPass(mlir::createCSEPass());
     order.addPass(createFoldWeights());
     order.addPass(mlir::createCanonicalizerPass());

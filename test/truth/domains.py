@@ -32,6 +32,8 @@ OF = {
 TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},
          "any": NUMBERS | {"bool"}}
 DOMAIN = {name: TYPES[kind] for kind, names in OF.items() for name in names.split()}
+DOMAIN["quantize"] = set(FLOATS)
+DOMAIN["dequantize"] = set(FLOATS) | {"i8", "u8"}  # of scales, or of what they scale
 
 
 def difference(name, legal):

@@ -21,6 +21,7 @@ import attending  # noqa: F401 (fills the table)
 import layers  # noqa: F401
 import norms  # noqa: F401
 import numbers_of_seeds  # noqa: F401
+import quantizing  # noqa: F401
 import resizing  # noqa: F401
 import scatters  # noqa: F401
 import sorting  # noqa: F401

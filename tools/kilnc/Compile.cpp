@@ -199,6 +199,9 @@ void Compilation::dropWeights() {
   for (auto weight : module->getOps<ir::WeightOp>())
     if (weight.getHash())
       used.insert(*weight.getHash());
+  for (auto state : module->getOps<ir::StateOp>())
+    if (state.getHash())
+      used.insert(*state.getHash());
   context.getLoadedDialect<ir::KilnDialect>()->getWeights().keepOnly(used);
 }
 
@@ -342,6 +345,9 @@ int Compilation::emitText() {
   for (auto weight : module->getOps<ir::WeightOp>())
     if (weight.getHash())
       hashes.push_back(weight.getHash()->str());
+  for (auto state : module->getOps<ir::StateOp>())
+    if (state.getHash())
+      hashes.push_back(state.getHash()->str());
   SmallString<128> path(options.output);
   sys::path::replace_extension(path, "kwts");
   WeightStore &store = context.getLoadedDialect<ir::KilnDialect>()->getWeights();

@@ -1,0 +1,333 @@
+//===- ElaborateIndex.cpp - subscripts of tensors -------------------------===//
+//
+// What the dimensions decide is a slice. Elements at computed positions are taken along one axis
+// after the other; assignment to a part writes slices at positions into a new value.
+//
+//===----------------------------------------------------------------------===//
+#include "frontend/elaborate/Elaborator.h"
+#include "ir/KilnOps.h"
+
+using namespace llvm;
+using namespace kiln;
+using namespace kiln::ast;
+
+//===----------------------------------------------------------------------===//
+// Computed bounds
+//===----------------------------------------------------------------------===//
+
+namespace {
+/// An i64 scalar as a sum: dimensions, and values that are not known, each with its factor.
+struct Sum {
+  DimExpr known;
+  SmallVector<std::pair<mlir::Value, int64_t>> terms;
+
+  void add(mlir::Value value, int64_t factor) {
+    for (auto &[term, count] : terms)
+      if (isSame(term, value)) {
+        count += factor;
+        return;
+      }
+    terms.emplace_back(value, factor);
+  }
+  /// Whether two values are computed alike from the same ones.
+  static bool isSame(mlir::Value a, mlir::Value b) {
+    if (a == b)
+      return true;
+    mlir::Operation *x = a.getDefiningOp(), *y = b.getDefiningOp();
+    return x && y && x->getName() == y->getName() && x->getNumRegions() == 0 &&
+           x->getAttrDictionary() == y->getAttrDictionary() &&
+           all_of(zip(x->getOperands(), y->getOperands()),
+                  [](auto pair) { return isSame(std::get<0>(pair), std::get<1>(pair)); });
+  }
+};
+} // namespace
+
+static void addTerms(mlir::Value value, int64_t factor, Sum &sum) {
+  mlir::Operation *op = value.getDefiningOp();
+  if (mlir::isa_and_nonnull<ir::AddOp, ir::SubOp>(op)) {
+    addTerms(op->getOperand(0), factor, sum);
+    addTerms(op->getOperand(1), mlir::isa<ir::AddOp>(op) ? factor : -factor, sum);
+  } else if (auto extent = mlir::dyn_cast_or_null<ir::ExtentOp>(op)) {
+    sum.known = sum.known + extent.getValue().getDims()[0] * DimExpr(factor);
+  } else if (auto full = mlir::dyn_cast_or_null<ir::FullOp>(op);
+             full && mlir::isa<mlir::IntegerAttr>(full.getValueAttr())) {
+    sum.known = sum.known + DimExpr(mlir::cast<mlir::IntegerAttr>(full.getValueAttr()).getInt()) *
+                                DimExpr(factor);
+  } else {
+    sum.add(value, factor);
+  }
+}
+
+/// stop - start, if that depends on dimensions alone.
+static std::optional<DimExpr> distance(mlir::Value start, mlir::Value stop) {
+  Sum sum;
+  addTerms(stop, 1, sum);
+  addTerms(start, -1, sum);
+  if (any_of(sum.terms, [](auto &term) { return term.second != 0; }))
+    return std::nullopt;
+  return sum.known;
+}
+
+/// A slice from a computed position on, of an extent that the dimensions tell.
+std::optional<Subscript> Elaborator::computedSlice(const SliceExpr *slice, const DimExpr &extent,
+                                                   const Value &start, const Value &stop) {
+  if (slice->step) {
+    std::optional<int64_t> step = constantIndex(slice->step, 1, 0);
+    if (step && *step != 1)
+      unsupported(slice->step->range, "a step of a slice at a computed position");
+    if (step != 1)
+      return std::nullopt;
+  }
+  mlir::Type scalar = ir::tensorType(&context, DType::I64, {});
+  mlir::Value from = conform(start, scalar, slice->start ? slice->start->range : slice->range,
+                             "the start of a slice"),
+              to = from ? conform(stop, scalar, slice->stop ? slice->stop->range : slice->range,
+                                  "the end of a slice")
+                        : nullptr;
+  if (!to)
+    return std::nullopt;
+  std::optional<DimExpr> size = distance(from, to);
+  if (!size) {
+    unsupported(slice->range, "a slice whose extent is computed (its end is expected to be its "
+                              "start plus an extent, as in 'a : a + 1')");
+    return std::nullopt;
+  }
+  if (!require({*size, Relation::AtLeast, 0, "the extent of a slice"}, slice->range) ||
+      !require({*size, Relation::AtMost, extent, "the extent of a slice"}, slice->range))
+    return std::nullopt;
+  // A start from the end is counted from there; one before the front is no position at all.
+  ir::TensorBuilder here = at(slice->range);
+  mlir::Value length = here.extent(extent), zero = here.scalar(int64_t(0), DType::I64);
+  auto pick = [&](mlir::Value a, mlir::Value b) -> mlir::Value {
+    mlir::Value isNegative = a ? here.create("lt", mlir::ValueRange{a, zero}) : nullptr;
+    return isNegative && b ? here.create("where", mlir::ValueRange{isNegative, b, a}) : nullptr;
+  };
+  mlir::Value shifted = here.create("add", mlir::ValueRange{from, length});
+  mlir::Value front = pick(pick(from, shifted), length);
+  mlir::NamedAttrList attributes;
+  attributes.set("count", dimsAttr(*size));
+  attributes.set("start", builder.getI64IntegerAttr(0));
+  attributes.set("step", builder.getI64IntegerAttr(1));
+  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
+  mlir::Value steps = here.create("arange", {}, attributes);
+  if (!front || !steps)
+    return std::nullopt;
+  mlir::Value all = here.elementwise("add", {front, steps});
+  return all ? std::optional(Subscript{{0, *size}, all}) : std::nullopt;
+}
+
+//===----------------------------------------------------------------------===//
+// Subscripts
+//===----------------------------------------------------------------------===//
+
+/// The positions of a list, as a tensor.
+std::optional<Subscript> Elaborator::listed(ArrayRef<DimExpr> list, const DimExpr &extent,
+                                            SMRange place) {
+  SmallVector<mlir::Value> elements;
+  for (const DimExpr &dim : list) {
+    std::optional<ir::AxisPart> part = at(place).index(dim, extent);
+    mlir::Value made = part ? at(place).extent(part->start) : nullptr;
+    made = made ? at(place).reshape(made, {DimExpr(1)}) : nullptr;
+    if (!made)
+      return std::nullopt;
+    elements.push_back(made);
+  }
+  mlir::NamedAttrList attributes;
+  attributes.set("axis", builder.getI64IntegerAttr(0));
+  mlir::Value all = at(place).create("concat", elements, attributes);
+  return all ? std::optional(Subscript{{0, 1}, all}) : std::nullopt;
+}
+
+std::optional<Subscript> Elaborator::subscript(const Expr *expr, const DimExpr &extent) {
+  auto wrong = [&](const Expr *place, const Value &value) {
+    if (!value.isError())
+      fail(place->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
+    return std::nullopt;
+  };
+  auto *slice = dyn_cast<SliceExpr>(expr);
+  if (!slice) {
+    Value value = eval(expr);
+    if (std::optional<DimExpr> dim = value.asDim()) {
+      std::optional<ir::AxisPart> part = at(expr->range).index(*dim, extent);
+      return part ? std::optional(Subscript{*part, nullptr}) : std::nullopt;
+    }
+    if (std::optional<Dims> list = dimList(value); list && value.as<ListPtr>() && !list->empty())
+      return listed(*list, extent, expr->range);
+    auto *tensor = value.as<mlir::Value>();
+    if (!tensor)
+      return wrong(expr, value);
+    DType type = *ir::dtypeOf(tensor->getType());
+    if (type == DType::Bool) {
+      unsupported(expr->range, "an index of bools");
+      return std::nullopt;
+    }
+    return isInteger(type) ? std::optional(Subscript{{0, 1}, *tensor}) : wrong(expr, value);
+  }
+  Value start = slice->start ? eval(slice->start) : Value(int64_t(0)),
+        stop = slice->stop ? eval(slice->stop) : Value::dim(extent);
+  if (start.isError() || stop.isError())
+    return std::nullopt;
+  if (start.as<mlir::Value>() || stop.as<mlir::Value>())
+    return computedSlice(slice, extent, start, stop);
+  std::optional<int64_t> step = constantIndex(slice->step, 1, 0);
+  if (!step)
+    return std::nullopt;
+  if (*step == 0 || *step == INT64_MIN) {
+    fail(slice->step->range, DiagCode::InvalidValue, "a step is not 0");
+    return std::nullopt;
+  }
+  bool areNumbers = true;
+  auto bound = [&](const Expr *place, const Value &value,
+                   const DimExpr &fallback) -> std::optional<DimExpr> {
+    if (!place)
+      return fallback;
+    std::optional<DimExpr> given = value.asDim();
+    if (!given)
+      return wrong(place, value);
+    areNumbers &= given->isConstant();
+    return at(place->range).sliceBound(*given, extent, *step);
+  };
+  std::optional<DimExpr> from = bound(slice->start, start, *step > 0 ? 0 : extent - 1),
+                         to = bound(slice->stop, stop, *step > 0 ? extent : -1);
+  if (!from || !to)
+    return std::nullopt;
+  // Numbers the wrong way round give nothing, as NumPy's; computed positions must not be.
+  std::optional<ir::AxisPart> part =
+      at(slice->range).sliceBetween(*from, *to, *step, /*mayCross=*/areNumbers);
+  return part ? std::optional(Subscript{*part, nullptr}) : std::nullopt;
+}
+
+/// One subscript an axis.
+std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *expr,
+                                                             mlir::Value tensor) {
+  Dims dims = ir::dimsOf(tensor.getType());
+  size_t given = count_if(expr->subscripts, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
+  if (given > dims.size()) {
+    fail(expr->range, DiagCode::ShapeMismatch,
+         "expected at most " + Twine(dims.size()) + " indices for " +
+             ir::typeText(tensor.getType()) + ", got " + Twine(given));
+    return std::nullopt;
+  }
+  SmallVector<Subscript> parts;
+  for (const DimExpr &dim : dims)
+    parts.push_back({{0, dim}, nullptr});
+  size_t axis = 0, lists = 0;
+  for (const Expr *each : expr->subscripts) {
+    if (isa<EllipsisExpr>(each)) {
+      axis += dims.size() - given;
+      continue;
+    }
+    std::optional<Subscript> part = subscript(each, dims[axis]);
+    if (!part)
+      return std::nullopt;
+    lists += part->at && !isa<SliceExpr>(each) && !ir::dimsOf(part->at.getType()).empty();
+    if (lists > 1) {
+      unsupported(each->range, "a second index that is a tensor ('gather_nd' takes several)");
+      return std::nullopt;
+    }
+    parts[axis++] = *part;
+  }
+  return parts;
+}
+
+Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
+  std::optional<SmallVector<Subscript>> parts = subscripts(expr, tensor);
+  if (!parts)
+    return Value();
+  SmallVector<ir::AxisPart> known;
+  for (const Subscript &each : *parts)
+    known.push_back(each.at ? ir::AxisPart{0, ir::dimsOf(tensor.getType())[known.size()]}
+                            : each.part);
+  mlir::Value result = at(expr->range).slice(tensor, known);
+  // From the last axis on, so that the axes before keep their numbers.
+  int64_t axis = count_if(known, [](const ir::AxisPart &part) { return !part.isIndex; });
+  for (const Subscript &each : reverse(*parts)) {
+    axis -= !each.at && each.part.isIndex ? 0 : 1;
+    if (!each.at || !result)
+      continue;
+    mlir::NamedAttrList attributes;
+    attributes.set("axis", builder.getI64IntegerAttr(axis));
+    result = at(expr->range).create("take", mlir::ValueRange{result, each.at}, attributes);
+  }
+  return result ? Value(result) : Value();
+}
+
+//===----------------------------------------------------------------------===//
+// Assignment
+//===----------------------------------------------------------------------===//
+
+/// The positions of a subscript in one dimension, as i64.
+mlir::Value Elaborator::positions(const Subscript &subscript, SMRange place) {
+  ir::TensorBuilder here = at(place);
+  if (subscript.at)
+    return here.reshape(subscript.at, {ir::numElements(ir::dimsOf(subscript.at.getType()))});
+  mlir::NamedAttrList attributes;
+  attributes.set("count", dimsAttr(subscript.part.size));
+  attributes.set("start", builder.getI64IntegerAttr(0));
+  attributes.set("step", builder.getI64IntegerAttr(subscript.part.step));
+  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
+  mlir::Value steps = here.create("arange", {}, attributes);
+  mlir::Value start = steps ? here.extent(subscript.part.start) : nullptr;
+  return start ? here.elementwise("add", {start, steps}) : nullptr;
+}
+
+/// `into` with `value`, one dimension an axis, at the parts' positions from `axis` on.
+mlir::Value Elaborator::writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
+                                   mlir::Value value, SMRange place) {
+  Dims dims = ir::dimsOf(into.getType());
+  while (axis < parts.size() && parts[axis].isFull(dims[axis]))
+    ++axis;
+  if (axis == parts.size())
+    return value;
+  mlir::Value where = positions(parts[axis], place);
+  mlir::NamedAttrList attributes;
+  attributes.set("axis", builder.getI64IntegerAttr(axis));
+  bool isLast = true;
+  for (size_t later = axis + 1; later < parts.size(); ++later)
+    isLast &= parts[later].isFull(dims[later]);
+  if (where && !isLast) {
+    mlir::Value part = at(place).create("take", mlir::ValueRange{into, where}, attributes);
+    value = part ? writeParts(part, parts, axis + 1, value, place) : nullptr;
+  }
+  return where && value
+             ? at(place).create("index_copy", mlir::ValueRange{into, where, value}, attributes)
+             : nullptr;
+}
+
+Value Elaborator::assignSlice(const IndexExpr *target, mlir::Value tensor, const Value &given) {
+  std::optional<SmallVector<Subscript>> parts = subscripts(target, tensor);
+  if (!parts || given.isError())
+    return Value();
+  mlir::Value value = toTensor(given, *ir::dtypeOf(tensor.getType()), target->range);
+  if (!value)
+    return Value();
+  if (ir::dtypeOf(value.getType()) != ir::dtypeOf(tensor.getType()))
+    return fail(target->range, DiagCode::TypeMismatch,
+                "expected a value of " + Twine(name(*ir::dtypeOf(tensor.getType()))) +
+                    " for a part of " + ir::typeText(tensor.getType()) + ", got " +
+                    ir::typeText(value.getType()));
+  Dims seen, whole; // as the subscripts read it, and with one dimension an axis
+  for (const Subscript &part : *parts) {
+    Dims at = part.at ? ir::dimsOf(part.at.getType()) : Dims{part.part.size};
+    whole.push_back(ir::numElements(at));
+    if (part.at || !part.part.isIndex)
+      append_range(seen, at);
+  }
+  std::optional<Dims> common =
+      at(target->range).broadcastShape({ir::dimsOf(value.getType()), seen});
+  if (!common)
+    return Value();
+  if (common->size() != seen.size())
+    return fail(target->range, DiagCode::ShapeMismatch,
+                "a value of " + ir::typeText(value.getType()) + " does not fit a part of " +
+                    Twine(seen.size()) + " dimensions");
+  for (auto [i, extent] : enumerate(*common))
+    if (!require({extent, Relation::Equal, seen[i],
+                  "extent " + std::to_string(i) + " of what is assigned to a slice"},
+                 target->range))
+      return Value();
+  value = at(target->range).broadcastTo(value, seen);
+  value = value ? at(target->range).reshape(value, whole) : nullptr;
+  mlir::Value result = value ? writeParts(tensor, *parts, 0, value, target->range) : nullptr;
+  return result ? Value(result) : Value();
+}
