@@ -1,7 +1,7 @@
 //===- IndexWrite.cpp - slices put at computed positions ------------------===//
 //
 // Tasks share out the elements of a slice, so that each meets the indices in their order. Positions
-// out of range are passed over: the host ends the call for them.
+// out of range are passed over: the host ends the call for them. The result may be x's own memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -47,7 +47,7 @@ template <typename Bits> struct Copy {
       int64_t lanes = least(inner - first, mostLanes);
       const Bits *from = src + o * positions.count * inner + first;
       int64_t start = o * positions.extent * inner + first;
-      for (int64_t i = 0; i < positions.extent; ++i)
+      for (int64_t i = 0; x != y && i < positions.extent; ++i)
         move(x + start + i * inner, y + start + i * inner, lanes);
       for (int64_t k = 0; k < positions.count; ++k)
         if (int64_t at = positions[k]; at >= 0)
@@ -106,7 +106,8 @@ int32_t run(kiln_ctx *ctx, void *const *bufs, const int64_t *sizes, void *scratc
                inner,
                (inner + Work::mostLanes - 1) / Work::mostLanes,
                {bufs[1], count, extent, bytes, isSigned}};
-  return forRows(ctx, outer * work.groups, outer * (extent + count) * inner, work);
+  int64_t kept = work.x == work.y ? 0 : extent;
+  return forRows(ctx, outer * work.groups, outer * (kept + count) * inner, work);
 }
 } // namespace
 

@@ -175,7 +175,7 @@ std::string Places::reasonAgainst(LaunchOp launch, Value operand) {
     return "its memory is the caller's, or a weight's";
   if (isa<BlockArgument>(base) && !isCarried && !root.getDefiningOp<GetStateOp>())
     return "it is a part of a sequence";
-  if (direct.contains(root) || direct.contains(launch.getResult(0)))
+  if (direct.contains(root))
     return "the function returns it";
   if (llvm::count_if(launch.getOperands(), [&](Value other) { return rootOf(other) == root; }) != 1)
     return "the kernel reads it a second time";
@@ -209,6 +209,7 @@ void Places::overwrite(LaunchOp launch) {
   }
   remark::passed(launch.getLoc(), note) << "a slice is written in place";
   launch.setInPlace(true);
+  direct.erase(result); // a copy to the caller takes as long as one of the tensor
   share(result, operand);
 }
 
