@@ -36,6 +36,15 @@ def FoldWeights : Kiln_Pass<"kiln-fold-weights"> {
   }];
 }
 
+def HoistFromScan : Kiln_Pass<"kiln-hoist-from-scan"> {
+  let summary = "multiplies whole sequences by a matrix before a scan, not slice by slice in it";
+  let description = [{
+    What the body of a scan computes of its sequences by a product with a matrix of around the loop, and by
+    elementwise ops around that product, is computed for all rounds at once: the input product of a recurrent
+    network is one matrix product.
+  }];
+}
+
 def Simplify : Kiln_Pass<"kiln-simplify"> {
   let summary = "decomposes, folds, canonicalises and removes what is computed twice or for nothing";
   let description = [{

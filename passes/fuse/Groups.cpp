@@ -40,11 +40,10 @@ static void missed(Operation *op, StringRef name, const Twine &text) {
 
 /// Whether some use of a free op's result cannot contain the op.
 static bool needsKernel(Operation *op) {
-  return op->use_empty() || llvm::any_of(op->getUsers(), [](Operation *user) {
-           FusionRole role = roleOf(user);
-           return role == FusionRole::Opaque || role == FusionRole::View ||
-                  role == FusionRole::Procedure;
-         });
+  return llvm::any_of(op->getUsers(), [](Operation *user) {
+    FusionRole role = roleOf(user);
+    return role == FusionRole::Opaque || role == FusionRole::View || role == FusionRole::Procedure;
+  });
 }
 
 bool Grouping::isWanted(Operation *op) const {

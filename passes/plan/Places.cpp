@@ -142,13 +142,7 @@ void Places::shareInitial(Operation *loop, ValueRange initial, ValueRange result
       continue;
     if (launch && launch->getBlock() == loop->getBlock()) {
       share(first, result);
-    } else if (state && loop->getBlock() == state->getBlock() &&
-               llvm::any_of(result.getUsers(),
-                            [&](Operation *user) {
-                              auto set = dyn_cast<SetStateOp>(user);
-                              return set && set.getState() == state.getState();
-                            }) &&
-               result.hasOneUse()) {
+    } else if (state && loop->getBlock() == state->getBlock() && isSet(state.getState())) {
       share(result, first);
     }
   }

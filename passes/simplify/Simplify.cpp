@@ -27,6 +27,7 @@ struct SimplifyPass : kiln::passes::impl::SimplifyBase<SimplifyPass> {
     // copy.
     order.addPass(mlir::createCanonicalizerPass());
     order.addPass(mlir::createLoopInvariantCodeMotionPass());
+    order.addPass(createHoistFromScan());
     order.addPass(mlir::createCSEPass());
     order.addPass(createFoldWeights());
     order.addPass(mlir::createCanonicalizerPass());
