@@ -177,11 +177,12 @@ std::vector<ProfileRow> Library::profile() const {
   for (int32_t i = 0; rows && i < entry.num_launches; ++i) {
     const kiln_launch &launch = entry.launches[i];
     bool isSteady = calls > 1;
-    double count = double(rows[i].calls - (isSteady ? first[i].calls : 0));
+    double runs = double(rows[i].calls - (isSteady ? first[i].calls : 0));
     double time = double(rows[i].nanoseconds - (isSteady ? first[i].nanoseconds : 0));
-    double flops = value(launch.flops), bytes = value(launch.bytes);
-    result.push_back(
-        {launch.label, launch.location, flops, bytes, count > 0 ? time / count * 1e-6 : 0});
+    // In a loop a kernel runs several times in one call, in a branch perhaps not at all.
+    double perCall = double(isSteady ? calls - 1 : 1);
+    result.push_back({launch.label, launch.location, value(launch.flops) * runs / perCall,
+                      value(launch.bytes) * runs / perCall, time / perCall * 1e-6});
   }
   return result;
 }
