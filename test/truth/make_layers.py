@@ -14,7 +14,7 @@ from torch import nn
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
 torch.manual_seed(1)
-MEMBERS, INPUTS, CASES, WEIGHTS = [], {}, {}, {}
+MEMBERS, INPUTS, CALLS, WEIGHTS = [], {}, [], {}
 
 
 def random(*shape):
@@ -33,8 +33,9 @@ def layer(name, module, text):
     return module
 
 
-def case(name, call, result):
-    CASES[name] = (call, result.detach().contiguous())
+def case(name, call, *results):
+    """A call and its results, NAME, NAME1, NAME2 …"""
+    CALLS.append((call, {name + str(i or ""): r.detach().contiguous() for i, r in enumerate(results)}))
 
 
 def tensor(name, value):
@@ -112,28 +113,71 @@ def products():
              bag(torch.arange(6) * 5 % 4, torch.arange(3) * 2))
 
 
+def recurrent():
+    x, h, c = tensor("steps", random(4, 2, 3)), tensor("states", random(4, 2, 5)), tensor("cells", random(4, 2, 5))
+    for name, module, text in [
+            ("lstm", nn.LSTM(3, 5), "LSTM(3, 5)"),
+            ("lstm_first", nn.LSTM(3, 5, 2, bias=False, batch_first=True),
+             "LSTM(3, 5, 2, bias = false, batch_first = true)"),
+            ("lstm_ways", nn.LSTM(3, 5, 2, bidirectional=True), "LSTM(3, 5, 2, bidirectional = true)"),
+            ("gru", nn.GRU(3, 5), "GRU(3, 5)"),
+            ("gru_deep", nn.GRU(3, 5, 4, bias=False), "GRU(3, 5, 4, bias = false)"),
+            ("gru_ways", nn.GRU(3, 5, 2, batch_first=True, bidirectional=True),
+             "GRU(3, 5, 2, batch_first = true, bidirectional = true)"),
+            ("rnn", nn.RNN(3, 5, bias=False), "RNN(3, 5, bias = false)"),
+            ("rnn_relu", nn.RNN(3, 5, 2, nonlinearity="relu", bidirectional=True),
+             'RNN(3, 5, 2, nonlinearity = "relu", bidirectional = true)')]:
+        layer(name, module, text)
+        count = module.num_layers * (2 if module.bidirectional else 1)
+        batch = 4 if module.batch_first else 2
+        start = [t[:, :1].expand(4, batch, 5)[:count].contiguous() if batch == 4 else t[:count] for t in (h, c)]
+        texts = [f"broadcast_to(self.{t}[:{count}, :1], [{count}, 4, 5])" if batch == 4 else f"self.{t}[:{count}]"
+                 for t in ("states", "cells")]
+        if name.startswith("lstm"):
+            y, (hn, cn) = module(x)
+            case(name, f"self.{name}(self.steps)", y, hn, cn)
+            y, (hn, cn) = module(x, tuple(start))
+            case(name + "_from", f"self.{name}(self.steps, {texts[0]}, {texts[1]})", y, hn, cn)
+        else:
+            case(name, f"self.{name}(self.steps)", *module(x))
+            case(name + "_from", f"self.{name}(self.steps, {texts[0]})", *module(x, start[0]))
+    for name, module, text in [
+            ("lstm_cell", nn.LSTMCell(3, 5), "LSTMCell(3, 5)"),
+            ("gru_cell", nn.GRUCell(3, 5), "GRUCell(3, 5)"),
+            ("gru_cell_plain", nn.GRUCell(3, 5, bias=False), "GRUCell(3, 5, bias = false)"),
+            ("rnn_cell", nn.RNNCell(3, 5), "RNNCell(3, 5)"),
+            ("rnn_cell_relu", nn.RNNCell(3, 5, nonlinearity="relu"), 'RNNCell(3, 5, nonlinearity = "relu")')]:
+        layer(name, module, text)
+        lstm = name.startswith("lstm")
+        given = (h[0], c[0]) if lstm else h[0]
+        for end, results, more in [("", module(x[0]), ""), ("_from", module(x[0], given), ", self.states[0]")]:
+            case(name + end, f"self.{name}(self.steps[0]{more + (', self.cells[0]' if lstm and more else '')})",
+                 *(results if lstm else (results,)))
+
+
 def model():
     def type_of(value):
         return f"f32{list(value.shape)}"
     lines = ["import nn", "model Layers() {", '  ignore "out.*"', '  ignore "meta.*"', *MEMBERS]
     lines += [f"  param {name}: {type_of(value)}" for name, value in INPUTS.items()]
-    for name, (call, result) in CASES.items():
-        lines.append(f"  fn part_{name}() -> (r_{name}: {type_of(result)}) {{ return {call} }}")
+    for call, results in CALLS:
+        types = ", ".join(f"r_{name}: {type_of(result)}" for name, result in results.items())
+        lines.append(f"  fn part_{next(iter(results))}() -> ({types}) {{ return {call} }}")
     return "\n".join(lines + ["}", ""])
 
 
 def write():
     def text(words):
         return np.array(list(words.encode()), dtype=np.uint8)
+    results = {"out." + name: result for _, given in CALLS for name, result in given.items()}
     arrays = {name: np.array(value.tolist(), dtype=np.float32).reshape(value.shape)
-              for name, value in [*INPUTS.items(), *WEIGHTS.items(),
-                                  *(("out." + n, c[1]) for n, c in CASES.items())]}
+              for name, value in [*INPUTS.items(), *WEIGHTS.items(), *results.items()]}
     arrays["meta.version"], arrays["meta.model"] = text(torch.__version__), text(model())
-    arrays["meta.sums"] = np.array([True] * len(CASES))
+    arrays["meta.sums"] = np.array([True] * len(results))
     np.savez_compressed(os.path.join(HERE, "layers.npz"), **arrays)
 
 
-for part in (attention, transformers, activations, products):
+for part in (attention, transformers, activations, products, recurrent):
     part()
 write()
-print(len(CASES), "cases by PyTorch", torch.__version__)
+print(len(CALLS), "cases by PyTorch", torch.__version__)
