@@ -51,6 +51,7 @@ private:
                                 mlir::ValueRange next);
   std::optional<int64_t> placeOf(mlir::Operation *op, unsigned index) const;
   int64_t bytesOf(mlir::Value value);
+  void copy(mlir::Value to, mlir::Value from);
 
   const Evaluation &evaluation;
   AfterOp after;

@@ -26,10 +26,16 @@ std::optional<int64_t> Frame::placeOf(Operation *op, unsigned index) const {
   return place && *place >= 0 ? place : std::nullopt;
 }
 
+/// A new entry may move all others.
+void Frame::copy(Value to, Value from) {
+  Tensor tensor = values[from];
+  values[to] = std::move(tensor);
+}
+
 /// The carried values of the first round.
 LogicalResult Frame::enterLoop(Operation *op, ValueRange initial, ValueRange carried) {
   for (auto [i, value] : llvm::enumerate(carried)) {
-    values[value] = values[initial[i]];
+    copy(value, initial[i]);
     if (std::optional<int64_t> place = placeOf(op, i))
       write(value, *place, bytesOf(value));
     else
@@ -110,7 +116,7 @@ LogicalResult Frame::scan(ScanOp op) {
       return failure();
   }
   for (auto [result, value] : llvm::zip(op.getFinals(), carried)) {
-    values[result] = values[value];
+    copy(result, value);
     share(result, value);
   }
   return success();
@@ -123,7 +129,7 @@ LogicalResult Frame::loop(WhileOp op) {
     return failure();
   for (int64_t round = 0; round < limit; ++round) {
     for (auto [argument, value] : llvm::zip(op.getCondition().getArguments(), carried)) {
-      values[argument] = values[value];
+      copy(argument, value);
       share(argument, value);
     }
     if (failed(runBlock(op.getCondition().front())))
@@ -134,7 +140,7 @@ LogicalResult Frame::loop(WhileOp op) {
       return failure();
   }
   for (auto [result, value] : llvm::zip(op.getResults(), carried)) {
-    values[result] = values[value];
+    copy(result, value);
     share(result, value);
   }
   return success();
@@ -146,7 +152,7 @@ LogicalResult Frame::branch(IfOp op) {
     return failure();
   for (auto [i, value] : llvm::enumerate(taken.front().getTerminator()->getOperands())) {
     Value result = op.getResult(i);
-    values[result] = values[value];
+    copy(result, value);
     std::optional<int64_t> place = placeOf(op, i);
     auto made = ranges.find(value);
     if (place && made != ranges.end() && made->second.begin == *place)
