@@ -131,7 +131,7 @@ mlir::Value Elaborator::sequence(const Expr *expr, int64_t axis, std::optional<D
              ir::typeText(value.getType()));
     return nullptr;
   }
-  value = moveAxis(value, axis < 0 ? axis + rank : axis, 0, expr->range);
+  value = moveAxes(value, axis < 0 ? axis + rank : axis, 1, 0, expr->range);
   dims = value ? ir::dimsOf(value.getType()) : dims;
   if (!rounds)
     rounds = dims[0];
@@ -140,19 +140,6 @@ mlir::Value Elaborator::sequence(const Expr *expr, int64_t axis, std::optional<D
     return nullptr;
   dims[0] = *rounds;
   return at(expr->range).reshape(value, dims);
-}
-
-mlir::Value Elaborator::moveAxis(mlir::Value value, int64_t from, int64_t to, SMRange place) {
-  if (from == to)
-    return value;
-  SmallVector<int64_t> axes;
-  for (int64_t i = 0, rank = ir::dimsOf(value.getType()).size(); i < rank; ++i)
-    if (i != from)
-      axes.push_back(i);
-  axes.insert(axes.begin() + to, from);
-  mlir::NamedAttrList attributes;
-  attributes.set("axes", builder.getDenseI64ArrayAttr(axes));
-  return at(place).create("permute", value, attributes);
 }
 
 /// The op with the results that its body hands on.
@@ -240,7 +227,7 @@ Value Elaborator::evalScan(const ScanExpr *expr) {
       return fail(yieldPlace, DiagCode::ShapeMismatch,
                   "the values of 'yield' are stacked along axis " + Twine(axis) + ", which " +
                       Twine(rank - 1) + " dimensions and the new one do not have");
-    mlir::Value moved = moveAxis(stack, 0, to, yieldPlace);
+    mlir::Value moved = moveAxes(stack, 0, 1, to, yieldPlace);
     values.push_back(moved ? Value(moved) : Value());
   }
   return finish(expr->carried, made.getFinals(), std::move(values));

@@ -211,7 +211,7 @@ std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *ex
   SmallVector<Subscript> parts;
   for (const DimExpr &dim : dims)
     parts.push_back({{0, dim}, nullptr});
-  size_t axis = 0, lists = 0;
+  size_t axis = 0;
   for (const Expr *each : expr->subscripts) {
     if (isa<EllipsisExpr>(each)) {
       axis += dims.size() - given;
@@ -220,36 +220,112 @@ std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *ex
     std::optional<Subscript> part = subscript(each, dims[axis]);
     if (!part)
       return std::nullopt;
-    lists += part->at && !isa<SliceExpr>(each) && !ir::dimsOf(part->at.getType()).empty();
-    if (lists > 1) {
-      unsupported(each->range, "a second index that is a tensor ('gather_nd' takes several)");
-      return std::nullopt;
-    }
+    part->isSlice = isa<SliceExpr>(each);
     parts[axis++] = *part;
   }
   return parts;
 }
 
+/// The elements at positions along several axes together, whose dimensions come first.
+mlir::Value Elaborator::gatherAt(mlir::Value tensor,
+                                 ArrayRef<std::pair<int64_t, mlir::Value>> where, SMRange place) {
+  ir::TensorBuilder here = at(place);
+  SmallVector<mlir::Value> indices;
+  SmallVector<int64_t> axes;
+  for (auto &[axis, index] : where) {
+    axes.push_back(axis);
+    indices.push_back(here.cast(index, DType::I64));
+  }
+  if (!here.broadcastAll(indices))
+    return nullptr;
+  Dims dims = ir::dimsOf(indices[0].getType());
+  int64_t rank = dims.size();
+  dims.push_back(1);
+  for (mlir::Value &index : indices)
+    index = here.reshape(index, dims);
+  for (int64_t i = 0, e = ir::dimsOf(tensor.getType()).size(); i < e; ++i)
+    if (!is_contained(axes, i))
+      axes.push_back(i);
+  mlir::NamedAttrList order, last, none;
+  order.set("axes", builder.getDenseI64ArrayAttr(axes));
+  last.set("axis", builder.getI64IntegerAttr(rank));
+  none.set("batch_dims", builder.getI64IntegerAttr(0));
+  mlir::Value turned = here.create("permute", tensor, order),
+              all = here.create("concat", indices, last);
+  return turned && all ? here.create("gather_nd", mlir::ValueRange{turned, all}, none) : nullptr;
+}
+
+/// As NumPy's: what several integers and tensors of integers index together stands where they
+/// stand, or in front if a slice stands between them.
 Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
   std::optional<SmallVector<Subscript>> parts = subscripts(expr, tensor);
   if (!parts)
     return Value();
   SmallVector<ir::AxisPart> known;
-  for (const Subscript &each : *parts)
-    known.push_back(each.at ? ir::AxisPart{0, ir::dimsOf(tensor.getType())[known.size()]}
-                            : each.part);
+  SmallVector<std::pair<int64_t, mlir::Value>> computed; // axis of what is left, positions
+  int64_t axis = 0, first = -1, rank = 0;
+  size_t arrays = 0, lastIndex = 0;
+  bool isTogether = true;
+  for (auto [i, each] : enumerate(*parts)) {
+    known.push_back(each.at ? ir::AxisPart{0, ir::dimsOf(tensor.getType())[i]} : each.part);
+    if (!each.isSlice && (each.at || each.part.isIndex)) {
+      isTogether &= first < 0 || i == lastIndex + 1;
+      first = first < 0 ? axis : first;
+      lastIndex = i;
+      if (each.at) {
+        int64_t own = ir::dimsOf(each.at.getType()).size();
+        rank = std::max(rank, own);
+        arrays += own > 0;
+        computed.emplace_back(axis, each.at);
+      }
+    }
+    axis += each.at || !each.part.isIndex;
+  }
   mlir::Value result = at(expr->range).slice(tensor, known);
-  // From the last axis on, so that the axes before keep their numbers.
-  int64_t axis = count_if(known, [](const ir::AxisPart &part) { return !part.isIndex; });
-  for (const Subscript &each : reverse(*parts)) {
-    axis -= !each.at && each.part.isIndex ? 0 : 1;
-    if (!each.at || !result)
-      continue;
+  auto take = [&](mlir::Value where, int64_t along) {
     mlir::NamedAttrList attributes;
-    attributes.set("axis", builder.getI64IntegerAttr(axis));
-    result = at(expr->range).create("take", mlir::ValueRange{result, each.at}, attributes);
+    attributes.set("axis", builder.getI64IntegerAttr(along));
+    result = result ? at(expr->range).create("take", mlir::ValueRange{result, where}, attributes)
+                    : nullptr;
+  };
+  axis = 0;
+  for (const Subscript &each : *parts) {
+    if (each.at && each.isSlice)
+      take(each.at, axis);
+    axis += each.at || !each.part.isIndex;
+  }
+  int64_t front = isTogether ? first : 0; // where the positions' dimensions belong
+  if (arrays > 1) {
+    result = result ? gatherAt(result, computed, expr->range) : nullptr;
+    result = result ? moveAxes(result, 0, rank, front, expr->range) : nullptr;
+  } else {
+    // From the last axis on, so that the axes before keep their numbers.
+    int64_t from = 0, dropped = 0;
+    for (auto &[along, where] : reverse(computed))
+      take(where, along);
+    for (auto &[along, where] : computed)
+      if (ir::dimsOf(where.getType()).empty())
+        ++dropped;
+      else
+        from = along - dropped;
+    if (arrays == 1 && !isTogether && result)
+      result = moveAxes(result, from, rank, 0, expr->range);
   }
   return result ? Value(result) : Value();
+}
+
+/// Moves `count` dimensions from one place to another.
+mlir::Value Elaborator::moveAxes(mlir::Value value, int64_t from, int64_t count, int64_t to,
+                                 SMRange place) {
+  SmallVector<int64_t> axes, moved;
+  for (int64_t i = 0, rank = ir::dimsOf(value.getType()).size(); i < rank; ++i)
+    (i >= from && i < from + count ? moved : axes).push_back(i);
+  axes.insert(axes.begin() + to, moved.begin(), moved.end());
+  if (is_sorted(axes))
+    return value;
+  mlir::NamedAttrList attributes;
+  attributes.set("axes", builder.getDenseI64ArrayAttr(axes));
+  return at(place).create("permute", value, attributes);
 }
 
 //===----------------------------------------------------------------------===//
@@ -307,7 +383,12 @@ Value Elaborator::assignSlice(const IndexExpr *target, mlir::Value tensor, const
                     " for a part of " + ir::typeText(tensor.getType()) + ", got " +
                     ir::typeText(value.getType()));
   Dims seen, whole; // as the subscripts read it, and with one dimension an axis
+  unsigned arrays = 0;
   for (const Subscript &part : *parts) {
+    arrays += part.at && !part.isSlice && !ir::dimsOf(part.at.getType()).empty();
+    if (arrays > 1)
+      return unsupported(target->range,
+                         "assignment at two indices that are tensors ('scatter_nd' takes several)");
     Dims at = part.at ? ir::dimsOf(part.at.getType()) : Dims{part.part.size};
     whole.push_back(ir::numElements(at));
     if (part.at || !part.part.isIndex)

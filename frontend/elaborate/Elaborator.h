@@ -69,7 +69,6 @@ private:
   mlir::Location location(SMRange place);
   /// Builds ops for the code at the place; what goes wrong is an error there.
   ir::TensorBuilder at(SMRange place);
-
   // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
                           std::vector<Arg> &args);
@@ -80,7 +79,6 @@ private:
   void emitEntry(mlir::ModuleOp module, Instance &model, const ast::FnDecl *fn);
   bool declareDims(const ast::FnDecl *fn);
   void finishEntry(mlir::Operation *func, const ast::FnDecl *fn, const Value &result);
-
   // Statements (ElaborateStmt.cpp)
   void exec(ast::Block block);
   void assign(const ast::AssignStmt *stmt);
@@ -113,10 +111,12 @@ private:
   std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);
   std::optional<Subscript> computedSlice(const ast::SliceExpr *slice, const DimExpr &extent,
                                          const Value &start, const Value &stop);
+  mlir::Value gatherAt(mlir::Value tensor, ArrayRef<std::pair<int64_t, mlir::Value>> where,
+                       SMRange place);
+  mlir::Value moveAxes(mlir::Value value, int64_t from, int64_t count, int64_t to, SMRange place);
   mlir::Value positions(const Subscript &subscript, SMRange place);
   mlir::Value writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
                          mlir::Value value, SMRange place);
-
   // Loops, branches, state (ElaborateControl.cpp)
   Value evalScan(const ast::ScanExpr *expr);
   Value evalWhile(const ast::WhileExpr *expr);
@@ -128,7 +128,6 @@ private:
   bool runRound(ast::Block body, ArrayRef<ast::Carried> carried, mlir::TypeRange types,
                 SmallVectorImpl<mlir::Value> &next);
   mlir::Value sequence(const ast::Expr *expr, int64_t axis, std::optional<DimExpr> &rounds);
-  mlir::Value moveAxis(mlir::Value value, int64_t from, int64_t to, SMRange place);
   mlir::Value decision(const Value &value, SMRange place);
   bool unite(ir::IfOp op, const Value &yes, const Value &no, const ast::Expr *const branches[2],
              llvm::SmallVector<mlir::Value> yields[2]);

@@ -52,7 +52,8 @@ struct Formal {
 /// computed positions, whose dimensions (for a slice, one) stand in the axis' place.
 struct Subscript {
   ir::AxisPart part;
-  mlir::Value at; ///< integers; null for a part
+  mlir::Value at;       ///< integers; null for a part
+  bool isSlice = false; ///< written with ':'
   bool isFull(const DimExpr &extent) const {
     return !at && !part.isIndex && part.step == 1 && part.size == extent;
   }

@@ -1,0 +1,48 @@
+"""Compares subscripts, of numbers, slices and tensors of integers, with NumPy's.
+
+  subscripts.py EXPRESSIONS.txt FOLDER
+
+Each line is an expression over x [3, 4, 5, 4] and the positions i [3], k [3] and m [2, 3], which
+NumPy evaluates as it stands and kiln-run's interpreter as an entry point of a model."""
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+SHAPES = {"x": (3, 4, 5, 4), "i": (3,), "k": (3,), "m": (2, 3)}
+
+
+def main():
+    listing, folder = sys.argv[1:]
+    with open(listing, encoding="utf-8") as file:
+        lines = [line.strip() for line in file if line.strip()]
+    values = {"x": np.arange(240, dtype=np.float32).reshape(SHAPES["x"]), "i": np.array([2, 0, -1]),
+              "k": np.array([1, -2, 0]), "m": np.array([[0, 2, 1], [1, -3, 2]])}
+    parameters = "x: f32[3, 4, 5, 4], i: i64[3], k: i64[3], m: i64[2, 3]"
+    wanted = [eval(line, dict(values)) for line in lines]  # pylint: disable=eval-used
+    model = os.path.join(folder, "subscripts.kiln")
+    with open(model, "w", encoding="utf-8") as file:
+        file.write("model Subscripts {\n")
+        for n, (line, want) in enumerate(zip(lines, wanted)):
+            shape = f"[{', '.join(map(str, want.shape))}]" if want.shape else ""
+            file.write(f"  fn f{n}({parameters}) -> (y: f32{shape}) {{ return {line} }}\n")
+        file.write("}\n")
+    given = []
+    for name, value in values.items():
+        np.save(os.path.join(folder, name + ".npy"), value)
+        given += ["--input", f"{name}={folder}/{name}.npy"]
+    failures = 0
+    for n, (line, want) in enumerate(zip(lines, wanted)):
+        out = os.path.join(folder, f"f{n}.npy")
+        subprocess.run(["kiln-run", "--interpret", model, f"f{n}", *given, "--output", f"y={out}"],
+                       check=True, stdout=subprocess.DEVNULL)
+        if not np.array_equal(np.load(out), want):
+            print(f"{line} differs")
+            failures += 1
+    print(f"{len(lines)} subscripts, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
