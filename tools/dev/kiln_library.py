@@ -65,8 +65,8 @@ Deallocate = c.CFUNCTYPE(None, c.c_void_p, c.c_void_p, c.c_size_t)
 class Instance:
     """One instance of any model, whose entry points are called by name with arrays."""
 
-    def __init__(self, path, threads=1, allocator=None):
-        """allocator: a pair of an Allocate and a Deallocate."""
+    def __init__(self, path, threads=1, allocator=None, maxima={}):
+        """allocator: a pair of an Allocate and a Deallocate; maxima: bounds of dimensions, by name."""
         self.model = Model.in_dll(c.CDLL(path), "kiln_model_v1")
         size = c.sizeof(Options) + 8 * self.model.numMaxima
         memory, error = c.create_string_buffer(size), c.create_string_buffer(512)
@@ -76,6 +76,10 @@ class Instance:
         if allocator:
             self.kept = allocator
             options.allocate, options.deallocate = [c.cast(f, c.c_void_p).value for f in allocator]
+        names = c.cast(self.model.maxima, c.POINTER(c.c_char_p))
+        for index in range(self.model.numMaxima):
+            maximum = c.c_int64.from_buffer(memory, c.sizeof(Options) + 8 * index)
+            maximum.value = maxima.get(names[index].decode(), 0)
         self.instance = c.c_void_p()
         if self.model.create(c.addressof(memory), c.byref(self.instance)):
             raise RuntimeError(f"'{path}': {error.value.decode()}")
