@@ -99,6 +99,30 @@ def cases():
                                           "height": 64, "width": 96},
             lambda full: {e: ({"image": image(*((1, 3, 800, 1066) if full else (2, 3, 64, 96)))}, r) for e, r in
                           [("predict", ["logits", "boxes"]), ("detect", ["boxes", "label", "score"])]}),
+        "lstm_classifier": plain(
+            "lstm_classifier", lambda full: torch_models.LstmClassifier() if full else
+            torch_models.LstmClassifier(50, 4, 12, 20), lambda full: {} if full else
+            {"vocabulary": 50, "dim": 12, "hidden": 20},
+            lambda full: {"predict": ({"ids": (50, [3, 128] if full else [3, 9])}, ["logits"])}),
+        "gru_tagger": plain(
+            "gru_tagger", lambda full: torch_models.GruTagger() if full else torch_models.GruTagger(50, 7, 12, 20),
+            lambda full: {} if full else {"vocabulary": 50, "tags": 7, "dim": 12, "hidden": 20},
+            lambda full: {e: ({"ids": (50, [128, 3] if full else [9, 3])}, r) for e, r in
+                          [("scores", ["logits"]), ("predict", ["tag", "probability"])]}),
+        "char_rnn": plain(
+            "char_rnn", lambda full: torch_models.CharRnn() if full else torch_models.CharRnn(30, 24),
+            lambda full: {} if full else {"characters": 30, "hidden": 24},
+            lambda full: {"step": ({"character": (30, [])}, ["logits"]), "read": ({"text": (30, [40])}, ["logits"]),
+                          "write": ({"character": (30, []), "count": (250, [])}, ["text"])}),
+        "seq2seq": plain(
+            "seq2seq", lambda full: torch_models.Seq2Seq() if full else torch_models.Seq2Seq(30, 5, 24),
+            lambda full: {} if full else {"source_words": 30, "target_words": 5, "hidden": 24},
+            lambda full: {"score": ({"source": (30, [4, 7]), "target": (5, [4, 6])}, ["logits"]),
+                          "translate": ({"source": (30, [4, 7])}, ["target", "length"])}),
+        "resemblyzer": plain(
+            "resemblyzer", lambda full: torch_models.Resemblyzer() if full else torch_models.Resemblyzer(24, 20),
+            lambda full: {} if full else {"hidden": 24, "size": 20},
+            lambda full: {"embed": ({"mels": image(2, 160 if full else 12, 40)}, ["place"])}),
     }
 
 

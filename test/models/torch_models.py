@@ -248,3 +248,110 @@ class Detr(nn.Module):
         corners = torchvision.ops.box_convert(boxes, "cxcywh", "xyxy") * torch.tensor([width, height] * 2)
         score, label = logits.softmax(-1)[..., :-1].max(-1)
         return corners, label, score
+
+
+class LstmClassifier(nn.Module):
+    def __init__(self, vocabulary=30522, classes=4, dim=128, hidden=256, depth=2):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, dim)
+        self.lstm = nn.LSTM(dim, hidden, depth, batch_first=True, bidirectional=True)
+        self.classifier = nn.Linear(2 * hidden, classes)
+
+    def forward(self, ids):
+        _, (h, _) = self.lstm(self.embedding(ids))
+        return self.classifier(torch.cat([h[-2], h[-1]], 1))
+
+
+class GruTagger(nn.Module):
+    def __init__(self, vocabulary=30522, tags=17, dim=100, hidden=128, depth=2):
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, dim)
+        self.gru = nn.GRU(dim, hidden, depth, bidirectional=True)
+        self.out = nn.Linear(2 * hidden, tags)
+
+    def scores(self, ids):
+        return self.out(self.gru(self.embedding(ids))[0])
+
+    def forward(self, ids):
+        probability, tag = self.scores(ids).softmax(-1).max(-1)
+        return tag, probability
+
+
+class CharRnn(nn.Module):
+    def __init__(self, characters=128, hidden=512, depth=2):
+        super().__init__()
+        self.encoder = nn.Embedding(characters, hidden)
+        self.rnn = nn.LSTM(hidden, hidden, depth)
+        self.decoder = nn.Linear(hidden, characters)
+
+    def read(self, text):
+        return self.decoder(self.rnn(self.encoder(text))[0])
+
+    def step(self, character):
+        return self.read(character.reshape(1))[0]
+
+    def write(self, character, count):
+        text, state, last = torch.zeros(256, dtype=torch.int64), None, character.reshape(1)
+        for n in range(min(int(count), 256)):
+            y, state = self.rnn(self.encoder(last), state)
+            last = self.decoder(y).argmax(-1)
+            text[n] = last
+        return text
+
+
+class Seq2Seq(nn.Module):
+    """PyTorch's tutorial "Translation with a sequence to sequence network and attention"."""
+
+    def __init__(self, source=8000, target=8000, hidden=256):
+        super().__init__()
+        self.encoder, self.decoder = nn.Module(), nn.Module()
+        self.encoder.embedding = nn.Embedding(source, hidden)
+        self.encoder.gru = nn.GRU(hidden, hidden, batch_first=True)
+        d = self.decoder
+        d.embedding, d.gru = nn.Embedding(target, hidden), nn.GRU(2 * hidden, hidden, batch_first=True)
+        d.attention = nn.Module()
+        d.attention.Wa, d.attention.Ua = nn.Linear(hidden, hidden), nn.Linear(hidden, hidden)
+        d.attention.Va, d.out = nn.Linear(hidden, 1), nn.Linear(hidden, target)
+
+    def step(self, word, h, memory):
+        d, a = self.decoder, self.decoder.attention
+        scores = a.Va(torch.tanh(a.Wa(h.permute(1, 0, 2)) + a.Ua(memory))).squeeze(2).unsqueeze(1)
+        context = torch.bmm(F.softmax(scores, -1), memory)
+        y, h = d.gru(torch.cat((d.embedding(word)[:, None], context), 2), h)
+        return d.out(y)[:, 0], h
+
+    def score(self, source, target):
+        memory, h = self.encoder.gru(self.encoder.embedding(source))
+        scores, last = [], torch.zeros(len(source), dtype=torch.int64)
+        for t in range(target.shape[1]):
+            logits, h = self.step(last, h, memory)
+            scores.append(logits)
+            last = target[:, t]
+        return torch.stack(scores, 1)
+
+    def translate(self, source):
+        """Each sentence alone."""
+        target, length = torch.ones(len(source), 40, dtype=torch.int64), torch.zeros(len(source), dtype=torch.int64)
+        for n in range(len(source)):
+            memory, h = self.encoder.gru(self.encoder.embedding(source[n:n + 1]))
+            last = torch.zeros(1, dtype=torch.int64)
+            for t in range(40):
+                logits, h = self.step(last, h, memory)
+                last = logits.argmax(-1)
+                if last == 1:
+                    break
+                target[n, t] = last
+                length[n] += 1
+        return target, length
+
+
+class Resemblyzer(nn.Module):
+    def __init__(self, hidden=256, size=256):
+        super().__init__()
+        self.lstm = nn.LSTM(40, hidden, 3, batch_first=True)
+        self.linear = nn.Linear(hidden, size)
+
+    def embed(self, mels):
+        _, (hidden, _) = self.lstm(mels)
+        raw = torch.relu(self.linear(hidden[-1]))
+        return raw / torch.norm(raw, dim=1, keepdim=True)
