@@ -147,6 +147,21 @@ def full(model, prompt):
     expect("tokens after an error", generated(model, prompt, 5), want)
 
 
+def translate(path, folder, threads, truth):
+    model, other = [Instance(path, threads) for _ in range(2)]
+    errors = []
+    for _ in range(2):  # a new text takes the place of the old one
+        errors.append(error(model.call("encode", truth["text"]), truth["encode"]))
+        other.call("encode", truth["ids"])
+        for token, want in zip(truth["ids"], truth["logits"]):
+            errors.append(error(model.call("step", token), want))
+    answer = list(truth["answer"])
+    answer = answer[:answer.index(1) + 1] if 1 in answer else answer
+    for _ in range(2):
+        expect("tokens of the answer", generated(other, truth["text"], 12), answer)
+    return errors
+
+
 def diffuse(path, folder, threads, truth):
     model, noise = Instance(path, threads), argument("noise", "image", [2, 3, 8, 8])
     return [error(model.call("predict", noise, 5), truth["predict"]), error(model.call("sample", noise, 7), truth["sample"])]
@@ -172,7 +187,7 @@ def main(file, zoo, folder, *words):
     for name, value in about["set"].items():
         command += ["--set", f"{name}={value}"]
     subprocess.run(command, check=True)
-    check = {"ddpm": diffuse, "dbn": imagine}.get(case, decode)
+    check = {"ddpm": diffuse, "dbn": imagine, "t5": translate}.get(case, decode)
     worst = np.max([check(path, folder, threads, truth) for threads in (1, 2)])
     print(f"{'ok' if worst <= LIMIT else 'FAIL'}: {' '.join([case, *options])}: {worst:.1e}", flush=True)
     return not worst <= LIMIT

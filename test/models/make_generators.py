@@ -95,6 +95,54 @@ class Llama(nn.Module):
         return self.lm_head(self.model.norm(x))
 
 
+class T5(nn.Module):
+    def __init__(self, layers, hidden, heads, size, inner, vocabulary):
+        super().__init__()
+        linear, self.heads, self.hidden = lambda a, b: nn.Linear(a, b, bias=False), heads, hidden
+        look = lambda: tree(q=linear(hidden, heads * size), k=linear(hidden, heads * size), v=linear(hidden, heads * size),
+                            o=linear(heads * size, hidden))
+        part = lambda **m: tree(layer_norm=nn.RMSNorm(hidden, 1e-6), **m)
+        dense = lambda: part(DenseReluDense=tree(wi=linear(hidden, inner), wo=linear(inner, hidden)))
+        kinds = dict(encoder=lambda: [part(SelfAttention=look()), dense()],
+                     decoder=lambda: [part(SelfAttention=look()), part(EncDecAttention=look()), dense()])
+        self.shared = nn.Embedding(vocabulary, hidden)
+        for name, parts in kinds.items():
+            blocks = nn.ModuleList(tree(layer=nn.ModuleList(parts())) for _ in range(layers))
+            blocks[0].layer[0].SelfAttention.relative_attention_bias = nn.Embedding(32, heads)
+            self.add_module(name, tree(block=blocks, final_layer_norm=nn.RMSNorm(hidden, 1e-6)))
+
+    def bias(self, stack, length, both):
+        """As Hugging Face's _relative_position_bucket."""
+        d, count = torch.arange(length)[None, :] - torch.arange(length)[:, None], 16 if both else 32
+        sign, d = ((d > 0) * count, d.abs()) if both else (0, (-d).clamp(min=0))
+        far = count // 2 + (torch.log(d.float() / (count // 2)) / np.log(128 / (count // 2)) * (count - count // 2)).long()
+        bucket = sign + torch.where(d < count // 2, d, far.clamp(max=count - 1))
+        return stack.block[0].layer[0].SelfAttention.relative_attention_bias(bucket).permute(2, 0, 1)
+
+    def attend(self, m, x, y, bias):
+        q, k, v = [heads_of(f(z), self.heads) for f, z in ((m.q, x), (m.k, y), (m.v, y))]
+        return m.o(((q @ k.transpose(2, 3) + bias).softmax(-1) @ v).transpose(1, 2).flatten(2))
+
+    def encode(self, ids):
+        return self.stack(self.encoder, ids, self.bias(self.encoder, ids.shape[1], True), None)
+
+    def stack(self, stack, ids, bias, text):
+        x = self.shared(ids)
+        for b in stack.block:
+            y = b.layer[0].layer_norm(x)
+            x = x + self.attend(b.layer[0].SelfAttention, y, y, bias)
+            if text is not None:
+                x = x + self.attend(b.layer[1].EncDecAttention, b.layer[1].layer_norm(x), text, 0)
+            m = b.layer[-1].DenseReluDense
+            x = x + m.wo(F.relu(m.wi(b.layer[-1].layer_norm(x))))
+        return stack.final_layer_norm(x)
+
+    def decode(self, text, ids):
+        n = ids.shape[1]
+        bias = self.bias(self.decoder, n, False) + torch.full((n, n), -torch.inf, dtype=torch.float64).triu(1)
+        return self.stack(self.decoder, ids, bias, self.encode(text)) * self.hidden ** -0.5 @ self.shared.weight.T
+
+
 class Resnet(nn.Module):
     def __init__(self, a, b, groups, time):
         super().__init__()
@@ -213,6 +261,16 @@ def main():
         for i, length in enumerate([1, 5, 11]):
             ids = greedy(module, torch.tensor(argument(f"{name}.{i}", 61, [1, length])), 12)
             results[f"{name}.ids.{i}"], results[f"{name}.logits.{i}"] = ids[0].numpy(), module(ids)[0].numpy()
+    small = dict(layers=2, hidden=32, heads=4, size=10, inner=48, vocabulary=61)
+    module, shapes = prepared(T5(**small))
+    cases["t5"] = dict(weights=shapes, set={**small, "context": 200})
+    text, ids = torch.tensor(argument("text.1", 61, [1, 170])), torch.tensor(argument("start", 61, [1, 40]))
+    ids[0, 0] = 0
+    results["t5.text"], results["t5.ids"] = text[0].numpy(), ids[0].numpy()
+    results["t5.encode"], results["t5.logits"] = module.encode(text).numpy(), module.decode(text, ids)[0].numpy()
+    answer = ids[:, :1]
+    answer = greedy(lambda tokens: module.decode(text, tokens), answer, 12)
+    results["t5.answer"] = answer[0, 1:].numpy()
     module, shapes = prepared(Ddpm(3, 8, 16, 4))
     cases["ddpm"] = dict(weights=shapes, set=dict(size=8, widths="[8,16]", attends="[false,true]", depth=1, groups=4, steps=6))
     noise = torch.tensor(argument("noise", "image", [2, 3, 8, 8])).double()
