@@ -30,6 +30,8 @@ namespace {
 /// A case under test.
 struct Running {
   const Case *what;
+  ir::States states = {};       ///< after the calls prepared so far
+  ErrorStates errorStates = {}; ///< the same in each run that finds errors
   ir::FusionRole role = ir::FusionRole::Movement;
   std::vector<Call> calls = {};
   bool done = false; ///< has its outcome
@@ -45,9 +47,10 @@ public:
 private:
   mlir::OwningOpRef<mlir::ModuleOp> import(const std::string &text, std::string &why);
   void keepLegal(llvm::ArrayRef<Case> cases);
-  void prepare(Running &running, const std::string &entry);
+  void prepare(Running &running);
+  void prepareCall(Running &running, const std::string &entry, unsigned number);
   mlir::FunctionOpInterface find(llvm::StringRef entry);
-  std::optional<std::vector<ir::Tensor>> interpret(const Call &call);
+  std::optional<std::vector<ir::Tensor>> interpret(const Call &call, ir::States &states);
   void exportCalls();
   bool runStages();
   void checkStage(llvm::StringRef stage);
@@ -117,7 +120,7 @@ void Batch::keepLegal(llvm::ArrayRef<Case> all) {
     running.role = ir::FusionRole::Movement; // ops that decompose into movement have no role
     alone->walk([&](ir::Fusable op) {
       if (op->getName().stripDialect() == one.op)
-        running.role = op.getFusionRole();
+        running.role = isExact(one.op) ? ir::FusionRole::Movement : op.getFusionRole();
     });
     cases.push_back(std::move(running));
   }
@@ -127,13 +130,17 @@ mlir::FunctionOpInterface Batch::find(llvm::StringRef entry) {
   return module->lookupSymbol<mlir::FunctionOpInterface>(entry);
 }
 
-std::optional<std::vector<ir::Tensor>> Batch::interpret(const Call &call) {
+/// A call that fails is one that is refused at entry, which leaves the states as they were.
+std::optional<std::vector<ir::Tensor>> Batch::interpret(const Call &call, ir::States &states) {
   mlir::FunctionOpInterface function = find(call.entry);
   if (!function)
     return std::nullopt;
-  auto results = ir::interpret(function, call.arguments);
-  if (failed(results))
+  ir::States before = states;
+  auto results = ir::interpret(function, call.arguments, nullptr, &states);
+  if (failed(results)) {
+    states = std::move(before);
     return std::nullopt;
+  }
   return std::vector<ir::Tensor>(results->begin(), results->end());
 }
 
@@ -144,35 +151,50 @@ static ir::Tensor zerosOf(mlir::Type type, const ir::Evaluation &evaluation) {
   return ir::Tensor(tensor.type, tensor.shape);
 }
 
-void Batch::prepare(Running &running, const std::string &entry) {
+void Batch::prepareCall(Running &running, const std::string &entry, unsigned number) {
   mlir::FunctionOpInterface function = find(entry);
+  const Dims dims = sizesOfCalls()[number % sizesOfCalls().size()];
+  Call call{entry, dims, {}, {}, std::nullopt, {}};
+  ir::Evaluation evaluation{dims};
   bool multiplies = llvm::StringRef(running.what->members).contains("prod(");
-  bool isFixed = ir::declaredBounds(function).empty();
-  for (auto [number, dims] : llvm::enumerate(sizesOfCalls())) {
-    Call call{entry, dims, {}, {}, std::nullopt, {}};
-    ir::Evaluation evaluation{dims};
-    bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
-    Special special =
-        isPlain != running.what->isProgram() ? Special::None
-        : multiplies                         ? Special::Moderate
-        : running.what->isProgram() || addsUp(running.role) || cancels(running.what->op)
-            ? Special::NoLimits
-            : Special::All;
-    for (mlir::Type type : function.getArgumentTypes()) {
-      ir::Tensor shaped = zerosOf(type, evaluation);
-      call.arguments.push_back(makeTensor(shaped.type, shaped.shape,
-                                          options.seed * 1000003 + running.what->id * 64 +
-                                              number * 8 + call.arguments.size(),
-                                          special));
+  bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
+  Special special = isPlain != running.what->isProgram() ? Special::None
+                    : multiplies                         ? Special::Moderate
+                    : running.what->isProgram() || addsUp(running.role) || cancels(running.what->op)
+                        ? Special::NoLimits
+                        : Special::All;
+  for (mlir::Type type : function.getArgumentTypes()) {
+    ir::Tensor shaped = zerosOf(type, evaluation);
+    call.arguments.push_back(makeTensor(shaped.type, shaped.shape,
+                                        options.seed * 1000003 + running.what->id * 64 +
+                                            number * 8 + call.arguments.size(),
+                                        special));
+  }
+  for (mlir::Type type : function.getResultTypes())
+    call.results.push_back(zerosOf(type, evaluation));
+  call.expected = interpret(call, running.states);
+  if (call.expected && running.what->isProgram())
+    call.allowed = allowedErrors(function, call.arguments, *call.expected, running.errorStates);
+  running.calls.push_back(std::move(call));
+}
+
+void Batch::prepare(Running &running) {
+  const std::vector<std::string> &entries = running.what->entries;
+  if (running.what->hasStates) { // in an order of the case's own, the last entry after each
+    constexpr unsigned numCalls = 6;
+    for (unsigned number = 0; number < numCalls; ++number) {
+      size_t others = std::max<size_t>(entries.size() - 1, 1);
+      unsigned die = (running.what->id * numCalls + number + 1) * 2654435761u >> 16;
+      prepareCall(running, entries[die % others], number + running.what->id);
+      prepareCall(running, entries.back(), number);
     }
-    for (mlir::Type type : function.getResultTypes())
-      call.results.push_back(zerosOf(type, evaluation));
-    call.expected = interpret(call);
-    if (call.expected && running.what->isProgram())
-      call.allowed = allowedErrors(function, call.arguments, *call.expected);
-    running.calls.push_back(std::move(call));
-    if (isFixed && number == 1) // two calls: plain and special values
-      break;
+    return;
+  }
+  for (const std::string &entry : entries) {
+    bool isFixed = ir::declaredBounds(find(entry)).empty();
+    // Two calls where nothing varies: plain and special values.
+    for (unsigned number = 0; number < (isFixed ? 2 : sizesOfCalls().size()); ++number)
+      prepareCall(running, entry, number);
   }
 }
 
@@ -186,12 +208,13 @@ std::string Running::difference(const Call &call, size_t result, const ir::Tenso
 }
 
 void Batch::checkStage(llvm::StringRef stage) {
-  for (Running &running : cases)
+  for (Running &running : cases) {
+    ir::States states;
     for (const Call &call : running.calls) {
       if (running.done || !call.expected)
         continue;
       said.clear();
-      auto got = interpret(call);
+      auto got = interpret(call, states);
       if (!got) {
         fail(running, stage, &call, "the interpreter stops: " + said);
         continue;
@@ -200,6 +223,7 @@ void Batch::checkStage(llvm::StringRef stage) {
         if (std::string text = running.difference(call, i, result); !text.empty() && !running.done)
           fail(running, stage, &call, text);
     }
+  }
 }
 
 void Batch::exportCalls() {
@@ -351,8 +375,7 @@ void Batch::run(llvm::ArrayRef<Case> all) {
       whole("weights", toString(std::move(error)));
     else {
       for (Running &running : cases)
-        for (const std::string &entry : running.what->entries)
-          prepare(running, entry);
+        prepare(running);
       if (!options.exportDir.empty())
         exportCalls();
       else if (runStages() && build())

@@ -23,6 +23,8 @@ struct Case {
   DType type = DType::F32;
   std::string members;              ///< "fn c7[N <= 33](x: f32[N]) { return exp(x) }"
   std::vector<std::string> entries; ///< "c7"
+  /// Calls share states: all of one instance are made in one order, several times over.
+  bool hasStates = false;
   bool isProgram() const { return op.empty(); }
   std::string model() const { return "model C() {\n  " + members + "\n}\n"; }
 };

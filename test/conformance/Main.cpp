@@ -169,11 +169,12 @@ static std::vector<std::set<size_t>> chooseCells(const std::vector<Case> &cases,
   std::map<std::pair<std::string, DType>, unsigned> counts;
   for (const Case &one : cases)
     ++counts[{one.op, one.type}];
+  std::map<std::pair<std::string, DType>, unsigned> met;
   std::vector<std::set<size_t>> chosen;
   for (const Case &one : cases) {
     // A rotation that no list of shapes or types falls into step with.
     size_t cell = (one.id * 2246822519u >> 7) % cells.size(), other = otherGenerator(cells, cell);
-    if (cells[cell].halide != (one.id % 2 != 0))
+    if (cells[cell].halide != (met[{one.op, one.type}]++ % 2 != 0))
       std::swap(cell, other);
     chosen.push_back({cell});
     if (tenth < 0 && counts[{one.op, one.type}] < few)

@@ -15,7 +15,7 @@ using namespace kiln::conformance;
 /// Runs of which the first moves everything up by all of its tolerance, the second down, the third
 /// to zero where that is within it, and the others by random parts: errors of one size could cancel
 /// exactly in every run.
-static constexpr unsigned runs = 10;
+static constexpr unsigned runs = numErrorRuns;
 /// Errors of several ops may add up to more than those that were tried.
 static constexpr double margin = 3;
 
@@ -58,7 +58,8 @@ static double distance(double a, double b) {
 
 std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface function,
                                                 llvm::ArrayRef<ir::Tensor> arguments,
-                                                llvm::ArrayRef<ir::Tensor> expected) {
+                                                llvm::ArrayRef<ir::Tensor> expected,
+                                                ErrorStates &states) {
   std::vector<Allowed> allowed;
   for (const ir::Tensor &tensor : expected)
     allowed.emplace_back(tensor.numElements(), 0);
@@ -66,13 +67,15 @@ std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface functi
     std::mt19937_64 random(run);
     std::uniform_real_distribution<double> parts(-1, 1);
     auto part = [&] { return run == 0 ? 1 : run == 1 ? -1 : run == 2 ? 0 : parts(random); };
-    auto moved = ir::interpret(function, arguments,
-                               [&](mlir::Operation *op, llvm::ArrayRef<const ir::Tensor *> operands,
-                                   llvm::MutableArrayRef<ir::Tensor> results) {
-                                 if (auto fusable = dyn_cast<ir::Fusable>(op))
-                                   for (ir::Tensor &result : results)
-                                     perturb(fusable, operands, result, run == 2, part);
-                               });
+    auto moved = ir::interpret(
+        function, arguments,
+        [&](mlir::Operation *op, llvm::ArrayRef<const ir::Tensor *> operands,
+            llvm::MutableArrayRef<ir::Tensor> results) {
+          if (auto fusable = dyn_cast<ir::Fusable>(op))
+            for (ir::Tensor &result : results)
+              perturb(fusable, operands, result, run == 2, part);
+        },
+        &states[run]);
     for (size_t r = 0; r < expected.size(); ++r)
       for (size_t i = 0; i < allowed[r].size(); ++i) {
         double apart = failed(moved) ? infinity

@@ -9,10 +9,12 @@
 #ifndef KILN_TEST_CONFORMANCE_SENSITIVITY_H
 #define KILN_TEST_CONFORMANCE_SENSITIVITY_H
 
+#include "ir/Interpreter.h"
 #include "ir/Tensor.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
 
+#include <array>
 #include <string>
 
 namespace kiln::conformance {
@@ -21,10 +23,14 @@ namespace kiln::conformance {
 /// an integer means that its value is not decided.
 using Allowed = std::vector<double>;
 
-/// The allowed errors of all results of a call that gave `expected`.
+/// The states of one instance in each of the runs that find the errors.
+inline constexpr unsigned numErrorRuns = 10;
+using ErrorStates = std::array<ir::States, numErrorRuns>;
+
+/// The allowed errors of all results of a call that gave `expected`; `states` are read and changed.
 std::vector<Allowed> allowedErrors(mlir::FunctionOpInterface function,
                                    llvm::ArrayRef<ir::Tensor> arguments,
-                                   llvm::ArrayRef<ir::Tensor> expected);
+                                   llvm::ArrayRef<ir::Tensor> expected, ErrorStates &states);
 
 /// Empty if every element is within its allowed error; else the first difference.
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, const Allowed &allowed);

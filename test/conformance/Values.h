@@ -40,6 +40,8 @@ double errorOf(ir::FusionRole role, DType type, double size);
 bool addsUp(ir::FusionRole role);
 /// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
 inline bool cancels(llvm::StringRef op) { return op == "batch_norm"; }
+/// A cast has one right result: the value of the target type that the definition names.
+inline bool isExact(llvm::StringRef op) { return op == "cast"; }
 llvm::StringRef name(ir::FusionRole role);
 
 } // namespace kiln::conformance

@@ -122,8 +122,17 @@ Shape Maker::anyShape(unsigned rank) {
   return shape;
 }
 
-void Maker::add(std::string text, std::vector<unsigned> operands, Type result) {
+Shape Maker::anyFixedShape(unsigned rank) {
+  const std::vector<Extent> all = {1, 2, 3, 7, 16, 17};
+  Shape shape;
+  while (shape.size() < rank)
+    shape.push_back(among(all));
+  return shape;
+}
+
+unsigned Maker::add(std::string text, std::vector<unsigned> operands, Type result) {
   addSeveral(std::move(text), std::move(operands), {std::move(result)});
+  return entry->values.size() - 1;
 }
 
 void Maker::addSeveral(std::string text, std::vector<unsigned> operands,
@@ -145,9 +154,12 @@ void Maker::chooseResults() {
   for (unsigned value : made)
     if (!read.count(value) && (entry->results.empty() || !oneIn(6)))
       entry->results.push_back(value);
-  if (oneIn(3))
+  for (unsigned value : entry->pinned)
+    if (!llvm::is_contained(entry->results, value))
+      entry->results.push_back(value);
+  if (oneIn(3) && !made.empty())
     entry->results.push_back(among(made));
-  if (oneIn(8))
+  if (oneIn(8) || entry->results.empty())
     entry->results.push_back(below(entry->values.size()));
 }
 
@@ -159,7 +171,9 @@ void Maker::makeEntry() {
     for (auto [number, weight] : llvm::enumerate(program.weights))
       entry->weights[entry->add(weight)] = number;
   std::vector<Family> families;
-  for (auto list : {elementwiseFamilies(), shapeFamilies(), networkFamilies()})
+  for (auto list :
+       {elementwiseFamilies(), shapeFamilies(), networkFamilies(), sequenceFamilies(),
+        controlFamilies(), program.states.empty() ? llvm::ArrayRef<Family>() : stateFamilies()})
     families.insert(families.end(), list.begin(), list.end());
   unsigned sum = 0;
   for (const Family &family : families)
@@ -185,9 +199,14 @@ Program Maker::make(unsigned id) {
                                      DType::F32,  DType::F64,    DType::F16,
                                      DType::BF16, DType::F8E4M3, DType::F8E5M2};
   mainFloat = among(floats);
-  program.entries.reserve(2);
+  if (oneIn(6))
+    for (unsigned count = 1 + below(2); count > 0; --count)
+      program.states.push_back({oneIn(4) ? DType::I64 : mainFloat, anyFixedShape(1 + below(2))});
+  program.entries.reserve(3);
   makeEntry();
-  if (oneIn(3))
+  if (oneIn(3) || !program.states.empty())
+    makeEntry();
+  if (!program.states.empty() && oneIn(2))
     makeEntry();
   return std::move(program);
 }

@@ -42,10 +42,14 @@ public:
   /// A new weight; its values are finite.
   unsigned weight(Type type);
   Shape anyShape(unsigned rank);
-  /// Adds a step with one result.
-  void add(std::string text, std::vector<unsigned> operands, Type result);
+  Shape anyFixedShape(unsigned rank); ///< of numbers above 0
+  /// Adds a step with one result, and says which.
+  unsigned add(std::string text, std::vector<unsigned> operands, Type result);
   /// Adds a step with several results.
   void addSeveral(std::string text, std::vector<unsigned> operands, std::vector<Type> results);
+  /// The step's result is one of the entry point's: what computes it may fail the call.
+  void pin(unsigned value) { entry->pinned.push_back(value); }
+  llvm::ArrayRef<Type> states() const { return program.states; }
   llvm::ArrayRef<Pointwise> pointwise;
 
 private:
@@ -65,6 +69,9 @@ struct Family {
 llvm::ArrayRef<Family> elementwiseFamilies();
 llvm::ArrayRef<Family> shapeFamilies();
 llvm::ArrayRef<Family> networkFamilies();
+llvm::ArrayRef<Family> sequenceFamilies();
+llvm::ArrayRef<Family> controlFamilies();
+llvm::ArrayRef<Family> stateFamilies();
 
 /// Elements of a value at the largest call.
 inline constexpr int64_t elementLimit = 20000;

@@ -85,6 +85,10 @@ static std::string weightName(const Program &program, unsigned weight) {
   return "p" + std::to_string(program.id) + "_" + std::to_string(weight);
 }
 
+static std::string stateName(const Program &program, unsigned state) {
+  return "s" + std::to_string(program.id) + "_" + std::to_string(state);
+}
+
 std::string Writer::value(unsigned number) const {
   if (auto weight = entry.weights.find(number); weight != entry.weights.end())
     return "self." + weightName(program, weight->second);
@@ -93,9 +97,17 @@ std::string Writer::value(unsigned number) const {
 
 std::string Writer::expand(const Step &step) const {
   std::string result;
-  for (size_t at = 0; at < step.text.size(); ++at)
-    step.text[at] == '$' ? result += value(step.operands[step.text[++at] - '0'])
-                         : result += step.text[at];
+  for (size_t at = 0; at < step.text.size(); ++at) {
+    char sign = step.text[at];
+    if (sign == '$')
+      result += value(step.operands[step.text[++at] - '0']);
+    else if (sign == '~')
+      result += value(step.results[step.text[++at] - '0']);
+    else if (sign == '?')
+      result += stateName(program, step.text[++at] - '0');
+    else
+      result += sign;
+  }
   return result;
 }
 
@@ -130,7 +142,7 @@ std::string Writer::str() const {
   };
   std::string result = head();
   for (const Step &step : entry.steps)
-    result += "    " + join(step.results) + " = " + expand(step) + "\n";
+    result += "    " + (step.isStatement() ? "" : join(step.results) + " = ") + expand(step) + "\n";
   return result + "    return " + join(entry.results) + "\n  }";
 }
 
@@ -139,9 +151,19 @@ conformance::Case Program::makeCase() const {
   made.id = id;
   for (auto [number, weight] : llvm::enumerate(weights))
     made.members += "param " + weightName(*this, number) + ": " + weight.str() + "\n  ";
+  std::vector<std::string> all;
+  for (auto [number, state] : llvm::enumerate(states)) {
+    all.push_back("self." + stateName(*this, number));
+    made.members += "state " + stateName(*this, number) + ": " + state.str() + " = 1\n  ";
+  }
   for (auto [number, entry] : llvm::enumerate(entries)) {
-    made.entries.push_back("c" + std::to_string(id) + (number ? "_b" : "_a"));
+    made.entries.push_back("c" + std::to_string(id) + "_" + char('a' + number));
     made.members += (number ? "\n  " : "") + Writer(*this, entry, made.entries.back()).str();
+  }
+  made.hasStates = !states.empty();
+  if (made.hasStates) {
+    made.entries.push_back("c" + std::to_string(id) + "_states");
+    made.members += "\n  fn " + made.entries.back() + "() { return " + llvm::join(all, ", ") + " }";
   }
   return made;
 }
@@ -153,7 +175,8 @@ static void dropUnused(Program &program) {
     std::set<unsigned> used(entry.results.begin(), entry.results.end());
     for (size_t i = entry.steps.size(); i-- > 0;) {
       const Step &step = entry.steps[i];
-      if (llvm::any_of(step.results, [&](unsigned result) { return used.count(result); }))
+      if (step.hasEffect() ||
+          llvm::any_of(step.results, [&](unsigned result) { return used.count(result); }))
         used.insert(step.operands.begin(), step.operands.end());
       else
         entry.steps.erase(entry.steps.begin() + i);
@@ -185,7 +208,8 @@ std::vector<Program> fuzz::smallerPrograms(const Program &program) {
       add(smaller);
     }
     for (size_t r = 0; r < program.entries[e].results.size(); ++r)
-      if (program.entries[e].results.size() > 1) {
+      if (program.entries[e].results.size() > 1 &&
+          !llvm::is_contained(program.entries[e].pinned, program.entries[e].results[r])) {
         Program smaller = program;
         smaller.entries[e].results.erase(smaller.entries[e].results.begin() + r);
         add(smaller);
@@ -198,6 +222,7 @@ std::vector<Program> fuzz::smallerPrograms(const Program &program) {
       for (unsigned result : entry.steps[s].results) {
         entry.arguments.push_back(result);
         canBeArguments &= canBeWritten(entry.values[result].shape);
+        llvm::erase(entry.pinned, result);
       }
       entry.steps.erase(entry.steps.begin() + s);
       if (canBeArguments)

@@ -9,6 +9,8 @@
 
 #include "test/conformance/Case.h"
 
+#include "llvm/ADT/StringRef.h"
+
 #include <array>
 
 namespace kiln::fuzz {
@@ -47,10 +49,13 @@ struct Type {
   bool operator==(const Type &) const = default;
 };
 
-/// One line: results = text, in which "$0" stands for the first operand.
+/// One line: results = text, in which "$0" stands for the first operand. A text with "~0", which
+/// stands for the first result, is statements by itself.
 struct Step {
   std::vector<unsigned> operands, results; ///< numbers of values
   std::string text;
+  bool isStatement() const { return llvm::StringRef(text).contains('~') || hasEffect(); }
+  bool hasEffect() const { return results.empty(); } ///< it writes a state
 };
 
 /// One entry point. Values are numbered; each comes from an argument, a weight or a step.
@@ -60,6 +65,7 @@ struct Entry {
   std::map<unsigned, unsigned> weights; ///< value → weight of the program
   std::vector<Step> steps;
   std::vector<unsigned> results;
+  std::vector<unsigned> pinned = {}; ///< results that stay: computing them may fail the call
 
   unsigned add(Type type) { return values.push_back(std::move(type)), values.size() - 1; }
 };
@@ -68,6 +74,7 @@ struct Program {
   unsigned id = 0;
   bool bounded = true; ///< dimensions have bounds in the text
   std::vector<Type> weights;
+  std::vector<Type> states; ///< read and written by steps as "self.?0"
   std::vector<Entry> entries;
   size_t numSteps() const;
   conformance::Case makeCase() const;

@@ -75,7 +75,7 @@ Program Fuzzer::make(unsigned number) {
   if (isSpoilt(number)) { // another value for an operand
     Entry &entry = program.entries[0];
     Step &step = entry.steps[maker.below(entry.steps.size())];
-    if (!step.operands.empty())
+    if (!step.operands.empty() && !step.results.empty() && step.results[0])
       step.operands[maker.below(step.operands.size())] = maker.below(step.results[0]);
   }
   return program;
