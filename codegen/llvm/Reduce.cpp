@@ -167,7 +167,8 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
       trips *= std::clamp<int64_t>(stage.reduction[i].constantValue().value_or(64), 0, 64);
     // A full tile fills the registers: more than one step of it at a time would spill.
     size_t most = instances.size() > 16 ? 48 : 128;
-    if (trips * instances.size() <= most && trips <= 9) {
+    // Without trips another extent may still be one that only a call knows.
+    if (trips > 0 && trips * instances.size() <= most && trips <= 9) {
       for (int64_t i = 0; i < *extent.constantValue(); ++i) {
         at(DimExpr(i));
         reduceLevel(placed, instances, level + 1);

@@ -205,9 +205,9 @@ static void findUnused(ModuleOp module, const BindOptions &options,
       ties[cast<StringAttr>(pair[0]).getValue()] = cast<StringAttr>(pair[1]).getValue();
   for (const std::string &full : order) {
     StringRef name = full;
-    if (used.contains(full) ||
-        (name.consume_front(options.prefix) &&
-         llvm::any_of(ignored, [&](StringRef p) { return matchesPattern(p, name); })))
+    // What lies outside of the prefix is another model's.
+    if (used.contains(full) || !name.consume_front(options.prefix) ||
+        llvm::any_of(ignored, [&](StringRef p) { return matchesPattern(p, name); }))
       continue;
     auto tie = ties.find(name);
     if (tie != ties.end()) {
