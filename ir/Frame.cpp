@@ -115,10 +115,9 @@ LogicalResult Frame::getState(GetStateOp op) {
   return success();
 }
 
+/// The memory changes behind the function's results, which may be old values.
 LogicalResult Frame::setState(SetStateOp op) {
   states[op.getState().str()] = values[op.getValue()];
-  if (auto place = statePlaces.find(op.getState()); place != statePlaces.end())
-    write(op.getValue(), place->second, bytesOf(op.getValue()));
   return success();
 }
 
