@@ -309,8 +309,10 @@ LogicalResult Translator::scan(ScanOp op, std::vector<Launch> &into) {
   for (auto [element, sequence] : llvm::zip(op.getElements(), op.getSequences()))
     places[element] = slice(places.lookup(sequence), element.getType());
   for (auto [i, argument] : llvm::enumerate(carried)) {
-    places[argument] = places[op.getFinals()[i]] = carriedAt(offsets[i], op.getInitial()[i]);
-    copy(op.getInitial()[i], places[argument], op.getLoc(), into);
+    BufferRef place = carriedAt(offsets[i], op.getInitial()[i]);
+    places[argument] = place;
+    places[op.getFinals()[i]] = place;
+    copy(op.getInitial()[i], place, op.getLoc(), into);
   }
   for (auto [i, stack] : llvm::enumerate(op.getStacks()))
     places[stack] = placeAt(offsets[carried.size() + i]);
@@ -333,7 +335,8 @@ LogicalResult Translator::loop(WhileOp op, std::vector<Launch> &into) {
   loop.location = locationText(op.getLoc());
   for (auto [i, argument] : llvm::enumerate(carried)) {
     BufferRef place = carriedAt(offsets[i], op.getInitial()[i]);
-    places[argument] = places[op.getResult(i)] = place;
+    places[argument] = place;
+    places[op.getResult(i)] = place;
     places[op.getCondition().getArgument(i)] = place;
     copy(op.getInitial()[i], place, op.getLoc(), into);
   }

@@ -312,7 +312,8 @@ struct Place {
 static std::optional<Place> place(Maker &maker, const Shape &shape, unsigned axis, unsigned operand,
                                   unsigned &scalar) {
   const Extent &extent = shape[axis];
-  if (!extent.canBeWritten())
+  bool isEmpty = *std::max_element(extent.sizes.begin(), extent.sizes.end()) == 0;
+  if (!extent.canBeWritten() || isEmpty)
     return std::nullopt;
   auto found = maker.find([](const Type &type) { return type == Type{DType::I64, {}}; });
   bool mayFail = maker.states().empty() && (extent.least() < 1 || maker.oneIn(6));
