@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the README's model and C program to a folder as mlp.kiln and main.c, for the test of it.
+"""Writes the README's models and C program to a folder, for the test of it: mlp.kiln, count.kiln, main.c.
 
   tools/dev/readme_example.py FOLDER
 """
@@ -10,8 +10,8 @@ import sys
 from sources import text
 
 blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text("README.md"), re.M | re.S)
-model = next(body for language, body in blocks if not language)
+model, loop = (body for language, body in blocks if not language)
 program = next(body for language, body in blocks if language == "c")
-for name, body in (("mlp.kiln", model), ("main.c", program)):
+for name, body in (("mlp.kiln", model), ("count.kiln", loop), ("main.c", program)):
     with open(os.path.join(sys.argv[1], name), "w") as file:
         file.write(body)
