@@ -1,7 +1,7 @@
 //===- Program.h - a planned model as plain data ---------------*- C++ -*-===//
 //
 // What `plan` decided, free of MLIR: entry points with their dimensions, one arena, and the
-// launches in order. codegen/host turns a Program into the host module of the library and its C
+// steps as a tree. codegen/host turns a Program into the host module of the library and its C
 // header.
 //
 //===----------------------------------------------------------------------===//
