@@ -162,6 +162,25 @@ def translate(path, folder, threads, truth):
     return errors
 
 
+def hear(path, folder, threads, truth):
+    new = lambda: Instance(path, threads, maxima=MAXIMA)
+    model, other, ids = new(), new(), truth["ids"]
+    errors = []
+    for length in (1, 2, 30):  # new sound takes the place of the old one
+        errors.append(error(model.call("encode", truth["mel"]), truth["encode"]))
+        errors.append(error(model.call("prefill", ids[:length]), truth["logits"][length - 1]))
+        other.call("encode", truth["mel"] * 0 + length)
+        for token, want in zip(ids[length:], truth["logits"][length:]):
+            errors.append(error(model.call("step", token), want))
+    answer = list(truth["answer"])
+    answer = answer[:answer.index(60) + 1] if 60 in answer else answer
+    for _ in range(2):
+        expect("tokens of the transcript", generated(other, truth["mel"], 12), answer)
+    model.call("encode", truth["mel"])
+    expect("tokens by steps", follow(model, model.call("prefill", [3, 7]), 12), answer)
+    return errors
+
+
 def diffuse(path, folder, threads, truth):
     model, noise = Instance(path, threads), argument("noise", "image", [2, 3, 8, 8])
     return [error(model.call("predict", noise, 5), truth["predict"]), error(model.call("sample", noise, 7), truth["sample"])]
@@ -187,7 +206,7 @@ def main(file, zoo, folder, *words):
     for name, value in about["set"].items():
         command += ["--set", f"{name}={value}"]
     subprocess.run(command, check=True)
-    check = {"ddpm": diffuse, "dbn": imagine, "t5": translate}.get(case, decode)
+    check = {"ddpm": diffuse, "dbn": imagine, "t5": translate, "whisper": hear}.get(case, decode)
     worst = np.max([check(path, folder, threads, truth) for threads in (1, 2)])
     print(f"{'ok' if worst <= LIMIT else 'FAIL'}: {' '.join([case, *options])}: {worst:.1e}", flush=True)
     return not worst <= LIMIT

@@ -143,6 +143,49 @@ class T5(nn.Module):
         return self.stack(self.decoder, ids, bias, self.encode(text)) * self.hidden ** -0.5 @ self.shared.weight.T
 
 
+class Whisper(nn.Module):
+    """Hugging Face's names; its attention's keys have no bias."""
+
+    def __init__(self, layers, hidden, heads, inner, vocabulary, mels, frames, context):
+        super().__init__()
+        self.heads = heads
+
+        def attention():
+            return tree(**{f"{part}_proj": nn.Linear(hidden, hidden, bias=part != "k") for part in ("q", "k", "v", "out")})
+
+        def side(cross, **more):
+            parts = lambda: {f"{kind}{what}": make() for kind in ["self_attn"] + ["encoder_attn"] * cross
+                             for what, make in [("", attention), ("_layer_norm", lambda: nn.LayerNorm(hidden))]}
+            blocks = [tree(**parts(), fc1=nn.Linear(hidden, inner), fc2=nn.Linear(inner, hidden),
+                           final_layer_norm=nn.LayerNorm(hidden)) for _ in range(layers)]
+            return tree(**more, layers=nn.ModuleList(blocks), layer_norm=nn.LayerNorm(hidden))
+
+        self.encoder = side(False, conv1=nn.Conv1d(mels, hidden, 3, padding=1), conv2=nn.Conv1d(hidden, hidden, 3, 2, 1),
+                            embed_positions=nn.Embedding(frames // 2, hidden))
+        self.decoder = side(True, embed_tokens=nn.Embedding(vocabulary, hidden), embed_positions=nn.Embedding(context, hidden))
+
+    def attend(self, m, x, y, causal=False):
+        q, k, v = [heads_of(f(z), self.heads) for f, z in ((m.q_proj, x), (m.k_proj, y), (m.v_proj, y))]
+        return m.out_proj(F.scaled_dot_product_attention(q, k, v, is_causal=causal).transpose(1, 2).flatten(2))
+
+    def stack(self, side, x, sound=None):
+        for b in side.layers:
+            y = b.self_attn_layer_norm(x)
+            x = x + self.attend(b.self_attn, y, y, sound is not None)
+            if sound is not None:
+                x = x + self.attend(b.encoder_attn, b.encoder_attn_layer_norm(x), sound)
+            x = x + b.fc2(F.gelu(b.fc1(b.final_layer_norm(x))))
+        return side.layer_norm(x)
+
+    def encode(self, mel):
+        x = F.gelu(self.encoder.conv2(F.gelu(self.encoder.conv1(mel[None]))))
+        return self.stack(self.encoder, x.transpose(1, 2) + self.encoder.embed_positions.weight)
+
+    def decode(self, mel, ids):
+        x = self.decoder.embed_tokens(ids) + self.decoder.embed_positions.weight[:ids.shape[1]]
+        return self.stack(self.decoder, x, self.encode(mel)) @ self.decoder.embed_tokens.weight.T
+
+
 class Resnet(nn.Module):
     def __init__(self, a, b, groups, time):
         super().__init__()
@@ -271,6 +314,13 @@ def main():
     answer = ids[:, :1]
     answer = greedy(lambda tokens: module.decode(text, tokens), answer, 12)
     results["t5.answer"] = answer[0, 1:].numpy()
+    small = dict(layers=2, hidden=32, heads=4, inner=48, vocabulary=61, mels=8, frames=50, context=200)
+    module, shapes = prepared(Whisper(**small))
+    cases["whisper"] = dict(weights=shapes, set={**small, "start": "[3,7]", "end": 60})
+    mel, ids = torch.tensor(argument("mel", "image", [8, 50])).double(), torch.tensor(argument("said", 61, [1, 40]))
+    results["whisper.mel"], results["whisper.ids"] = mel.numpy(), ids[0].numpy()
+    results["whisper.encode"], results["whisper.logits"] = module.encode(mel).numpy(), module.decode(mel, ids)[0].numpy()
+    results["whisper.answer"] = greedy(lambda tokens: module.decode(mel, tokens), torch.tensor([[3, 7]]), 12)[0, 2:].numpy()
     module, shapes = prepared(Ddpm(3, 8, 16, 4))
     cases["ddpm"] = dict(weights=shapes, set=dict(size=8, widths="[8,16]", attends="[false,true]", depth=1, groups=4, steps=6))
     noise = torch.tensor(argument("noise", "image", [2, 3, 8, 8])).double()
