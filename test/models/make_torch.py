@@ -119,6 +119,10 @@ def cases():
             lambda full: {} if full else {"source_words": 30, "target_words": 5, "hidden": 24},
             lambda full: {"score": ({"source": (30, [4, 7]), "target": (5, [4, 6])}, ["logits"]),
                           "translate": ({"source": (30, [4, 7])}, ["target", "length"])}),
+        "beam": plain(
+            "seq2seq", lambda full: torch_models.Seq2Seq() if full else torch_models.Seq2Seq(30, 12, 24),
+            lambda full: {} if full else {"source_words": 30, "target_words": 12, "hidden": 24},
+            lambda full: {"beam": ({"source": (30, [9])}, ["target", "length", "score"])}),
         "resemblyzer": plain(
             "resemblyzer", lambda full: torch_models.Resemblyzer() if full else torch_models.Resemblyzer(24, 20),
             lambda full: {} if full else {"hidden": 24, "size": 20},

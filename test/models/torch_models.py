@@ -329,6 +329,28 @@ class Seq2Seq(nn.Module):
             last = target[:, t]
         return torch.stack(scores, 1)
 
+    def beam(self, source, most=40, beams=4, alpha=0.6):
+        """Beam search by lists: (words, logarithm of probability, state or none where it has ended)."""
+        memory, h = self.encoder.gru(self.encoder.embedding(source[None]))
+        kept = [([], 0.0, h)]
+        for _ in range(most):
+            longer = [old for old in kept if old[2] is None]
+            for words, total, h in kept:
+                if h is not None:
+                    logits, h = self.step(torch.tensor(words[-1:] or [0]), h, memory)
+                    for word, more in enumerate(F.log_softmax(logits[0], -1).tolist()):
+                        longer.append((words + [word], total + more, None if word == 1 else h))
+            kept = sorted(longer, key=lambda one: -one[1])[:beams]
+            assert min(a[1] - b[1] for a, b in zip(kept, kept[1:])) > 1e-4, "another sentence, please: two are too close"
+            if all(h is None for *_, h in kept):
+                break
+        ranked = sorted((-total / (len(words) + (h is not None)) ** alpha, words) for words, total, h in kept)
+        target, length = torch.ones(beams, most, dtype=torch.int64), torch.zeros(beams, dtype=torch.int64)
+        for n, (_, words) in enumerate(ranked):
+            length[n] = len(words) - (words[-1] == 1)
+            target[n, :length[n]] = torch.tensor(words[:length[n]])
+        return target, length, -torch.tensor([score for score, _ in ranked], dtype=torch.float64)
+
     def translate(self, source):
         """Each sentence alone."""
         target, length = torch.ones(len(source), 40, dtype=torch.int64), torch.zeros(len(source), dtype=torch.int64)
