@@ -51,8 +51,7 @@ static bool isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int di
                            bool isAlone) {
   const Operand *operand = factor->op == Op::Read ? spec.findOperand(factor->read.source) : nullptr;
   std::optional<int64_t> count = extent.constantValue();
-  if (!operand || operand->layout != Operand::Layout::Strided ||
-      (!isAlone && (!count || *count % chunk != 0)))
+  if (!operand || operand->panel || (!isAlone && (!count || *count % chunk != 0)))
     return false;
   int found = 0;
   for (size_t i = 0; i < factor->read.indices.size(); ++i) {

@@ -112,9 +112,8 @@ bool Planner::isAlongRows(const Stage &stage) const {
       for (auto [dim, coefficient] : node->read.indices[i].terms) {
         if (dim != last)
           continue;
-        bool isDense = !operand || operand->layout == Operand::Layout::Panel16
-                           ? !operand && i + 1 == node->read.indices.size()
-                           : operand->strides[i] == DimExpr(1);
+        bool isDense = !operand || operand->panel ? !operand && i + 1 == node->read.indices.size()
+                                                  : operand->strides[i] == DimExpr(1);
         result &= isDense && coefficient == 1;
       }
   });

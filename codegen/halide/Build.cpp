@@ -35,7 +35,9 @@ Builder::Builder(const KernelSpec &spec, const target::Target &target)
     const Operand &operand = spec.operands[i];
     if (operand.use != Operand::Use::Input)
       continue;
-    bool isPanel = operand.layout == Operand::Layout::Panel16;
+    bool isPanel = operand.panel.has_value();
+    if (isPanel && *operand.panel != Panel())
+      throw Unsupported("a weight lies in other panels than of 16 columns");
     int rank = static_cast<int>(operand.shape.size());
     Halide::ImageParam image(memoryType(operand.type), rank + (isPanel ? 1 : 0),
                              "b" + std::to_string(i));
@@ -155,7 +157,7 @@ static bool isInside(const Index &index, const Stage &stage, const DimExpr &exte
 HExpr Builder::address(const Operand &operand, Halide::ImageParam &image, const Expr &node,
                        const Coordinates &coordinates, const std::vector<HExpr> &indices) {
   std::vector<HExpr> args(indices.rbegin(), indices.rend());
-  if (operand.layout != Operand::Layout::Panel16)
+  if (!operand.panel)
     return image(args);
   const Index &column = node.read.indices[0];
   HExpr lane, panel = 0;
@@ -242,7 +244,7 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
   DimExpr::BoundsMap bounds = symbolBounds();
   std::vector<HExpr> indices;
   HExpr guard = Halide::Internal::const_true();
-  bool canCopy = usesPadding && isInput && operand->layout == Operand::Layout::Strided;
+  bool canCopy = usesPadding && isInput && !operand->panel;
   bool isPadded = canCopy && copies && copies(node);
   for (size_t i = 0; i < shape.size(); ++i) {
     const Index &index = node.read.indices[i];
@@ -382,7 +384,7 @@ std::string Builder::describeArguments() {
       continue;
     std::vector<DimExpr> extents(operand.shape.rbegin(), operand.shape.rend());
     std::vector<DimExpr> strides(operand.strides.rbegin(), operand.strides.rend());
-    if (operand.layout == Operand::Layout::Panel16) {
+    if (operand.panel) {
       extents.back() = DimExpr::floorDiv(operand.shape[0] + 15, 16);
       extents.insert(extents.begin(), DimExpr(16));
       DimExpr stride = 1;

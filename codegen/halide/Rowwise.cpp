@@ -295,7 +295,7 @@ static bool reducesAcross(const Builder &builder) {
   visitPostOrder(anchor->body, seen, [&](const ExprPtr &node) {
     const Operand *operand =
         node->op == Op::Read ? builder.spec.findOperand(node->read.source) : nullptr;
-    if (!operand || operand->layout != Operand::Layout::Strided || operand->shape.empty())
+    if (!operand || operand->panel || operand->shape.empty())
       return;
     for (auto [dim, coefficient] : node->read.indices.back().terms)
       result |= static_cast<size_t>(dim) + 1 == anchor->domain.size() && coefficient == 1 &&

@@ -167,8 +167,7 @@ int64_t TiledTemplate::work() const {
 /// Whether a read of an activation takes its columns from memory that is not contiguous.
 bool TiledTemplate::gathers(const Expr &node) const {
   const Operand *operand = builder.spec.findOperand(node.read.source);
-  if (!operand || operand->use != Operand::Use::Input ||
-      operand->layout != Operand::Layout::Strided)
+  if (!operand || operand->use != Operand::Use::Input || operand->panel)
     return false;
   DimExpr stride = 0;
   for (size_t i = 0; i < node.read.indices.size(); ++i)
@@ -187,7 +186,7 @@ void TiledTemplate::inspectReads() {
     const Operand *operand = builder.spec.findOperand(node->read.source);
     if (!operand)
       return;
-    if (operand->layout == Operand::Layout::Panel16) {
+    if (operand->panel) {
       hasPanel = true;
       return;
     }

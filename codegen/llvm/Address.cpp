@@ -159,9 +159,8 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   } else {
     auto *type = FixedVectorType::get(element, lanes);
     auto *rest = ConstantVector::getSplat(type->getElementCount(), missing);
-    bool isPanel = facts.layout == Operand::Layout::Panel16;
     Value *test = laneTest;
-    if (mask && !(isPanel && stride == 1))
+    if (mask && !(facts.panel && stride == 1)) // a panel has all lanes
       test = test ? b.CreateAnd(test, mask) : mask;
     if (stride == 1) {
       Value *pointer = guarded(place - DimExpr::symbol(laneName));

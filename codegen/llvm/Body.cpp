@@ -106,7 +106,7 @@ Value *Body::emit(const DimExpr &expr) {
 /// Elements from the operand's start.
 DimExpr Body::position(const Operand &facts, const Coordinates &at) {
   DimExpr result;
-  if (facts.layout == Operand::Layout::Strided) {
+  if (!facts.panel) {
     for (size_t i = 0; i < at.size(); ++i)
       result = result + at[i] * facts.strides[i];
     return result;
@@ -114,16 +114,20 @@ DimExpr Body::position(const Operand &facts, const Coordinates &at) {
   // The lane leaves the quotient where all lanes of the vector lie in one panel.
   auto split = at[0].splitLinear(laneName);
   DimExpr n = at[0], lane;
-  if (split && split->first == 1 &&
+  auto [width, group] = *facts.panel;
+  if (split && split->first == 1 && width % lanes == 0 &&
       split->second == DimExpr::floorDiv(split->second, lanes) * DimExpr(lanes)) {
     n = split->second;
     lane = DimExpr::symbol(laneName);
   }
-  DimExpr panel = DimExpr::floorDiv(n, 16);
+  DimExpr panel = DimExpr::floorDiv(n, width), k = at.back(), part = DimExpr::floorDiv(k, group);
+  std::vector<DimExpr> extents = facts.packedShape();
   result = panel;
-  for (size_t i = 1; i < at.size(); ++i)
-    result = result * facts.shape[i] + at[i];
-  return result * DimExpr(16) + n - panel * DimExpr(16) + lane;
+  for (size_t i = 1; i + 1 < at.size(); ++i)
+    result = result * extents[i] + at[i];
+  result = result * extents[at.size() - 1] + part;
+  result = result * DimExpr(width) + n - panel * DimExpr(width) + lane;
+  return result * DimExpr(group) + k - part * DimExpr(group);
 }
 
 /// Whether 0 <= coordinate < extent; null if that is always so.

@@ -13,10 +13,13 @@
 
 namespace kiln::codegen {
 
+/// Whether a processor has all of some features ("+avx2,+f16c"); empty for other architectures.
+using FeatureTest = std::function<bool(llvm::StringRef)>;
+
 class Emitter : Body {
 public:
   Emitter(const spec::KernelSpec &spec, const TargetFacts &target, llvm::Module &module,
-          bool hasHalf, bool hasRounding);
+          bool hasHalf, bool hasRounding, FeatureTest hasFeature);
   /// Emits all; nothing on success, else what the generator does not do.
   std::string run(llvm::StringRef symbol);
   bool isParallel = false;
@@ -40,7 +43,7 @@ private:
   void chooseLanes(Plan &plan);
   void chooseTile(Plan &plan);
   static void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m,
-                             int registers, int mostRows);
+                             int registers, int mostRows, int factors);
   void chooseLevels(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
@@ -84,6 +87,24 @@ private:
   void flush(const Placed &placed, std::vector<Instance> &instances);
   size_t versionLevel(const Placed &placed, const std::vector<Instance> &instances);
 
+  // Dot.cpp: several products by one instruction.
+  struct Access {
+    const Memory *memory = nullptr;
+    Coordinates at;
+    std::vector<Guard> guards;
+    double outside = 0;
+  };
+  std::optional<Dot> dotOf(const Placed &placed) const;
+  Dot::Form dotForm(int lanes, DType x, DType y) const;
+  std::optional<Access> accessOf(const spec::ExprPtr &expr, const Frame &frame);
+  llvm::Value *bytesAt(const spec::ExprPtr &factor, const Frame &frame, int64_t count);
+  llvm::Value *joinByte(llvm::Value *before, llvm::Value *byte, int64_t i);
+  llvm::Value *loadBytes(const Access &access, DimExpr place, int64_t count);
+  llvm::Value *dotQuads(const Dot &dot, llvm::Value *acc, llvm::Value *x, llvm::Value *y);
+  llvm::Value *dot(const Dot &dot, llvm::Value *acc, llvm::Value *x, llvm::Value *y);
+  void dotStep(const Placed &placed, Instance &instance, int64_t count);
+  void dotRest(const Placed &placed, std::vector<Instance> &instances);
+
   // Nest.cpp: loops and tasks.
   llvm::Function *emitTask(const Plan &plan, llvm::StringRef name);
   DimExpr levelCount(const Plan &plan, const Level &level);
@@ -102,6 +123,7 @@ private:
   const DimExpr &extentOf(const Plan &plan, int dim) const { return plan.root->domain[dim]; }
 
   const TargetFacts &target;
+  FeatureTest hasFeature;
   struct Whole {
     spec::Operand facts;
     int64_t offset; ///< in the kernel's stack block, in bytes

@@ -77,7 +77,9 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   bool isX86 = (*machine)->getTargetTriple().isX86();
   const MCSubtargetInfo &subtarget = *(*machine)->getMCSubtargetInfo();
   Emitter emitter(expanded, facts, module, !isX86 || subtarget.checkFeatures("+f16c"),
-                  !isX86 || subtarget.checkFeatures("+sse4.1"));
+                  !isX86 || subtarget.checkFeatures("+sse4.1"),
+                  isX86 ? [&](StringRef name) { return subtarget.checkFeatures(name); }
+                        : FeatureTest());
   if (std::string text = emitter.run(symbol); !text.empty())
     return error(text);
   setAttributes(module, facts);
@@ -97,5 +99,5 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
 }
 
 Emitter::Emitter(const spec::KernelSpec &spec, const TargetFacts &target, Module &module,
-                 bool hasHalf, bool hasRounding)
-    : Body(spec, module, hasHalf, hasRounding), target(target) {}
+                 bool hasHalf, bool hasRounding, FeatureTest hasFeature)
+    : Body(spec, module, hasHalf, hasRounding), target(target), hasFeature(std::move(hasFeature)) {}

@@ -93,9 +93,8 @@ bool Emitter::findPlaced(Plan &plan, const ExprPtr &body, const Frame &frame) {
 
 /// Gives an intermediate stage memory on the stack, if it is small and of constant size.
 bool Emitter::keepWhole(const Stage &stage) {
-  Operand facts{
-      stage.name, stage.type, stage.domain, {}, Operand::Layout::Strided, 64, Operand::Use::Scratch,
-      ""};
+  Operand facts{stage.name,   stage.type, stage.domain,          {},
+                std::nullopt, 64,         Operand::Use::Scratch, ""};
   DimExpr count = 1;
   for (const DimExpr &extent : llvm::reverse(stage.domain)) {
     facts.strides.insert(facts.strides.begin(), count);
@@ -140,7 +139,7 @@ Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr 
         whole != wholeStages.end() ? &whole->second.facts : spec.findOperand(read.source);
     if (!facts)
       return;
-    bool isPanel = facts->layout == Operand::Layout::Panel16;
+    bool isPanel = facts->panel.has_value();
     bool inRest = isPanel && llvm::any_of(llvm::drop_begin(at), [&](const DimExpr &value) {
                     return mentions(value, symbol);
                   });
@@ -196,8 +195,8 @@ int Emitter::bestDim(const Plan &plan, const ExprPtr &body, const Frame &frame, 
 
 int Emitter::lanesFor(const Plan &plan) {
   int64_t width = 1;
-  bool hasPanel = false;
   std::set<const Expr *> seen;
+  int64_t most = target.vectorBytes;
   std::function<void(const Stage &)> visitStage = [&](const Stage &stage) {
     visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
       if (node->type != DType::I64)
@@ -205,14 +204,13 @@ int Emitter::lanesFor(const Plan &plan) {
       if (node->op != Op::Read)
         return;
       const Operand *operand = spec.findOperand(node->read.source);
-      hasPanel |= operand && operand->layout == Operand::Layout::Panel16;
+      most = operand && operand->panel ? std::min(most, operand->panel->width) : most;
       if (!operand)
         visitStage(*spec.findStage(node->read.source));
     });
   };
   visitStage(*plan.root);
-  int lanes = std::max<int64_t>(target.vectorBytes / width, 2);
-  return hasPanel ? std::min(lanes, 16) : lanes;
+  return std::max<int64_t>(std::min(target.vectorBytes / width, most), 2);
 }
 
 /// What fills the lanes: a dimension of the root, or for a stage without such one its reduction.
@@ -225,7 +223,7 @@ void Emitter::chooseLanes(Plan &plan) {
   // Fewer lanes where the groups of a convolution are not as wide.
   walk(stage.body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
     const Operand *facts = spec.findOperand(read.source);
-    bool isStrided = facts && facts->layout == Operand::Layout::Strided;
+    bool isStrided = facts && !facts->panel;
     for (size_t dim = 0; isStrided && dim < plan.root->domain.size(); ++dim)
       if (auto divisor = stepAlong(position(*facts, at), dimName(dim)))
         while (plan.lanes > leastLanes && *divisor % plan.lanes && plan.lanes % *divisor)
@@ -286,13 +284,14 @@ void Emitter::chooseTile(Plan &plan) {
   if (plan.rowDim >= 0)
     m = root.domain[plan.rowDim].constantValue();
   bool isDense = hasReuse && plan.vectorDim >= 0;
-  chooseTileSize(plan, n, m, registers, isDense ? 8 : 4);
+  int factors = core->dot && !core->dot->isLean() ? 2 : 1;
+  chooseTileSize(plan, n, m, registers, isDense ? 8 : 4, factors);
 }
 
 /// The tile whose multiply-adds cost least over the whole extents, where they are known; of equals
-/// the one of most vectors, whose rows reuse more.
+/// the one of most vectors, whose rows reuse more. A factor takes `factors` registers.
 void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m,
-                             int registers, int mostRows) {
+                             int registers, int mostRows, int factors) {
   int most = plan.vectorDim < 0 ? 1 : registers >= 32 ? 4 : registers >= 16 ? 3 : 1;
   int64_t total = n ? std::max<int64_t>(divideCeil(*n, plan.lanes), 1) : 24;
   int64_t extent = plan.rowDim < 0 ? 1 : m ? std::max<int64_t>(*m, 1) : 96;
@@ -304,7 +303,7 @@ void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional
                            : 0;
   };
   for (int vectors = std::min<int64_t>(most, total); vectors >= 1; --vectors) {
-    int limit = std::clamp((registers - 1 - vectors) / vectors, 1, mostRows);
+    int limit = std::clamp((registers - factors * (1 + vectors)) / vectors, 1, mostRows);
     for (int rows = std::min<int64_t>(limit, extent); rows >= 1; --rows) {
       int64_t rest = extent % rows, restVectors = total % vectors;
       int64_t each = total / vectors * cost(rows, vectors) + cost(rows, restVectors);
@@ -378,6 +377,8 @@ Plan Emitter::makePlan(const Stage &root) {
       if (llvm::any_of(placed.at, [&](const DimExpr &v) { return mentions(v, dimName(i)); }))
         placed.dims.push_back(i);
   chooseLanes(plan);
+  for (Placed &placed : plan.placed)
+    placed.dot = dotOf(placed);
   chooseTile(plan);
   chooseTransposition(plan);
   chooseLevels(plan);

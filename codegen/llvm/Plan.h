@@ -20,6 +20,21 @@ struct Steps {
   llvm::SmallVector<int64_t, 16> offsets;
 };
 
+/// A sum of products of bytes x and y, of which one step takes a group: y is a weight whose panels
+/// have such groups along the last dimension of the reduction.
+struct Dot {
+  /// How the products of a group are made: all at once, in pairs of 16 bits, one by one.
+  enum class Form : uint8_t { Quads, Pairs, Single };
+  spec::ExprPtr x, y;
+  int64_t group = 1;
+  Form form = Form::Single;
+
+  /// Whether a factor takes one register, not two.
+  bool isLean() const {
+    return form == Form::Quads && (x->type == DType::U8 || y->type == DType::U8);
+  }
+};
+
 /// A reducing stage computed where its coordinates are known, before the tiles that read it.
 struct Placed {
   const spec::Stage *stage;
@@ -27,6 +42,7 @@ struct Placed {
   std::vector<int> dims; ///< the root's dimensions that `at` uses
   int lanesAlong = -1;   ///< reduction dimension whose positions fill the lanes
   size_t depth = 0;      ///< levels entered before it is computed
+  std::optional<Dot> dot = std::nullopt;
 };
 
 struct Level {

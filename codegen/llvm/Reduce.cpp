@@ -151,12 +151,19 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
     if (placed.lanesAlong >= 0)
       return reduceLanes(placed, instances);
     for (Instance &instance : instances)
-      step(placed, instance, 0, instance.mask);
+      if (placed.dot)
+        dotStep(placed, instance, placed.dot->group);
+      else
+        step(placed, instance, 0, instance.mask);
     return;
   }
   if (static_cast<int>(level) == placed.lanesAlong)
     return reduceLevel(placed, instances, level + 1);
-  const DimExpr &extent = stage.reduction[level];
+  // A step of the last level takes a group of a dot.
+  auto groupAt = [&](size_t i) {
+    return placed.dot && i + 1 == stage.reduction.size() ? placed.dot->group : 1;
+  };
+  const DimExpr extent = DimExpr::floorDiv(stage.reduction[level], groupAt(level));
   auto at = [&](const DimExpr &value) {
     for (Instance &instance : instances)
       instance.frame.at[rank + level] = value;
@@ -164,20 +171,21 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
   auto nest = [&] {
     int64_t trips = 1;
     for (size_t i = level; i < stage.reduction.size(); ++i)
-      trips *= std::clamp<int64_t>(stage.reduction[i].constantValue().value_or(64), 0, 64);
+      trips *= std::clamp<int64_t>(
+          DimExpr::floorDiv(stage.reduction[i], groupAt(i)).constantValue().value_or(64), 0, 64);
     // A full tile fills the registers: more than one step of it at a time would spill.
     size_t most = instances.size() > 16 ? 48 : 128;
     // Without trips another extent may still be one that only a call knows.
     if (trips > 0 && trips * instances.size() <= most && trips <= 9) {
       for (int64_t i = 0; i < *extent.constantValue(); ++i) {
-        at(DimExpr(i));
+        at(DimExpr(i * groupAt(level)));
         reduceLevel(placed, instances, level + 1);
       }
     } else {
       stepLoop(placed, instances, level, extent, [&](Value *i) {
         auto last = extent.bounds(bounds).upper;
         DimExpr number = bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt});
-        at(number);
+        at(number * DimExpr(groupAt(level)));
         auto known = extent.constantValue();
         if (known && level + 1 == stage.reduction.size())
           innermost = {number.str(), *known};
@@ -185,6 +193,8 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
         innermost.reset();
       });
     }
+    if (groupAt(level) > 1)
+      dotRest(placed, instances);
     at(DimExpr::symbol("%r" + std::to_string(level)));
   };
   if (placed.lanesAlong < 0 && level == versionLevel(placed, instances))

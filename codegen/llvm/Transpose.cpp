@@ -45,7 +45,7 @@ void Emitter::chooseTransposition(Plan &plan) {
     auto whole = wholeStages.find(read.source);
     const Operand *facts =
         whole != wholeStages.end() ? &whole->second.facts : spec.findOperand(read.source);
-    if (facts && facts->layout == Operand::Layout::Strided)
+    if (facts && !facts->panel)
       reads.push_back(position(*facts, at));
   });
   auto isLong = [&](int dim) {

@@ -135,7 +135,10 @@ static spec::Operand denseOperand(std::string name, Type type, DictionaryAttr at
 /// them is the value that the operand's coordinates mean.
 void SpecBuilder::addPanel(BlockArgument argument, DenseI64ArrayAttr logical) {
   spec::Operand &operand = spec.operands.back();
-  operand.layout = spec::Operand::Layout::Panel16;
+  size_t rank = logical.size();
+  operand.panel =
+      spec::Panel{*operand.shape[rank].constantValue(),
+                  operand.shape.size() > rank + 1 ? *operand.shape[rank + 1].constantValue() : 1};
   operand.strides.clear();
   operand.shape.assign(logical.asArrayRef().begin(), logical.asArrayRef().end());
   Value value = argument;

@@ -14,7 +14,8 @@ using Point = std::vector<int64_t>;
 /// Where elements of an operand or of an intermediate stage lie.
 struct Memory {
   DType type;
-  Point shape, strides; ///< strides in elements; empty for a panel
+  Point shape, strides; ///< strides in elements; empty beside a panel
+  std::optional<Panel> panel;
   uint8_t *bytes;
   std::vector<uint8_t> owned; ///< of an intermediate stage
 
@@ -26,14 +27,16 @@ struct Memory {
   }
   uint8_t *element(const Point &at) const {
     int64_t offset = 0;
-    if (!strides.empty() || shape.empty()) {
+    if (!panel) {
       for (size_t i = 0; i < at.size(); ++i)
         offset += at[i] * strides[i];
     } else {
-      offset = at[0] / 16;
-      for (size_t i = 1; i < at.size(); ++i)
+      auto [width, group] = *panel;
+      offset = at[0] / width;
+      for (size_t i = 1; i + 1 < at.size(); ++i)
         offset = offset * shape[i] + at[i];
-      offset = offset * 16 + at[0] % 16;
+      offset = offset * ((shape.back() + group - 1) / group) + at.back() / group;
+      offset = (offset * width + at[0] % width) * group + at.back() % group;
     }
     return bytes + offset * byteSize(type);
   }
@@ -200,7 +203,7 @@ void Evaluator::runStage(const Stage &stage) {
   Point domain = values(stage.domain), reduction = values(stage.reduction);
   bool isOperand = spec.findOperand(stage.name);
   if (!isOperand) {
-    Memory memory{stage.type, domain, Point(domain.size(), 1), nullptr, {}};
+    Memory memory{stage.type, domain, Point(domain.size(), 1), std::nullopt, nullptr, {}};
     int64_t count = 1;
     for (size_t i = domain.size(); i-- > 0;) {
       memory.strides[i] = count;
@@ -234,6 +237,7 @@ std::string Evaluator::run(const std::vector<void *> &buffers) {
     memories[operand.name] = {operand.type,
                               values(operand.shape),
                               values(operand.strides),
+                              operand.panel,
                               static_cast<uint8_t *>(buffers[i]),
                               {}};
   }
@@ -253,10 +257,9 @@ int64_t spec::bufferBytes(const KernelSpec &spec, const Operand &operand,
       return -1;
   if (isEmpty(shape) && !shape.empty())
     return 0;
-  if (operand.layout == Operand::Layout::Panel16) {
-    last = (shape[0] + 15) / 16 * 16;
-    for (size_t i = 1; i < shape.size(); ++i)
-      last *= shape[i];
+  if (operand.panel) {
+    for (int64_t extent : evaluator.values(operand.packedShape()))
+      last *= extent;
   } else {
     for (size_t i = 0; i < shape.size(); ++i) {
       if (strides[i] < 0)
@@ -265,6 +268,25 @@ int64_t spec::bufferBytes(const KernelSpec &spec, const Operand &operand,
     }
   }
   return evaluator.message.empty() ? last * byteSize(operand.type) : -1;
+}
+
+void spec::clearMissing(const KernelSpec &spec, const Operand &operand,
+                        const std::vector<int64_t> &symbols, void *bytes) {
+  if (!operand.panel)
+    return;
+  Evaluator evaluator(spec, symbols);
+  Point shape = evaluator.values(operand.shape), all = evaluator.values(operand.packedShape());
+  auto [width, group] = *operand.panel;
+  Memory memory{operand.type, shape, {}, operand.panel, static_cast<uint8_t *>(bytes), {}};
+  Point rounded(all.begin(), all.begin() + shape.size()), at(shape.size(), 0);
+  rounded.front() *= width;
+  rounded.back() *= group;
+  if (isEmpty(rounded))
+    return;
+  do {
+    if (!memory.contains(at))
+      storeNumber(memory.element(at), operand.type, {});
+  } while (advance(at, rounded, 0));
 }
 
 std::string spec::evaluate(const KernelSpec &spec, const std::vector<void *> &buffers,

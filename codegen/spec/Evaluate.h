@@ -16,6 +16,10 @@ namespace kiln::spec {
 int64_t bufferBytes(const KernelSpec &spec, const Operand &operand,
                     const std::vector<int64_t> &symbols);
 
+/// Zeroes what a packed operand's memory holds behind its extents, as generators may assume.
+void clearMissing(const KernelSpec &spec, const Operand &operand,
+                  const std::vector<int64_t> &symbols, void *bytes);
+
 /// Runs the stages in order over buffers in operand order, each of bufferBytes(). Each operation is
 /// rounded to its type; reductions go through the domain in row-major order. Transcendental
 /// functions must have been expanded. Gives what went wrong (an access out of bounds, say) or "".

@@ -32,6 +32,16 @@ std::string_view spec::text(Role role) {
   return texts[static_cast<int>(role)];
 }
 
+std::vector<DimExpr> Operand::packedShape() const {
+  std::vector<DimExpr> result = shape;
+  result.front() = DimExpr::floorDiv(shape.front() + DimExpr(panel->width - 1), panel->width);
+  result.back() = DimExpr::floorDiv(shape.back() + DimExpr(panel->group - 1), panel->group);
+  result.push_back(panel->width);
+  if (panel->group > 1)
+    result.push_back(panel->group);
+  return result;
+}
+
 const Operand *KernelSpec::findOperand(std::string_view name) const {
   auto it = std::find_if(operands.begin(), operands.end(),
                          [&](const Operand &operand) { return operand.name == name; });

@@ -31,22 +31,31 @@ struct Symbol {
   std::optional<int64_t> upper;
 };
 
-/// What the generator may assume of a buffer, and how the kernel uses it.
+/// How a packed weight of logical shape [N, …, K] lies in memory: n in panel n / width, lane
+/// n % width, and `group` neighbours along K side by side, for instructions that take as many.
+/// Memory is dense [ceil(N / width)][…][ceil(K / group)][width][group]; what lies behind N or K is
+/// zero.
+struct Panel {
+  int64_t width = 16, group = 1; ///< powers of two
+  bool operator==(const Panel &) const = default;
+};
+
+/// What the generator may assume of a buffer, and how the kernel uses it. Element (i0, i1, …) lies
+/// at sum(i_k * strides[k]) where there is no `panel`.
 struct Operand {
   enum class Use : uint8_t { Input, Output, Scratch };
-  /// Strided: element (i0, i1, …) lies at sum(i_k * strides[k]).
-  /// Panel16: a packed weight of logical shape [N, K…]: n lies in panel n / 16, lane n % 16; memory
-  /// is dense [ceil(N / 16)][K…][16], missing lanes are zero.
-  enum class Layout : uint8_t { Strided, Panel16 };
   std::string name;
   DType type = DType::F32;
   std::vector<DimExpr> shape;
-  std::vector<DimExpr> strides; ///< in elements, one per dimension; empty for Panel16
-  Layout layout = Layout::Strided;
-  int64_t alignment = 1; ///< of the first element, in bytes
+  std::vector<DimExpr> strides; ///< in elements, one per dimension; empty beside a panel
+  std::optional<Panel> panel;   ///< of inputs only
+  int64_t alignment = 1;        ///< of the first element, in bytes
   Use use = Use::Input;
   /// An output that may be the same memory as this input, element for element (pointwise only).
   std::string mayAlias;
+
+  /// The extents of a panel's dense memory.
+  std::vector<DimExpr> packedShape() const;
 };
 
 struct Expr;

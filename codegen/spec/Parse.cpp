@@ -146,16 +146,29 @@ bool SpecParser::symbol(Line &in) {
   return true;
 }
 
+/// "panel16" or "panel16x4": width and, if more than 1, group.
+static std::optional<Panel> panelOf(std::string_view word) {
+  constexpr std::string_view prefix = "panel";
+  if (!word.starts_with(prefix))
+    return std::nullopt;
+  Panel result;
+  const char *end = word.data() + word.size();
+  auto width = std::from_chars(word.data() + prefix.size(), end, result.width);
+  if (width.ec == std::errc() && width.ptr != end && *width.ptr == 'x')
+    width = std::from_chars(width.ptr + 1, end, result.group);
+  return width.ec == std::errc() && width.ptr == end ? std::optional(result) : std::nullopt;
+}
+
 bool SpecParser::operand(Line &in, Operand::Use use) {
   Operand operand;
   operand.use = use;
   operand.name = in.word();
   if (operand.name.empty() || !in.eat(":") || !in.type(operand.type) || !in.dimExprs(operand.shape))
     return fail("expected 'NAME : TYPE [SHAPE]'");
-  if (in.eatWord("panel16"))
-    operand.layout = Operand::Layout::Panel16;
-  else if (!in.eatWord("strides") || !in.dimExprs(operand.strides))
-    return fail("expected 'panel16' or 'strides [...]'");
+  std::string_view layout = in.word();
+  operand.panel = panelOf(layout);
+  if (!operand.panel && (layout != "strides" || !in.dimExprs(operand.strides)))
+    return fail("expected 'panel16', 'panel16x4' or 'strides [...]'");
   if (!in.eatWord("align") || !in.number(operand.alignment))
     return fail("expected 'align BYTES'");
   if (in.eatWord("alias"))

@@ -102,10 +102,11 @@ static void printOperand(const Operand &operand, std::string &out) {
   constexpr std::string_view uses[] = {"input", "output", "scratch"};
   out += "  " + std::string(uses[static_cast<int>(operand.use)]) + " " + operand.name + " : " +
          std::string(name(operand.type)) + " " + list(operand.shape);
-  if (operand.layout == Operand::Layout::Panel16)
-    out += " panel16";
-  else
+  if (!operand.panel)
     out += " strides " + list(operand.strides);
+  else
+    out += " panel" + std::to_string(operand.panel->width) +
+           (operand.panel->group > 1 ? "x" + std::to_string(operand.panel->group) : "");
   out += " align " + std::to_string(operand.alignment);
   if (!operand.mayAlias.empty())
     out += " alias " + operand.mayAlias;

@@ -76,7 +76,10 @@ void Verifier::operand(const Operand &operand) {
     known(stride, where);
   check(operand.alignment > 0 && (operand.alignment & (operand.alignment - 1)) == 0,
         where + ": expected an alignment that is a power of two");
-  if (operand.layout == Operand::Layout::Panel16) {
+  if (operand.panel) {
+    auto isFine = [](int64_t value) { return value > 0 && value <= 64 && !(value & (value - 1)); };
+    check(isFine(operand.panel->width) && isFine(operand.panel->group),
+          where + ": width and group of a panel are powers of two, at most 64");
     check(operand.strides.empty(), where + ": a panel has no strides");
     check(operand.shape.size() >= 2, where + ": a panel has at least two dimensions");
     check(operand.use == Operand::Use::Input, where + ": only an input is a panel");
@@ -325,7 +328,7 @@ void Verifier::procedure(const Procedure &procedure) {
             count(Operand::Use::Scratch) == row->scratch,
         where + " has a wrong number of operands");
   for (const Operand &operand : spec.operands)
-    check(operand.mayAlias.empty() && operand.layout == Operand::Layout::Strided,
+    check(operand.mayAlias.empty() && !operand.panel,
           where + ": operand " + quoted(operand.name) + " is no dense memory of its own");
   check(procedure.sizes.size() == row->sizes, where + ": expected " + std::to_string(row->sizes) +
                                                   " sizes, got " +

@@ -112,6 +112,8 @@ TEST(GPUKernels, TemplatesOfTheOtherGenerators) {
       for (int64_t m : {1, 2, 33})
         EXPECT_EQ(emulate(spec, {m}), "");
       EXPECT_EQ(emulate(matmul(2, 5, n, k)), "");
+      spec.operands[1].panel->group = 4;
+      EXPECT_EQ(emulate(spec, {3}), "");
     }
   for (const Convolution &shape : {Convolution{1, 7, 9, 3, 17, 3, 1, true},
                                    {2, 8, 8, 16, 8, 3, 2, true},

@@ -269,7 +269,7 @@ kiln.kernel @k(%x: tensor<3x5xf32>, %w: tensor<2x5x16xf32> {kiln.align = 64 : i6
   KernelOp kernel = *module->getOps<KernelOp>().begin();
   auto spec = lower::lowerKernel(kernel);
   ASSERT_TRUE(llvm::succeeded(spec)) << errors;
-  EXPECT_EQ(spec->operands[1].layout, spec::Operand::Layout::Panel16);
+  EXPECT_EQ(spec->operands[1].panel, spec::Panel());
   EXPECT_EQ(spec->operands[1].alignment, 64);
   compare(kernel, *spec, {}, "");
 }

@@ -1,5 +1,6 @@
 //===- Compare.cpp - kernels beside the reference evaluation --------------===//
 
+#include "codegen/spec/Evaluate.h"
 #include "codegen/spec/Numbers.h"
 #include "test/unit/kernels/Harness.h"
 
@@ -31,14 +32,10 @@ Buffers::Buffers(const KernelSpec &spec, const std::vector<int64_t> &symbols, ui
     std::memset(start, operand.use == Operand::Use::Input ? 0 : 0xa5, rounded);
     if (operand.use != Operand::Use::Input)
       continue;
-    int64_t step = byteSize(operand.type), perPanel = 0;
-    if (operand.layout == Operand::Layout::Panel16)
-      perPanel = size / step / ((*operand.shape[0].constantValue() + 15) / 16);
-    for (int64_t i = 0; i < size / step; ++i) {
-      bool isLane = !perPanel || i / perPanel * 16 + i % 16 < *operand.shape[0].constantValue();
-      if (isLane)
-        storeNumber(start + i * step, operand.type, randomNumber(operand.type, random));
-    }
+    int64_t step = byteSize(operand.type);
+    for (int64_t i = 0; i < size / step; ++i)
+      storeNumber(start + i * step, operand.type, randomNumber(operand.type, random));
+    clearMissing(spec, operand, symbols, start);
   }
 }
 

@@ -26,7 +26,7 @@ Operand test::dense(std::string name, std::vector<DimExpr> shape, Operand::Use u
 
 static Operand panel(std::string name, std::vector<DimExpr> shape) {
   Operand operand = dense(std::move(name), std::move(shape), Operand::Use::Input);
-  operand.layout = Operand::Layout::Panel16;
+  operand.panel = Panel();
   operand.strides.clear();
   return operand;
 }

@@ -48,7 +48,7 @@ static std::vector<Number> specialNumbers(DType type) {
 static void fillSpecial(const KernelSpec &spec, Buffers &buffers) {
   for (size_t k = 0; k < spec.operands.size(); ++k) {
     const Operand &operand = spec.operands[k];
-    if (operand.use != Operand::Use::Input || operand.layout != Operand::Layout::Strided)
+    if (operand.use != Operand::Use::Input || operand.panel)
       continue;
     std::vector<Number> numbers = specialNumbers(operand.type);
     int64_t step = byteSize(operand.type), count = static_cast<int64_t>(numbers.size());

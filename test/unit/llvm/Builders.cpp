@@ -38,9 +38,9 @@ Operand test::output(std::string name, DType type, Shape shape) {
   return operand(std::move(name), type, std::move(shape), Operand::Use::Output);
 }
 
-Operand test::panel(std::string name, DType type, Shape shape) {
+Operand test::panel(std::string name, DType type, Shape shape, int64_t group) {
   Operand result = operand(std::move(name), type, std::move(shape));
-  result.layout = Operand::Layout::Panel16;
+  result.panel = Panel{16, group};
   result.strides.clear();
   return result;
 }

@@ -26,7 +26,7 @@ private:
 
 Operand operand(std::string name, DType type, Shape shape, Operand::Use use = Operand::Use::Input);
 Operand output(std::string name, DType type, Shape shape);
-Operand panel(std::string name, DType type, Shape shape);
+Operand panel(std::string name, DType type, Shape shape, int64_t group = 1);
 /// A read with coordinates d0, d1, ….
 ExprPtr readAt(std::string name, DType type, std::vector<int> dims);
 Stage pointwise(std::string name, DType type, Shape domain, ExprPtr body);

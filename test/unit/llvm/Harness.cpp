@@ -5,15 +5,21 @@
 
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <random>
+#include <thread>
 
 using namespace kiln;
 using namespace kiln::test;
+
+int test::threads = 1;
 
 codegen::TargetFacts test::hostFacts() {
   codegen::TargetFacts facts;
@@ -31,10 +37,35 @@ codegen::TargetFacts test::hostFacts() {
 
 extern "C" int32_t kiln_parallel_for(void *context, int32_t (*task)(void *, int32_t, void *),
                                      int32_t count, void *closure) {
-  for (int32_t i = count; i-- > 0;)
-    if (int32_t status = task(context, i, closure))
-      return status;
-  return 0;
+  std::atomic<int32_t> result = 0;
+  auto run = [&](int32_t first, int32_t step) {
+    for (int32_t i = first; i >= 0; i -= step)
+      if (int32_t status = task(context, i, closure))
+        result = status;
+  };
+  std::thread other;
+  if (test::threads == 2)
+    other = std::thread(run, count - 2, 2);
+  run(count - 1, test::threads);
+  if (other.joinable())
+    other.join();
+  return result;
+}
+
+std::string test::assembly(const KernelSpec &spec, const codegen::TargetFacts &facts) {
+  auto kernel = llvm::cantFail(codegen::generateLLVM(spec, facts, "kernel", 2));
+  llvm::LLVMContext context;
+  auto module = llvm::cantFail(
+      llvm::parseBitcodeFile(llvm::MemoryBufferRef(kernel.bitcode, "kernel"), context));
+  llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(facts.triple)};
+  builder.setCPU(facts.cpu);
+  auto machine = llvm::cantFail(builder.createTargetMachine());
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile);
+  passes.run(*module);
+  return std::string(text.data(), text.size());
 }
 
 KernelFunction test::compile(const KernelSpec &spec, const codegen::TargetFacts &facts) {
@@ -75,15 +106,6 @@ static void fill(const Operand &operand, uint8_t *bytes, size_t count, std::mt19
   }
 }
 
-/// Zeroes the lanes of the last panel that stand for no row.
-static void clearMissing(const KernelSpec &spec, const Operand &operand, GuardedBuffer &buffer) {
-  int64_t n = *operand.shape[0].constantValue(), size = byteSize(operand.type);
-  int64_t panels = (n + 15) / 16, inner = buffer.size() / size / 16 / panels;
-  for (int64_t k = 0; k < inner; ++k)
-    for (int64_t lane = n % 16; lane % 16 != 0; ++lane)
-      std::memset(buffer.data() + (((panels - 1) * inner + k) * 16 + lane) * size, 0, size);
-}
-
 void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, double tolerance,
                        const codegen::TargetFacts &facts) {
   ASSERT_EQ(verify(spec), "");
@@ -99,8 +121,7 @@ void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, dou
       set->push_back(std::make_unique<GuardedBuffer>(bytes));
     if (operand.use == Operand::Use::Input)
       fill(operand, ours.back()->data(), bytes / byteSize(operand.type), random);
-    if (operand.layout == Operand::Layout::Panel16)
-      clearMissing(spec, operand, *ours.back());
+    clearMissing(spec, operand, symbols, ours.back()->data());
     std::memcpy(theirs.back()->data(), ours.back()->data(), bytes);
     ourPointers.push_back(ours.back()->data());
     theirPointers.push_back(theirs.back()->data());

@@ -18,6 +18,12 @@ codegen::TargetFacts hostFacts();
 /// A kernel compiled into this process; lives until the process ends.
 KernelFunction compile(const KernelSpec &spec, const codegen::TargetFacts &facts);
 
+/// Text of the machine code.
+std::string assembly(const KernelSpec &spec, const codegen::TargetFacts &facts);
+
+/// Threads that a kernel's tasks are shared among, 1 or 2.
+extern int threads;
+
 /// Runs the kernel and the evaluator on equal random data and compares outputs: floats within
 /// `tolerance` times (1 + magnitude), all else exactly.
 void expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols = {}, double tolerance = 1e-5,

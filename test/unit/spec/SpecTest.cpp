@@ -28,7 +28,10 @@ KernelSpec clipped() {
 }
 
 static std::vector<KernelSpec> samples() {
+  KernelSpec grouped = linear(7, 50, 21);
+  grouped.operands[1].panel->group = 4;
   return {linear(DimExpr::symbol("M"), 50, 24),
+          grouped,
           convolution({1, 9, 9, 5, 24, 3, 2, true}),
           pool({1, 9, 9, 19, 19, 3, 2, true}, true),
           softmax(5, 10),
@@ -66,6 +69,9 @@ TEST(SpecText, HashesDifferWithEveryFact) {
   other = spec;
   other.schedule.parameters["rows"] = 4;
   EXPECT_NE(hash(spec), hash(other));
+  other = spec;
+  other.operands[1].panel->group = 4;
+  EXPECT_NE(hash(spec), hash(other));
 }
 
 /// Cut and changed text gives an error or a spec, and never more.
@@ -92,6 +98,10 @@ TEST(SpecText, SaysWhichLineIsWrong) {
   std::string error;
   EXPECT_FALSE(parse("kernel\n  input x : f99 [4] strides [1] align 4\n", error));
   EXPECT_EQ(error, "line 2: expected 'NAME : TYPE [SHAPE]'");
+  for (std::string word : {"panel", "panelx4", "panel16x", "panel16x4x", "dense"}) {
+    EXPECT_FALSE(parse("kernel\n  input x : i8 [4, 4] " + word + " align 4\n", error)) << word;
+    EXPECT_EQ(error, "line 2: expected 'panel16', 'panel16x4' or 'strides [...]'");
+  }
 }
 
 TEST(SpecVerify, RefusesWhatIsMalformed) {
@@ -105,6 +115,46 @@ TEST(SpecVerify, RefusesWhatIsMalformed) {
   spec = linear(4, 8, 8);
   spec.stages[0].init = nullptr;
   EXPECT_EQ(verify(spec), "stage 'acc': expected a constant of its type as initial value");
+  spec = linear(4, 8, 8);
+  for (Panel panel : {Panel{0, 1}, Panel{12, 1}, Panel{16, 3}, Panel{16, -4}, Panel{128, 1}}) {
+    spec.operands[1].panel = panel;
+    EXPECT_EQ(verify(spec),
+              "operand 'w': width and group of a panel are powers of two, at most 64");
+  }
+}
+
+/// Each element of a packed weight [N, taps, K], by the definition of its layout.
+TEST(SpecEvaluate, ReadsPanels) {
+  constexpr int64_t n = 19, taps = 3, depth = 6;
+  for (Panel panel : {Panel{16, 1}, Panel{16, 4}, Panel{8, 2}}) {
+    KernelSpec spec = unary(Op::Neg, 1, DType::I32);
+    std::vector<DimExpr> shape = {n, taps, depth};
+    spec.operands[0].shape = spec.operands[1].shape = spec.stages[0].domain = shape;
+    spec.operands[0].panel = panel;
+    spec.operands[0].strides.clear();
+    spec.operands[1].strides = {taps * depth, depth, 1};
+    spec.stages[0].body = read("x", dims({0, 1, 2}), DType::I32);
+    ASSERT_EQ(verify(spec), "");
+    auto [width, group] = panel;
+    int64_t panels = (n + width - 1) / width, parts = (depth + group - 1) / group;
+    ASSERT_EQ(bufferBytes(spec, spec.operands[0], {}), panels * taps * parts * width * group * 4);
+    std::vector<int32_t> x(panels * taps * parts * width * group), y(n * taps * depth);
+    for (size_t i = 0; i < x.size(); ++i)
+      x[i] = static_cast<int32_t>(i) + 1;
+    ASSERT_EQ(evaluate(spec, {x.data(), y.data()}, {}), "");
+    std::vector<int32_t> rest = x;
+    for (int64_t i = 0; i < n; ++i)
+      for (int64_t t = 0; t < taps; ++t)
+        for (int64_t k = 0; k < depth; ++k) {
+          int64_t place = (i / width * taps + t) * parts + k / group;
+          place = (place * width + i % width) * group + k % group;
+          EXPECT_EQ(y[(i * taps + t) * depth + k], x[place]);
+          rest[place] = 0;
+        }
+    clearMissing(spec, spec.operands[0], {}, x.data());
+    for (size_t i = 0; i < x.size(); ++i) // one of both is zero: nothing is lost, nothing left
+      EXPECT_TRUE((x[i] == 0) == (rest[i] != 0)) << i;
+  }
 }
 
 /// Runs a function over values of a type and gives the results.
