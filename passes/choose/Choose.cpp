@@ -33,11 +33,14 @@ struct Choice {
   std::string reason;
 };
 
-Choice chooseConvolution(Conv2dOp op, const Launches &launches) {
-  if (!op.getChannelsLast())
+/// Of images, by its attributes: floats and small integers have each an op.
+Choice chooseConvolution(Operation *op, const Launches &launches) {
+  SmallVector<DimExpr> w = dimsOf(op->getOperand(1).getType());
+  if (w.size() != 4)
+    return {"", "no template has such an anchor"};
+  if (!op->hasAttr("channels_last"))
     return {"", "the channels are not last"};
-  SmallVector<DimExpr> w = dimsOf(op.getWeight().getType());
-  int64_t groups = op.getGroups();
+  int64_t groups = op->getAttrOfType<IntegerAttr>("groups").getInt();
   if (groups > 1 && w[3] == DimExpr(1) && w[0] == DimExpr(groups))
     return {"depthwise", "each channel is a group"};
   std::string reason;
@@ -50,9 +53,9 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
   Operation *anchor = anchorOf(kernel);
   if (!anchor)
     return {"pointwise", "no op needs more than one element"};
-  if (auto conv = dyn_cast<Conv2dOp>(anchor))
-    return chooseConvolution(conv, launches);
   switch (cast<Fusable>(anchor).getFusionRole()) {
+  case FusionRole::Convolution:
+    return chooseConvolution(anchor, launches);
   case FusionRole::Contraction: {
     std::string reason;
     bool isFlat = dimsOf(anchor->getOperand(1).getType()).size() == 2;
@@ -138,7 +141,12 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       if (!choice.name.empty())
         kernel->setAttr("kiln.template", builder.getStringAttr(choice.name));
       target::KernelShape shape = shapeOf(kernel, choice.name);
-      StringRef chosen = choice.name.empty() ? "llvm" : generatorOf(shape, choice.reason);
+      Operation *anchor = anchorOf(kernel);
+      bool isOfBytes = anchor && groupOf(anchor) > 1;
+      if (isOfBytes)
+        choice.reason += ", products of bytes are summed by groups";
+      StringRef chosen =
+          choice.name.empty() || isOfBytes ? "llvm" : generatorOf(shape, choice.reason);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
       std::string text =
           ("'" + kernel.getName() + "': " +

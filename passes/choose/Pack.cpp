@@ -2,8 +2,9 @@
 //
 // Needs: kernels with `kiln.template` (after kiln-choose), weights with their values.
 // Guarantees: at `linear` and `conv2d` kernels the weight is an argument [N / 16, K…, 16] with
-// `kiln.panel` = [N, K…]; at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring
-// the logical shape. Weights without a use are gone. Reports: a remark a weight.
+// `kiln.panel` = [N, K…], or, where products of bytes are summed as i32, [N / 16, …, K / 4, 16, 4];
+// at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring the logical shape.
+// Weights without a use are gone. Reports: a remark a weight.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,34 +42,49 @@ struct Layout {
   Form form;
   SmallVector<int64_t> logical; ///< [N, K…]
   SmallVector<int64_t> packed;
+  int64_t group = 1; ///< neighbours along the last K that lie side by side in a panel
 };
 
 /// A weight's bytes in another layout.
 std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
   int64_t n = layout.logical[0], size = byteSize(view.type);
   int64_t k = n == 0 ? 0 : view.numElements() / n, elements = 1;
+  int64_t depth = layout.logical.back(), group = layout.group;
+  int64_t parts = (depth + group - 1) / group;
   for (int64_t extent : layout.packed)
     elements *= extent;
   std::vector<uint8_t> bytes(elements * size);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < k; ++j) {
       int64_t from = layout.form == Form::PanelOfColumns ? j * n + i : i * k + j;
-      int64_t to =
-          layout.form == Form::ColumnsLast ? j * n + i : (i / lanes * k + j) * lanes + i % lanes;
+      int64_t part = i / lanes * (k / depth) * parts + j / depth * parts + j % depth / group;
+      int64_t to = layout.form == Form::ColumnsLast
+                       ? j * n + i
+                       : (part * lanes + i % lanes) * group + j % depth % group;
       std::memcpy(&bytes[to * size], &view.bytes[from * size], size);
     }
   return bytes;
 }
 
-/// [N, K…] in panels.
-Layout panelsOf(Type type) {
+/// [N, K…] or, for a form of columns, [K, N], in another layout.
+Layout layoutOf(Type type, Form form, int64_t group = 1) {
   Layout layout;
-  layout.form = Form::Panel;
+  layout.form = form;
+  layout.group = group;
   for (const DimExpr &dim : dimsOf(type))
     layout.logical.push_back(*dim.constantValue());
-  layout.packed.push_back((layout.logical[0] + lanes - 1) / lanes);
-  layout.packed.append(layout.logical.begin() + 1, layout.logical.end());
+  if (form == Form::PanelOfColumns)
+    std::swap(layout.logical[0], layout.logical[1]);
+  layout.packed.assign(layout.logical.begin() + 1, layout.logical.end());
+  if (form == Form::ColumnsLast) {
+    layout.packed.push_back(layout.logical[0]);
+    return layout;
+  }
+  layout.packed.back() = (layout.packed.back() + group - 1) / group;
+  layout.packed.insert(layout.packed.begin(), (layout.logical[0] + lanes - 1) / lanes);
   layout.packed.push_back(lanes);
+  if (group > 1)
+    layout.packed.push_back(group);
   return layout;
 }
 
@@ -84,7 +100,6 @@ private:
   void pack(KernelOp kernel);
   void packScales(BlockArgument scales, StringRef name);
   void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
-  Layout layoutOf(Operation *anchor, bool isDepthwise) const;
   void changeArgument(BlockArgument argument, const Layout &layout);
   WeightOp packed(WeightOp weight, const Layout &layout);
   void removeUnused();
@@ -95,25 +110,6 @@ private:
   WeightStore &store;
 };
 } // namespace
-
-Layout Packer::layoutOf(Operation *anchor, bool isDepthwise) const {
-  auto matmul = dyn_cast<MatmulOp>(anchor);
-  bool ofColumns = matmul && !matmul.getTransposeB();
-  if (!ofColumns && !isDepthwise)
-    return panelsOf(anchor->getOperand(1).getType());
-  Layout layout;
-  for (const DimExpr &dim : dimsOf(anchor->getOperand(1).getType()))
-    layout.logical.push_back(*dim.constantValue());
-  layout.form = isDepthwise ? Form::ColumnsLast : Form::PanelOfColumns;
-  if (ofColumns)
-    std::swap(layout.logical[0], layout.logical[1]);
-  ArrayRef<int64_t> k = ArrayRef(layout.logical).drop_front();
-  if (!isDepthwise)
-    layout.packed.push_back((layout.logical[0] + lanes - 1) / lanes);
-  layout.packed.append(k.begin(), k.end());
-  layout.packed.push_back(isDepthwise ? layout.logical[0] : lanes);
-  return layout;
-}
 
 static SmallVector<DimExpr> toDims(ArrayRef<int64_t> shape) {
   return SmallVector<DimExpr>(shape.begin(), shape.end());
@@ -129,18 +125,21 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
   argument.setType(tensorType(element, toDims(layout.packed)));
   kernel.setFunctionType(
       builder.getFunctionType(argument.getOwner()->getArgumentTypes(), kernel.getResultTypes()));
-  int64_t rank = layout.packed.size();
+  int64_t rank = layout.logical.size();
   SmallVector<int64_t> axes;
   bool isPanel = layout.form != Form::ColumnsLast;
   if (isPanel)
     axes.push_back(0);
-  axes.push_back(rank - 1);
-  for (int64_t axis = isPanel; axis < rank - 1; ++axis)
+  axes.push_back(isPanel ? rank : rank - 1);
+  for (int64_t axis = isPanel; axis < (isPanel ? rank : rank - 1); ++axis)
     axes.push_back(axis);
+  if (layout.group > 1)
+    axes.push_back(rank + 1);
   Value value = build.make<PermuteOp>(argument, builder.getDenseI64ArrayAttr(axes));
   if (isPanel) {
     SmallVector<int64_t> shape = layout.logical;
-    shape[0] = layout.packed[0] * lanes;
+    shape.front() = layout.packed.front() * lanes;
+    shape.back() = layout.packed[rank - 1] * layout.group;
     value = build.make<ReshapeOp>(value, build.dims(toDims(shape)));
     SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1);
     if (shape != layout.logical)
@@ -150,8 +149,8 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
     kernel.setArgAttr(argument.getArgNumber(), "kiln.panel",
                       builder.getDenseI64ArrayAttr(layout.logical));
   }
-  if (auto matmul = dyn_cast<MatmulOp>(use.getOwner()))
-    matmul.setTransposeB(true);
+  if (layout.form == Form::PanelOfColumns)
+    use.getOwner()->setAttr("transpose_b", builder.getUnitAttr());
   use.set(value);
 }
 
@@ -183,7 +182,11 @@ void Packer::pack(KernelOp kernel) {
     remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
     return;
   }
-  packArgument(argument, layoutOf(anchor, name == "depthwise"), name.getValue());
+  Form form = name == "depthwise"  ? Form::ColumnsLast
+              : hasColumns(anchor) ? Form::PanelOfColumns
+                                   : Form::Panel;
+  int64_t group = form == Form::ColumnsLast ? 1 : groupOf(anchor);
+  packArgument(argument, layoutOf(anchor->getOperand(1).getType(), form, group), name.getValue());
   // Scales of groups lie as their weight does: vectors of columns read them.
   auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
   if (widened && widened.getGroup() > 0 && name == "linear")
@@ -198,7 +201,7 @@ void Packer::packScales(BlockArgument scales, StringRef name) {
     if (!get || !symbols.lookup<WeightOp>(get.getWeight()).getHash() || !scales.hasOneUse())
       return;
   }
-  packArgument(scales, panelsOf(scales.getType()), name);
+  packArgument(scales, layoutOf(scales.getType(), Form::Panel), name);
 }
 
 /// The kernel's argument, and the weight at each launch.

@@ -26,15 +26,32 @@ Operation *passes::anchorOf(KernelOp kernel) {
   return nullptr;
 }
 
-/// What the anchor's second operand is in memory: f32, or what the kernel widens to f32.
+int64_t passes::groupOf(Operation *anchor) {
+  auto isByte = [](Value value) {
+    std::optional<DType> type = dtypeOf(value.getType());
+    return type == DType::U8 || type == DType::I8;
+  };
+  FusionRole role = cast<Fusable>(anchor).getFusionRole();
+  bool isSum = role == FusionRole::Contraction || role == FusionRole::Convolution;
+  bool isOfBytes = isSum && isByte(anchor->getOperand(0)) && isByte(anchor->getOperand(1)) &&
+                   dtypeOf(anchor->getResult(0).getType()) == DType::I32;
+  return isOfBytes ? 4 : 1;
+}
+
+bool passes::hasColumns(Operation *anchor) {
+  return cast<Fusable>(anchor).getFusionRole() == FusionRole::Contraction &&
+         !anchor->hasAttr("transpose_b");
+}
+
+/// What the anchor's second operand is in memory: f32, what the kernel widens to f32, or bytes that
+/// are summed as integers.
 static BlockArgument storedOperand(Operation *anchor) {
   Value value = anchor->getOperand(1);
-  if (dtypeOf(value.getType()) != DType::F32 || !value.hasOneUse())
+  bool isReal = dtypeOf(value.getType()) == DType::F32;
+  if ((!isReal && groupOf(anchor) == 1) || !value.hasOneUse())
     return {};
   Operation *op = value.getDefiningOp();
-  auto matmul = dyn_cast<MatmulOp>(anchor);
-  bool isOriented = !matmul || matmul.getTransposeB();
-  if (isa_and_nonnull<CastOp, DequantizeOp>(op) && isOriented)
+  if (isReal && isa_and_nonnull<CastOp, DequantizeOp>(op) && !hasColumns(anchor))
     value = op->getOperand(0);
   auto stored = dyn_cast<BlockArgument>(value);
   return stored && stored.hasOneUse() ? stored : BlockArgument();
@@ -43,7 +60,7 @@ static BlockArgument storedOperand(Operation *anchor) {
 BlockArgument passes::weightOf(Operation *anchor, const Launches &launches, std::string &reason) {
   BlockArgument weight = storedOperand(anchor);
   if (!weight) {
-    reason = "the second operand is no f32 tensor in memory that is read once";
+    reason = "the second operand is no tensor of f32 or summed bytes in memory that is read once";
     return {};
   }
   auto kernel = anchor->getParentOfType<KernelOp>();

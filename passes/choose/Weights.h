@@ -15,9 +15,17 @@ Launches launchesOf(mlir::ModuleOp module);
 /// The op of a kernel that is no pointwise op, movement or constant; null if there is none.
 mlir::Operation *anchorOf(ir::KernelOp kernel);
 
-/// The kernel's argument that is the weight of a matmul or conv2d, if it is f32 or widened to it by
-/// a cast or dequantize of the kernel, read only there, and a trained tensor with a value at every
-/// launch. If not, nothing and the reason.
+/// Neighbours along the sum that one instruction multiplies: 4 where the anchor sums products of
+/// bytes as i32, else 1.
+int64_t groupOf(mlir::Operation *anchor);
+
+/// Whether the anchor is a product whose second operand is [K, N].
+bool hasColumns(mlir::Operation *anchor);
+
+/// The kernel's argument that is the second factor of a product or a convolution, if it is f32,
+/// widened to it by a cast or dequantize of the kernel, or bytes of which groupOf() are multiplied
+/// at once, read only there, and a trained tensor with a value at every launch. If not, nothing and
+/// the reason.
 mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
                              std::string &reason);
 
