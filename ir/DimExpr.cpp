@@ -285,6 +285,39 @@ DimExpr DimExpr::replace(const DimAtom &atom, const DimExpr &by) const {
       [&](const DimAtom &other) { return other == atom ? std::optional(by) : std::nullopt; });
 }
 
+DimExpr DimExpr::most(const std::map<std::string, DimExpr, std::less<>> &names) const {
+  auto mentions = [&](const DimExpr &expr) {
+    std::set<std::string> symbols;
+    expr.collectSymbols(symbols);
+    return std::any_of(symbols.begin(), symbols.end(),
+                       [&](const std::string &symbol) { return names.count(symbol) > 0; });
+  };
+  auto mostOf = [&](const DimAtom &atom) -> DimExpr {
+    if (atom.kind == DimAtom::Kind::Symbol) {
+      auto it = names.find(atom.symbol);
+      return it == names.end() ? DimExpr::ofAtom(atom) : it->second;
+    }
+    DimExpr left = atom.left->most(names);
+    if (atom.kind == DimAtom::Kind::Quotient)
+      return mentions(*atom.right) ? left : floorDiv(left, *atom.right);
+    DimExpr right = atom.right->most(names);
+    return atom.kind == DimAtom::Kind::Min ? min(left, right) : max(left, right);
+  };
+  DimExpr sum;
+  sum.valid = valid;
+  for (const auto &[monomial, coefficient] : terms) {
+    DimExpr product(coefficient);
+    bool isNamed = false;
+    for (const DimAtom &atom : monomial) {
+      isNamed |= mentions(ofAtom(atom));
+      product = product * mostOf(atom);
+    }
+    if (!isNamed || coefficient > 0) // what is subtracted is 0 at least
+      sum = sum + product;
+  }
+  return sum;
+}
+
 /// Interval product; an absent end is infinite.
 static DimBounds multiply(const DimBounds &a, const DimBounds &b) {
   auto nonNegative = [](const DimBounds &x) { return x.lower && *x.lower >= 0; };

@@ -95,6 +95,9 @@ public:
   DimExpr substitute(const std::map<std::string, DimExpr, std::less<>> &map) const;
   /// Replaces an atom, wherever it stands, by an expression.
   DimExpr replace(const DimAtom &atom, const DimExpr &by) const;
+  /// Nothing that the value exceeds while each of the names is from 0 to what the map gives for it.
+  /// Names in factors of the expression are taken to be no less than 0.
+  DimExpr most(const std::map<std::string, DimExpr, std::less<>> &names) const;
   /// Interval of values when names lie in their bounds (a name without an entry is >= 0).
   DimBounds bounds(const BoundsMap &names) const;
   /// All names, also inside of other atoms.

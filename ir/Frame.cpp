@@ -1,6 +1,7 @@
 //===- Frame.cpp - execution op by op, and the arena ----------------------===//
 
 #include "ir/Frame.h"
+#include "ir/Requirements.h"
 
 using namespace kiln;
 using namespace kiln::ir;
@@ -121,6 +122,24 @@ LogicalResult Frame::setState(SetStateOp op) {
   return success();
 }
 
+LogicalResult Frame::bind(BindOp op) {
+  int64_t value = values[op.getCount()].ints[0];
+  std::optional<int64_t> most = evaluation.tryValue(op.getMost().getDims()[0]);
+  if (!most || value < 0 || value > *most)
+    return op.emitError(op.getSubject() + ": expected from 0 to " +
+                        op.getMost().getDims()[0].str() + ", got " + Twine(value));
+  evaluation.dims[op.getSymbol().str()] = value;
+  auto function = op->getParentOfType<FunctionOpInterface>();
+  for (RequirementAttr attr : declaredRequirements(function)) {
+    Requirement requirement = attr.getRequirement();
+    std::optional<int64_t> got = evaluation.tryValue(requirement.got),
+                           expected = evaluation.tryValue(requirement.expected);
+    if (got && expected && !holds(*got, requirement.relation, *expected))
+      return mlir::emitError(attr.getLoc(), requirement.text());
+  }
+  return success();
+}
+
 LogicalResult Frame::execute(Operation &op) {
   for (Value v : op.getOperands())
     if (failed(checkAlive(op, v)))
@@ -138,6 +157,8 @@ LogicalResult Frame::execute(Operation &op) {
     return getState(get);
   if (auto set = dyn_cast<SetStateOp>(op))
     return setState(set);
+  if (auto bound = dyn_cast<BindOp>(op))
+    return bind(bound);
   if (auto control = dyn_cast<ScanOp>(op))
     return scan(control);
   if (auto control = dyn_cast<WhileOp>(op))

@@ -32,6 +32,7 @@ private:
   llvm::LogicalResult launch(LaunchOp op);
   llvm::LogicalResult getState(GetStateOp op);
   llvm::LogicalResult setState(SetStateOp op);
+  llvm::LogicalResult bind(BindOp op);
 
   // The arena (Frame.cpp)
   llvm::LogicalResult place(LaunchOp op, llvm::MutableArrayRef<Tensor> results);
@@ -53,7 +54,7 @@ private:
   int64_t bytesOf(mlir::Value value);
   void copy(mlir::Value to, mlir::Value from);
 
-  const Evaluation &evaluation;
+  Evaluation evaluation; ///< with the dimensions that are bound so far
   AfterOp after;
   States &states;
   llvm::DenseMap<mlir::Value, Tensor> values;

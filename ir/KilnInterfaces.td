@@ -86,6 +86,17 @@ def Kiln_Indexing : OpInterface<"Indexing"> {
     InterfaceMethod<"Says so.", "void", "setGuarded", (ins "bool":$value)>];
 }
 
+def Kiln_Counted : OpInterface<"Counted"> {
+  let cppNamespace = "::kiln::ir";
+  let description = [{
+    An op that values tell how much it gives: the last result counts the rows that matter, the first ones, of
+    those results that are counted.
+  }];
+  let methods = [
+    InterfaceMethod<"Whether the count is of that result's rows.", "bool", "isCounted", (ins "unsigned":$result)>,
+    InterfaceMethod<"Whether the caller asked for that result.", "bool", "isWanted", (ins "unsigned":$result)>];
+}
+
 def Kiln_Overwriting : OpInterface<"Overwriting"> {
   let cppNamespace = "::kiln::ir";
   let description = "An op whose only result may take the memory of an operand that it changes a part of.";

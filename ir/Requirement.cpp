@@ -185,10 +185,18 @@ Verdict Requirements::judge(const Requirement &requirement) const {
     std::optional<int64_t> lower = expr.bounds(bounds).lower;
     return lower && *lower >= 0;
   };
+  for (const DimExpr &known : given)
+    if (!isEquality && notNegative(value - known))
+      return Verdict::Proved;
   for (const Requirement &known : kept)
     if (!isEquality && known.relation != Relation::Equal && notNegative(value - excess(known)))
       return Verdict::Proved;
   return Verdict::Unknown;
+}
+
+void Requirements::declare(const std::string &dimension, const DimExpr &most) {
+  bounds[dimension] = {0, boundsOf(most).upper};
+  given.push_back(most - DimExpr::symbol(dimension));
 }
 
 Verdict Requirements::add(Requirement requirement) {

@@ -27,6 +27,16 @@ struct Requirement {
 
   /// "the index 'N - 3': expected at least 0, got N - 3"
   std::string text() const;
+  /// Whether a dimension of the map stands in it.
+  template <typename Map> bool mentions(const Map &dimensions) const {
+    std::set<std::string> names;
+    got.collectSymbols(names);
+    expected.collectSymbols(names);
+    for (const std::string &name : names)
+      if (dimensions.count(name))
+        return true;
+    return false;
+  }
 };
 
 enum class Verdict : uint8_t { Proved, Refuted, Unknown };
@@ -38,6 +48,8 @@ public:
 
   /// Whether it follows from the bounds and from what is already required.
   Verdict judge(const Requirement &requirement) const;
+  /// Takes a dimension into account that has no values yet: from 0 to `most`, which is over others.
+  void declare(const std::string &dimension, const DimExpr &most);
   /// Judges, and keeps it if that is unknown.
   Verdict add(Requirement requirement);
   const std::vector<Requirement> &list() const { return kept; }
@@ -48,7 +60,8 @@ private:
   DimExpr reduce(DimExpr expr) const;
 
   std::vector<Requirement> kept;
-  DimExpr::BoundsMap bounds; ///< the declared ones, narrowed by what is kept
+  std::vector<DimExpr> given; ///< not negative, by declaration
+  DimExpr::BoundsMap bounds;  ///< the declared ones, narrowed by what is kept
 };
 
 } // namespace kiln

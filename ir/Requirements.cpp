@@ -66,7 +66,10 @@ LogicalResult ir::collectRequirements(Operation *function) {
   for (RequirementAttr attr : declaredRequirements(function))
     if (known.add(attr.getRequirement()) != Verdict::Proved)
       all.push_back(attr);
-  WalkResult walked = function->walk([&](Operation *op) {
+  WalkResult walked = function->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto bind = dyn_cast<BindOp>(op))
+      for (Requirements *each : {&known, &alone})
+        each->declare(bind.getSymbol().str(), bind.getMost().getDims()[0]);
     for (const Requirement &requirement : requirementsOf(op)) {
       // What contradicts others, but not the bounds, is left for the call to refuse.
       if (alone.judge(requirement) == Verdict::Refuted)

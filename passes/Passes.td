@@ -61,6 +61,14 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def LoopInvariant : Kiln_Pass<"kiln-loop-invariant"> {
+  let summary = "moves what no round changes before the loop";
+  let description = [{
+    An op whose operands are made outside of a loop is computed once, before it. One whose extents the loop's
+    own values decide stays.
+  }];
+}
+
 def Prune : Kiln_Pass<"kiln-prune"> {
   let summary = "writes zeros into the weights that a recipe names";
   let description = [{

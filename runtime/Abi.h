@@ -50,6 +50,8 @@ int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), i
 /// Called by an entry body before launch `index` (and with the number of launches at its end) if
 /// ctx->attention is set. Returns KILN_CANCELLED if the call is to stop, else KILN_OK.
 int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index);
+/// Writes the text of a broken late check of the entry point; what the call returns.
+int32_t kiln_rt_refuse(kiln_ctx *ctx, int32_t check, int64_t got, int64_t expected);
 
 /// Features of x86-64 processors beyond the baseline, as bits of Target::features.
 enum : uint64_t {

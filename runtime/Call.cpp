@@ -50,7 +50,7 @@ static kiln_status checkDimensions(Instance &instance, const kiln_entry &entry,
 
 /// "H - 1 = 4", or the number alone.
 static void describeExtent(TextWriter &text, const kiln_extent &extent, int64_t value) {
-  if (extent.formula)
+  if (extent.formula || extent.value == INT64_MIN)
     text << extent.text << " = ";
   if (value == INT64_MIN)
     text << "more than 64 bits hold";
@@ -58,24 +58,31 @@ static void describeExtent(TextWriter &text, const kiln_extent &extent, int64_t 
     text << value;
 }
 
+static void describeCheck(Instance &instance, const kiln_entry &entry, const kiln_check &check,
+                          int64_t got, int64_t expected) {
+  TextWriter text = instance.fail();
+  text << "'" << entry.name << "': " << check.subject << ": expected "
+       << (check.relation == KILN_AT_LEAST  ? "at least "
+           : check.relation == KILN_AT_MOST ? "at most "
+                                            : "");
+  describeExtent(text, check.expected, expected);
+  text << ", got ";
+  describeExtent(text, check.got, got);
+}
+
 static kiln_status checkRequirements(Instance &instance, const kiln_entry &entry,
                                      const int64_t *dims) {
   for (int32_t i = 0; i < entry.num_checks; ++i) {
     const kiln_check &check = entry.checks[i];
+    if (check.late)
+      continue;
     int64_t got = evaluate(check.got, dims), expected = evaluate(check.expected, dims);
     bool holds = check.relation == KILN_AT_LEAST  ? got >= expected
                  : check.relation == KILN_AT_MOST ? got <= expected
                                                   : got == expected;
     if (holds && got != INT64_MIN && expected != INT64_MIN)
       continue;
-    TextWriter text = instance.fail();
-    text << "'" << entry.name << "': " << check.subject << ": expected "
-         << (check.relation == KILN_AT_LEAST  ? "at least "
-             : check.relation == KILN_AT_MOST ? "at most "
-                                              : "");
-    describeExtent(text, check.expected, expected);
-    text << ", got ";
-    describeExtent(text, check.got, got);
+    describeCheck(instance, entry, check, got, expected);
     return KILN_INVALID_ARGUMENT;
   }
   return KILN_OK;
@@ -103,22 +110,49 @@ static kiln_status checkTensor(Instance &instance, const kiln_entry &entry,
   return KILN_OK;
 }
 
+namespace {
+/// Memory of the caller's that a call touches.
+struct Range {
+  const char *name;
+  uintptr_t begin, end;
+};
+} // namespace
+
+/// The n-th dimension that values decide; null behind the last.
+static const kiln_dimension *dataDimension(const kiln_entry &entry, int32_t n) {
+  for (int32_t d = 0; d < entry.num_dimensions; ++d)
+    if (entry.dimensions[d].is_data && n-- == 0)
+      return &entry.dimensions[d];
+  return nullptr;
+}
+
+/// What bufs[i] points to.
+static Range rangeOf(const kiln_entry &entry, int32_t i, const int64_t *dims, void *const *bufs) {
+  auto begin = reinterpret_cast<uintptr_t>(bufs[i]);
+  int32_t result = i - entry.num_arguments, place = result - entry.num_results;
+  if (place >= 0)
+    return {dataDimension(entry, place)->name, begin, begin + sizeof(int64_t)};
+  const kiln_tensor &tensor = result >= 0 ? entry.results[result] : entry.arguments[i];
+  return {tensor.name, begin, begin + uint64_t(tensorBytes(tensor, dims))};
+}
+
 /// Results are written while arguments are still read, so they may not share memory.
 static kiln_status checkOverlaps(Instance &instance, const kiln_entry &entry, const int64_t *dims,
                                  void *const *bufs) {
-  auto tensor = [&](int32_t i) -> const kiln_tensor & {
-    return i < entry.num_arguments ? entry.arguments[i] : entry.results[i - entry.num_arguments];
-  };
   int32_t count = entry.num_arguments + entry.num_results;
+  for (int32_t n = 0; const kiln_dimension *dimension = dataDimension(entry, n); ++n, ++count)
+    if (!bufs[count] || reinterpret_cast<uintptr_t>(bufs[count]) % sizeof(int64_t)) {
+      instance.fail() << "the place for the number '" << dimension->name << "' of '" << entry.name
+                      << "' is " << (bufs[count] ? "misaligned" : "null");
+      return KILN_INVALID_ARGUMENT;
+    }
   for (int32_t r = entry.num_arguments; r < count; ++r) {
-    auto begin = reinterpret_cast<uintptr_t>(bufs[r]);
-    auto end = begin + uint64_t(tensorBytes(tensor(r), dims));
+    Range written = rangeOf(entry, r, dims, bufs);
     for (int32_t i = 0; i < r; ++i) {
-      auto otherBegin = reinterpret_cast<uintptr_t>(bufs[i]);
-      auto otherEnd = otherBegin + uint64_t(tensorBytes(tensor(i), dims));
-      if (begin < otherEnd && otherBegin < end) {
-        instance.fail() << "result '" << tensor(r).name << "' of '" << entry.name << "' overlaps '"
-                        << tensor(i).name << "'";
+      Range other = rangeOf(entry, i, dims, bufs);
+      if (written.begin < other.end && other.begin < written.end) {
+        instance.fail() << "result '" << written.name << "' of '" << entry.name << "' overlaps '"
+                        << other.name << "'";
         return KILN_INVALID_ARGUMENT;
       }
     }
@@ -234,6 +268,18 @@ int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index) {
     instance->profile.tick(index);
   }
   return isCancelled(*instance) ? KILN_CANCELLED : KILN_OK;
+}
+
+int32_t kiln_rt_refuse(kiln_ctx *ctx, int32_t check, int64_t got, int64_t expected) {
+  auto *instance = reinterpret_cast<Instance *>(ctx);
+  const kiln_entry &entry = instance->code->model->entries[instance->current];
+  const kiln_check &broken = entry.checks[check];
+  if (broken.late == KILN_BUFFER_TOO_SMALL)
+    instance->fail() << "'" << entry.name << "': '" << broken.subject << "' is " << got
+                     << ", the results have room for " << expected;
+  else
+    describeCheck(*instance, entry, broken, got, expected);
+  return broken.late;
 }
 
 kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, void *const *bufs) {

@@ -154,6 +154,10 @@ static kiln_status setBounds(Instance &instance, const kiln_options &options, Te
   for (int32_t e = 0; e < model.num_entries; ++e)
     for (int32_t d = 0; d < model.entries[e].num_dimensions; ++d, ++bound) {
       const kiln_dimension &dimension = model.entries[e].dimensions[d];
+      if (dimension.is_data) { // a capacity of the caller's
+        *bound = INT64_MAX;
+        continue;
+      }
       int64_t wanted = maximum(options, dimension.max_index);
       if (wanted == 0 && dimension.upper < 0) {
         text << "dimension '" << dimension.name << "' of '" << model.entries[e].name

@@ -89,12 +89,15 @@ typedef struct kiln_tensor {
   const kiln_extent *shape;
 } kiln_tensor;
 
+/* One that values decide is given to a call as a capacity of the results that have it; what it is,
+ * the call writes behind the results. */
 typedef struct kiln_dimension {
   const char *name;
   int64_t lower;
   int64_t upper;     /* declared bound, inclusive; -1: none */
-  int32_t max_index; /* position of its max_NAME behind kiln_options */
-  int32_t reserved;
+  int32_t max_index; /* position of its max_NAME behind kiln_options; -1: values decide it */
+  int32_t is_data;   /* whether values decide it */
+  kiln_extent most;  /* if so: no call gives more */
 } kiln_dimension;
 
 /* One step of an entry point, for profiles. */
@@ -113,7 +116,8 @@ typedef struct kiln_check {
   kiln_extent expected;
   const char *subject; /* what `got` is: "the index 'N - 3' (model.kiln:4)" */
   int32_t relation;
-  int32_t reserved;
+  int32_t late; /* 0: checked before anything runs; else what a call returns that finds it broken
+                 * while it runs, and the extents have no formulas */
 } kiln_check;
 
 typedef struct kiln_entry {
@@ -156,7 +160,8 @@ typedef struct kiln_model {
   const char *const *targets; /* what kernels were compiled for, plainest first */
   int64_t weight_bytes;
   kiln_status (*create)(const kiln_options *options, void **instance);
-  /* bufs: arguments, then results; dims in the order of the entry's dimensions. */
+  /* bufs: arguments, results, then an int64_t for each dimension that values decide; dims in the
+   * order of the entry's dimensions. */
   kiln_status (*call)(void *instance, int32_t entry, const int64_t *dims, void *const *bufs);
   const char *(*last_error)(const void *instance);
   kiln_status (*reset)(void *instance);

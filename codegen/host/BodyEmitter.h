@@ -25,6 +25,9 @@ private:
   // EmitControl.cpp
   void emitControl(const Launch &step, unsigned &number);
   void emitRounds(llvm::Value *limit, const Launch &step, unsigned &number);
+  void emitBind(const Launch &bind, unsigned number);
+  void emitLateCheck(unsigned check, unsigned number);
+  void emitAnnouncement(unsigned dimension);
   llvm::Value *hostValue(const BufferRef &buffer, llvm::Type *type, unsigned number);
   void emitKernelCall(const Launch &launch, unsigned number);
   void attend(unsigned number);

@@ -100,7 +100,8 @@ Constant *Descriptor::dimensions(const EntryPoint &entry) {
   for (const Dimension &dimension : entry.dimensions) {
     auto index = std::find(names.begin(), names.end(), dimension.name) - names.begin();
     all.push_back(record({text(dimension.name), i64(dimension.lower),
-                          i64(dimension.upper.value_or(-1)), i32(index), i32(0)}));
+                          i64(dimension.upper.value_or(-1)), i32(dimension.isData ? -1 : index),
+                          i32(dimension.isData), extent(entry, dimension.most)}));
   }
   return array(all, "dimensions");
 }
@@ -110,6 +111,14 @@ Constant *Descriptor::entry(const EntryPoint &entry) {
   for (const Requirement &check : entry.checks)
     checks.push_back(record({extent(entry, check.got), extent(entry, check.expected),
                              text(check.subject), i32(int64_t(check.relation)), i32(0)}));
+  // Their values exist only where steps bind the symbols.
+  auto named = [&](const DimExpr &expr) {
+    return record({i64(expr.constantValue().value_or(INT64_MIN)), null(), text(expr.str())});
+  };
+  for (const LateCheck &late : entry.lateChecks)
+    checks.push_back(record({named(late.requirement.got), named(late.requirement.expected),
+                             text(late.requirement.subject),
+                             i32(int64_t(late.requirement.relation)), i32(late.status)}));
   forEachLaunch(entry.launches, [&](const Launch &launch) {
     launches.push_back(record({text(launch.label), text(launch.location),
                                extent(entry, launch.flops), extent(entry, launch.bytes)}));

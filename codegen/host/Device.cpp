@@ -37,13 +37,18 @@ static DimExpr scratchOf(const Launch &launch, const DeviceKernel &kernel) {
 DeviceLayout layOut(const EntryPoint &entry, const DeviceCode &code) {
   DeviceLayout layout;
   DimExpr::BoundsMap bounds;
-  for (const Dimension &dimension : entry.dimensions)
-    bounds[dimension.name] = {dimension.lower, dimension.upper};
+  std::map<std::string, DimExpr, std::less<>> bound = entry.bound;
+  for (const Dimension &dimension : entry.dimensions) {
+    if (dimension.isData)
+      bound[dimension.name] = dimension.most;
+    else
+      bounds[dimension.name] = {dimension.lower, dimension.upper};
+  }
   DimExpr at = alignOnDevice(entry.arenaBytes);
   auto place = [&](const std::vector<TensorInfo> &tensors, std::vector<DimExpr> &offsets) {
     for (const TensorInfo &tensor : tensors) {
       offsets.push_back(at);
-      at = at + alignOnDevice(bytesOf(tensor));
+      at = at + alignOnDevice(bytesOf(tensor).most(bound));
     }
   };
   place(entry.arguments, layout.arguments);
@@ -54,7 +59,7 @@ DeviceLayout layOut(const EntryPoint &entry, const DeviceCode &code) {
   forEachLaunch(entry.launches, [&](const Launch &launch) {
     if (launch.kind != Launch::Kind::Kernel)
       return;
-    DimExpr need = scratchOf(launch, code.kernels.find(launch.kernel)->second);
+    DimExpr need = scratchOf(launch, code.kernels.find(launch.kernel)->second).most(bound);
     std::optional<int64_t> more = (need - most).bounds(bounds).lower,
                            less = (most - need).bounds(bounds).lower;
     if (more && *more >= 0)

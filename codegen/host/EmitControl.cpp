@@ -4,6 +4,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/host/BodyEmitter.h"
+#include "runtime/Abi.h"
+
+#include "llvm/IR/MDBuilder.h"
 
 using namespace llvm;
 
@@ -44,6 +47,50 @@ void BodyEmitter::emitRounds(Value *limit, const Launch &step, unsigned &number)
   builder.CreateBr(head);
   builder.SetInsertPoint(end);
   dimValues.erase(step.symbol);
+}
+
+/// Hands the numbers to the runtime if they break the check, for its text.
+void BodyEmitter::emitLateCheck(unsigned check, unsigned number) {
+  const LateCheck &late = entry.lateChecks[check];
+  Value *got = emitDimExpr(builder, late.requirement.got, dimValues),
+        *expected = emitDimExpr(builder, late.requirement.expected, dimValues);
+  CmpInst::Predicate broken = late.requirement.relation == Relation::AtLeast  ? CmpInst::ICMP_SLT
+                              : late.requirement.relation == Relation::AtMost ? CmpInst::ICMP_SGT
+                                                                              : CmpInst::ICMP_NE;
+  BasicBlock *refused = block("refused"), *next = block("held");
+  builder.CreateCondBr(builder.CreateICmp(broken, got, expected), refused, next,
+                       MDBuilder(module.getContext()).createUnlikelyBranchWeights());
+  builder.SetInsertPoint(refused);
+  Type *i32 = builder.getInt32Ty(), *i64 = builder.getInt64Ty();
+  auto refuse =
+      module.getOrInsertFunction("kiln_rt_refuse", i32, builder.getPtrTy(), i32, i64, i64);
+  Value *index = builder.getInt32(uint32_t(entry.checks.size() + check));
+  returnIfFailed(builder.CreateCall(refuse, {function->getArg(0), index, got, expected}), number);
+  builder.CreateBr(next);
+  builder.SetInsertPoint(next);
+}
+
+/// A dimension's number is stored before its capacity is looked at: a caller that gave too little
+/// learns how much is needed.
+void BodyEmitter::emitBind(const Launch &bind, unsigned number) {
+  dimValues[bind.symbol] = hostValue(bind.buffers[0], builder.getInt64Ty(), number);
+  for (unsigned check : bind.checks) {
+    if (entry.lateChecks[check].status == KILN_BUFFER_TOO_SMALL)
+      for (unsigned dimension : bind.announced)
+        if (entry.dimensions[dimension].name == entry.lateChecks[check].requirement.subject)
+          emitAnnouncement(dimension);
+    emitLateCheck(check, number);
+  }
+}
+
+void BodyEmitter::emitAnnouncement(unsigned dimension) {
+  size_t place = entry.arguments.size() + entry.results.size();
+  for (unsigned i = 0; i < dimension; ++i)
+    place += entry.dimensions[i].isData;
+  Type *ptr = builder.getPtrTy();
+  Value *into =
+      builder.CreateLoad(ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), place));
+  builder.CreateStore(emitDimExpr(builder, entry.dimensions[dimension].value, dimValues), into);
 }
 
 void BodyEmitter::emitControl(const Launch &step, unsigned &number) {

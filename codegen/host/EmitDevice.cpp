@@ -39,10 +39,15 @@ void BodyEmitter::moveToDevice() {
 
 void BodyEmitter::moveFromDevice(unsigned number) {
   Type *ptr = builder.getPtrTy();
+  std::map<std::string, DimExpr, std::less<>> dataValues;
+  for (const Dimension &dimension : entry.dimensions)
+    if (dimension.isData)
+      dataValues[dimension.name] = dimension.value;
   for (size_t i = 0; i < entry.results.size(); ++i) {
     Value *to = builder.CreateLoad(
         ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), entry.arguments.size() + i));
-    Value *bytes = emitDimExpr(builder, bytesOf(entry.results[i]), dimValues);
+    DimExpr size = bytesOf(entry.results[i]).substitute(dataValues);
+    Value *bytes = emitDimExpr(builder, size, dimValues);
     callDevice("kiln_device_download", {to, onDevice(layout.results[i]), bytes}, number);
   }
 }
@@ -92,9 +97,10 @@ void BodyEmitter::emitDeviceLaunch(const Launch &launch, unsigned number) {
   case Launch::Kind::Loop:
   case Launch::Kind::While:
   case Launch::Kind::If:
+  case Launch::Kind::Bind:
     break;
   }
-  llvm_unreachable("emitControl emits these");
+  llvm_unreachable("EmitControl emits these");
 }
 
 } // namespace kiln::host

@@ -170,6 +170,8 @@ void BodyEmitter::emitKernelCall(const Launch &launch, unsigned number) {
 
 void BodyEmitter::emitLaunch(const Launch &launch, unsigned number) {
   attend(number);
+  if (launch.kind == Launch::Kind::Bind)
+    return emitBind(launch, number);
   if (target.device)
     return emitDeviceLaunch(launch, number);
   if (launch.kind == Launch::Kind::Kernel)
@@ -222,22 +224,30 @@ static void emitEntryFunction(Module &module, const Program &program, const Entr
   IRBuilder<> builder(module.getContext());
   Type *ptr = builder.getPtrTy(), *i64 = builder.getInt64Ty();
   size_t numDims = entry.dimensions.size();
-  size_t numTensors = entry.arguments.size() + entry.results.size();
+  size_t numTensors = entry.arguments.size() + entry.results.size(), numPlaces = 0;
   SmallVector<Type *> parameters = {ptr};
-  parameters.append(numDims, i64);
+  for (const Dimension &dimension : entry.dimensions) {
+    parameters.push_back(i64);
+    if (dimension.isData)
+      parameters.push_back(ptr), ++numPlaces;
+  }
   parameters.append(numTensors, ptr);
   auto *type = FunctionType::get(builder.getInt32Ty(), parameters, false);
   auto *function = Function::Create(type, GlobalValue::ExternalLinkage,
                                     program.modelName + "_" + entry.name, module);
   builder.SetInsertPoint(BasicBlock::Create(module.getContext(), "", function));
   Value *dims = builder.CreateAlloca(ArrayType::get(i64, std::max<size_t>(numDims, 1)));
-  Value *bufs = builder.CreateAlloca(ArrayType::get(ptr, std::max<size_t>(numTensors, 1)));
-  for (size_t i = 0; i < numDims; ++i)
-    builder.CreateStore(function->getArg(unsigned(1 + i)),
-                        builder.CreateConstGEP1_64(i64, dims, i));
+  Value *bufs =
+      builder.CreateAlloca(ArrayType::get(ptr, std::max<size_t>(numTensors + numPlaces, 1)));
+  unsigned next = 1;
+  size_t place = numTensors; // behind the tensors: where numbers of data dimensions go
+  for (size_t i = 0; i < numDims; ++i) {
+    builder.CreateStore(function->getArg(next++), builder.CreateConstGEP1_64(i64, dims, i));
+    if (entry.dimensions[i].isData)
+      builder.CreateStore(function->getArg(next++), builder.CreateConstGEP1_64(ptr, bufs, place++));
+  }
   for (size_t i = 0; i < numTensors; ++i)
-    builder.CreateStore(function->getArg(unsigned(1 + numDims + i)),
-                        builder.CreateConstGEP1_64(ptr, bufs, i));
+    builder.CreateStore(function->getArg(next++), builder.CreateConstGEP1_64(ptr, bufs, i));
   auto *callType =
       FunctionType::get(builder.getInt32Ty(), {ptr, builder.getInt32Ty(), ptr, ptr}, false);
   builder.CreateRet(

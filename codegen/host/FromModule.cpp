@@ -3,9 +3,11 @@
 #include "codegen/host/FromModule.h"
 #include "codegen/host/Reserved.h"
 
+#include "ir/DataDimensions.h"
 #include "ir/KilnOps.h"
 #include "ir/Place.h"
 #include "ir/Requirements.h"
+#include "runtime/Abi.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/MapVector.h"
@@ -62,6 +64,9 @@ private:
   LogicalResult steps(Block &block, std::vector<Launch> &into);
   void launch(LaunchOp op, std::vector<Launch> &into);
   void look(AssertOp op, std::vector<Launch> &into);
+  void bind(BindOp op, std::vector<Launch> &into);
+  void dimensions(func::FuncOp function);
+  DimExpr mostOf(const DimExpr &expr) const { return expr.most(entry.bound); }
   void copy(Value from, const BufferRef &to, Location loc, std::vector<Launch> &into);
   void copy(const BufferRef &from, const BufferRef &to, Type type, Location loc,
             std::vector<Launch> &into);
@@ -83,6 +88,8 @@ private:
   llvm::DenseMap<Value, BufferRef> places;
   DimExpr arena; ///< bytes of planned values; scratch lies behind
   unsigned numLoops = 0;
+  std::set<std::string> known;                    ///< symbols with a value at the step in hand
+  SmallVector<std::pair<Requirement, bool>> late; ///< and whether a step checks it already
 };
 } // namespace
 
@@ -106,10 +113,18 @@ static std::string nameOf(DictionaryAttr attrs, StringRef otherwise) {
   return otherwise.str();
 }
 
-void Translator::signature(func::FuncOp function) {
-  entry.name = function.getName().str();
+void Translator::dimensions(func::FuncOp function) {
+  entry.bound = boundDimensions(function);
   for (auto &[name, bounds] : declaredBounds(function))
-    entry.dimensions.push_back({name, bounds.lower.value_or(0), bounds.upper});
+    if (!entry.bound.count(name)) {
+      entry.dimensions.push_back({name, bounds.lower.value_or(0), bounds.upper});
+      known.insert(name);
+    }
+  for (const DataDimension &data : dataDimensions(function)) {
+    entry.dimensions.push_back({data.name, 0, std::nullopt, /*isData=*/true});
+    entry.dimensions.back().most = mostOf(data.value);
+    entry.dimensions.back().value = data.value;
+  }
   if (auto order = function->getAttrOfType<ArrayAttr>("kiln.dim_order")) {
     auto rank = [&](const Dimension &dimension) {
       return llvm::find_if(order,
@@ -121,6 +136,11 @@ void Translator::signature(func::FuncOp function) {
     llvm::stable_sort(entry.dimensions,
                       [&](const Dimension &a, const Dimension &b) { return rank(a) < rank(b); });
   }
+}
+
+void Translator::signature(func::FuncOp function) {
+  entry.name = function.getName().str();
+  dimensions(function);
   auto info = [](std::string name, Type type) {
     SmallVector<DimExpr> dims = dimsOf(type);
     return TensorInfo{std::move(name), *dtypeOf(type), {dims.begin(), dims.end()}};
@@ -130,14 +150,21 @@ void Translator::signature(func::FuncOp function) {
         info(nameOf(function.getArgAttrDict(i), ("arg" + Twine(i)).str()), type));
     places[function.getArgument(i)] = {BufferRef::Kind::Argument, static_cast<unsigned>(i), 0};
   }
-  for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+  SmallVector<DataDimension> data = dataDimensions(function);
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
     entry.results.push_back(info(
         nameOf(function.getResultAttrDict(i), i ? ("result" + Twine(i)).str() : entry.name), type));
+    for (DimExpr &extent : entry.results.back().shape)
+      extent = inDataDimensions(extent, data);
+  }
   for (RequirementAttr attr : declaredRequirements(function)) {
     Requirement check = attr.getRequirement();
     if (std::string place = locationText(attr.getLoc()); !place.empty())
       check.subject += " (" + place + ")";
-    entry.checks.push_back(std::move(check));
+    if (check.mentions(entry.bound))
+      late.emplace_back(std::move(check), false);
+    else
+      entry.checks.push_back(std::move(check));
   }
 }
 
@@ -160,7 +187,7 @@ void Translator::launch(LaunchOp op, std::vector<Launch> &into) {
   launch.location = locationText(op.getLoc());
   for (Value v : op.getOperands()) {
     launch.buffers.push_back(places.lookup(v));
-    launch.bytes = launch.bytes + bytesOf(v.getType());
+    launch.bytes = launch.bytes + mostOf(bytesOf(v.getType()));
   }
   SmallVector<DimExpr> offsets = op.getOffsetsAttr().getDims();
   for (auto [i, v] : llvm::enumerate(op.getResults())) {
@@ -170,7 +197,7 @@ void Translator::launch(LaunchOp op, std::vector<Launch> &into) {
       ref = places.lookup(op.getOperands()[*body.getOverwritten()]);
     places[v] = ref;
     launch.buffers.push_back(ref);
-    launch.bytes = launch.bytes + bytesOf(v.getType());
+    launch.bytes = launch.bytes + mostOf(bytesOf(v.getType()));
   }
   DimExpr used(0);
   for (const spec::Operand &operand : kernel.spec.operands)
@@ -179,11 +206,11 @@ void Translator::launch(LaunchOp op, std::vector<Launch> &into) {
       DimExpr bytes = numElements(operand.shape) * DimExpr(byteSize(operand.type));
       used = used + DimExpr::floorDiv(bytes + DimExpr(63), DimExpr(64)) * DimExpr(64);
     }
-  reserveScratch(used);
+  reserveScratch(mostOf(used));
   for (const spec::Symbol &symbol : kernel.spec.symbols)
     launch.dims.push_back(DimExpr::symbol(symbol.name));
   auto body = op->getParentOfType<ModuleOp>().lookupSymbol<KernelOp>(op.getKernel());
-  body.walk([&](Costed costed) { launch.flops = launch.flops + costed.getFlops(); });
+  body.walk([&](Costed costed) { launch.flops = launch.flops + mostOf(costed.getFlops()); });
   into.push_back(std::move(launch));
 }
 
@@ -197,6 +224,52 @@ void Translator::look(AssertOp op, std::vector<Launch> &into) {
   into.push_back(std::move(look));
 }
 
+/// Whether all names in the expression have a value.
+static bool isKnown(const DimExpr &expr, const std::set<std::string> &known) {
+  std::set<std::string> names;
+  expr.collectSymbols(names);
+  return llvm::all_of(names, [&](const std::string &name) { return known.count(name); });
+}
+
+/// The checks that become possible with the symbol follow it, those of capacities first.
+void Translator::bind(BindOp op, std::vector<Launch> &into) {
+  Launch step;
+  step.kind = Launch::Kind::Bind;
+  step.buffers = {places.lookup(op.getCount())};
+  step.label = op.getSubject().str();
+  step.location = locationText(op.getLoc());
+  step.bytes = DimExpr(8);
+  step.symbol = op.getSymbol().str();
+  DimExpr value = DimExpr::symbol(step.symbol);
+  std::string subject = step.label + (step.location.empty() ? "" : " (" + step.location + ")");
+  auto add = [&](Requirement requirement, int32_t status) {
+    step.checks.push_back(entry.lateChecks.size());
+    entry.lateChecks.push_back({std::move(requirement), status});
+  };
+  add({value, Relation::AtLeast, 0, subject}, KILN_INDEX_OUT_OF_RANGE);
+  add({value, Relation::AtMost, op.getMost().getDims()[0], subject}, KILN_INDEX_OUT_OF_RANGE);
+  bool isOutermost = isa<func::FuncOp>(op->getParentOp());
+  auto becomesKnown = [&](const DimExpr &expr) {
+    bool before = isKnown(expr, known);
+    std::set<std::string> after = known;
+    after.insert(step.symbol);
+    return !before && isKnown(expr, after);
+  };
+  for (auto [i, dimension] : llvm::enumerate(entry.dimensions))
+    if (isOutermost && dimension.isData && becomesKnown(dimension.value)) {
+      step.announced.push_back(i);
+      add({dimension.value, Relation::AtMost, DimExpr::symbol(dimension.name), dimension.name},
+          KILN_BUFFER_TOO_SMALL);
+    }
+  known.insert(step.symbol);
+  for (auto &[requirement, isDone] : late)
+    if (!isDone && isKnown(requirement.got, known) && isKnown(requirement.expected, known)) {
+      add(requirement, KILN_INVALID_ARGUMENT);
+      isDone = true;
+    }
+  into.push_back(std::move(step));
+}
+
 void Translator::copy(const BufferRef &from, const BufferRef &to, Type type, Location loc,
                       std::vector<Launch> &into) {
   if (isSame(from, to))
@@ -207,7 +280,7 @@ void Translator::copy(const BufferRef &from, const BufferRef &to, Type type, Loc
   copy.dims = {bytesOf(type)};
   copy.label = "copy";
   copy.location = locationText(loc);
-  copy.bytes = copy.dims[0] * DimExpr(2);
+  copy.bytes = mostOf(copy.dims[0] * DimExpr(2));
   into.push_back(std::move(copy));
 }
 
@@ -252,6 +325,8 @@ LogicalResult Translator::steps(Block &block, std::vector<Launch> &into) {
       launch(call, into);
     else if (auto condition = dyn_cast<AssertOp>(op))
       look(condition, into);
+    else if (auto bound = dyn_cast<BindOp>(op))
+      bind(bound, into);
     else if (isa<ScanOp, WhileOp, IfOp>(op)) {
       LogicalResult done = llvm::TypeSwitch<Operation *, LogicalResult>(&op)
                                .Case([&](ScanOp o) { return scan(o, into); })
@@ -262,6 +337,9 @@ LogicalResult Translator::steps(Block &block, std::vector<Launch> &into) {
     } else if (!op.hasTrait<OpTrait::IsTerminator>() && !isa<SetStateOp>(op))
       return op.emitError("internal: stands outside of kernels after planning");
   }
+  // What is bound in a loop or branch has no value behind it.
+  for (auto bound : block.getOps<BindOp>())
+    known.erase(bound.getSymbol().str());
   return success();
 }
 

@@ -62,7 +62,10 @@ static void writeEntry(raw_ostream &os, const Program &program, const EntryPoint
   ParameterNames names;
   os << "kiln_status " << model << "_" << entry.name << "(" << model << " *model";
   for (const Dimension &dimension : entry.dimensions) {
-    os << ", int64_t " << names.unique(dimension.name);
+    os << ", int64_t " << names.unique(dimension.name + (dimension.isData ? "_capacity" : ""));
+    if (dimension.isData)
+      os << ", int64_t *" << names.unique(dimension.name) << " /* out, at most "
+         << dimension.most.str() << " */";
     if (dimension.upper)
       os << " /* " << dimension.lower << ".." << *dimension.upper << " */";
   }

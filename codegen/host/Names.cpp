@@ -44,7 +44,7 @@ std::vector<std::string> maxima(const Program &program) {
   StringSet<> seen;
   for (const EntryPoint &entry : program.entries)
     for (const Dimension &dimension : entry.dimensions)
-      if (seen.insert(dimension.name).second)
+      if (!dimension.isData && seen.insert(dimension.name).second)
         names.push_back(dimension.name);
   return names;
 }
@@ -99,6 +99,7 @@ static Error checkSteps(const Program &program, const EntryPoint &entry,
                    Twine(dims) + " dimensions, got " + Twine(launch.buffers.size()) + " and " +
                    Twine(launch.dims.size()));
   };
+  size_t outer = rounds.size();
   for (const Launch &launch : launches) {
     for (const DimExpr &dim : launch.dims)
       if (Error error = over(dim, "dimension of '" + launch.label + "'"))
@@ -122,6 +123,7 @@ static Error checkSteps(const Program &program, const EntryPoint &entry,
       buffers = 2, dims = 1;
       break;
     case Launch::Kind::Assert:
+    case Launch::Kind::Bind:
     case Launch::Kind::If:
       buffers = 1, dims = 0;
       break;
@@ -139,9 +141,10 @@ static Error checkSteps(const Program &program, const EntryPoint &entry,
     for (const auto *steps : {&launch.condition, &launch.body, &launch.otherwise})
       if (Error error = checkSteps(program, entry, *steps, rounds))
         return error;
-    if (!launch.symbol.empty())
+    if (!launch.symbol.empty() && launch.kind != Launch::Kind::Bind)
       rounds.pop_back();
   }
+  rounds.truncate(outer);
   return Error::success();
 }
 

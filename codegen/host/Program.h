@@ -12,17 +12,22 @@
 #include "ir/DimExpr.h"
 #include "ir/Requirement.h"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace kiln::host {
 
-/// A dynamic dimension of an entry point: an argument of its C function.
+/// A dynamic dimension of an entry point: an argument of its C function. One that values decide
+/// stands in results only: the caller gives a capacity and a place for the number.
 struct Dimension {
   std::string name;
   int64_t lower = 0;
   std::optional<int64_t> upper; ///< declared bound; absent: the user gives max_NAME at creation
+  bool isData = false;
+  DimExpr most{};  ///< of isData: never exceeded, over the other dimensions
+  DimExpr value{}; ///< of isData: over symbols that Bind steps give a value
 };
 
 /// A named tensor of an entry point's signature; its extents are over the entry's dimensions.
@@ -51,6 +56,7 @@ struct Launch {
     Loop,  ///< `body`, dims[0] times; `symbol` is the round's number in formulas of offsets
     While, ///< `condition`, then `body` if buffers[0] holds; at most as often as buffers[1] says
     If,    ///< `body` if buffers[0] holds, else `otherwise`
+    Bind,  ///< `symbol` is the i64 in buffers[0] from here on, if `checks` hold
   };
   Kind kind = Kind::Kernel;
   std::string
@@ -62,6 +68,8 @@ struct Launch {
   std::string location;      ///< "resnet.kiln:12" for the profile
   DimExpr flops, bytes;      ///< cost formulas for the profile
   std::string symbol;
+  std::vector<unsigned> checks;    ///< of Bind: among the entry's late checks
+  std::vector<unsigned> announced; ///< of Bind: dimensions whose value is known now
   std::vector<Launch> condition, body, otherwise;
 
   bool isControl() const { return kind == Kind::Loop || kind == Kind::While || kind == Kind::If; }
@@ -80,13 +88,21 @@ void forEachLaunch(const std::vector<Launch> &launches, const Visit &visit) {
   }
 }
 
+/// What must hold of values that Bind steps bind.
+struct LateCheck {
+  Requirement requirement;
+  int32_t status; ///< what the call returns otherwise
+};
+
 struct EntryPoint {
   std::string name; ///< "predict"
   std::vector<Dimension> dimensions;
   std::vector<TensorInfo> arguments, results;
   std::vector<Requirement> checks; ///< before anything runs; subjects name the place
-  std::vector<Launch> launches;    ///< steps, in order
-  DimExpr arenaBytes;              ///< over the entry's dimensions, in any way
+  std::vector<LateCheck> lateChecks;
+  std::map<std::string, DimExpr, std::less<>> bound; ///< symbols of Bind steps: never exceeded
+  std::vector<Launch> launches;                      ///< steps, in order
+  DimExpr arenaBytes;                                ///< over the entry's dimensions, in any way
   /// Byte counts of tensors that kernels address with 32 bits although a dimension has no declared
   /// bound; creation refuses bounds at which one reaches 2^31.
   std::vector<DimExpr> limits;

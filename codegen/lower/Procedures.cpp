@@ -68,6 +68,9 @@ std::optional<ProcedureCall> lower::procedureOf(Operation *op, const DimExpr::Bo
       .Case([&](TopkOp op) { return topk(op, bounds); })
       .Case([&](CumsumOp op) { return scan(op, false); })
       .Case([&](CumprodOp op) { return scan(op, true); })
+      .Case([&](FindOp op) {
+        return ProcedureCall{{"find", {}, {dimsOf(op.getMask().getType())[0]}}, std::nullopt};
+      })
       .Case([&](IndexCopyOp op) { return indexWrite(op, "index_copy", false); })
       .Case([&](IndexAddOp op) { return indexWrite(op, "index_add", true); })
       .Default(std::nullopt);

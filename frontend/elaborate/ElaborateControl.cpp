@@ -212,6 +212,7 @@ Value Elaborator::evalScan(const ScanExpr *expr) {
                                         : toTensor(value, std::nullopt, frame->yieldPlace));
       ok &= stacked.back() != nullptr;
     }
+  ok = ok && staysWithin(stacked, unfinished, frame->yieldPlace);
   SMRange yieldPlace = frame->yieldPlace;
   --frame->roundDepth;
   frame->yielded = std::move(outerYield);
@@ -431,6 +432,8 @@ bool Elaborator::unite(ir::IfOp op, const Value &yes, const Value &no,
                                   : conform(*given[1], yields[0].back().getType(),
                                             branches[1]->range, "the value of the second branch");
     if (!value)
+      return false;
+    if (!staysWithin(value, op, branches[side]->range))
       return false;
     yields[side].push_back(value);
   }

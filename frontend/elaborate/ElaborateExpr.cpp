@@ -103,7 +103,10 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
     return *constant;
   if (frame->module->imports.contains(name) || primitives.find(name))
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
-  return fail(place, DiagCode::UnknownName, inQuotes(name) + " has no value here");
+  bool isOpen = any_of(frame->open, [&](auto *generic) { return generic->name.text == name; });
+  return fail(place, DiagCode::UnknownName,
+              inQuotes(name) + " has no value here" +
+                  (isOpen ? ": it follows from what the function returns" : ""));
 }
 
 Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module) {

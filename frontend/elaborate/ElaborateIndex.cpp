@@ -87,11 +87,8 @@ std::optional<Subscript> Elaborator::computedSlice(const SliceExpr *slice, const
   if (!to)
     return std::nullopt;
   std::optional<DimExpr> size = distance(from, to);
-  if (!size) {
-    unsupported(slice->range, "a slice whose extent is computed (its end is expected to be its "
-                              "start plus an extent, as in 'a : a + 1')");
-    return std::nullopt;
-  }
+  if (!size)
+    return openSlice(start, from, to, extent, slice->range);
   if (!require({*size, Relation::AtLeast, 0, "the extent of a slice"}, slice->range) ||
       !require({*size, Relation::AtMost, extent, "the extent of a slice"}, slice->range))
     return std::nullopt;
@@ -138,7 +135,8 @@ std::optional<Subscript> Elaborator::listed(ArrayRef<DimExpr> list, const DimExp
   return all ? std::optional(Subscript{{0, 1}, all}) : std::nullopt;
 }
 
-std::optional<Subscript> Elaborator::subscript(const Expr *expr, const DimExpr &extent) {
+std::optional<Subscript> Elaborator::subscript(const Expr *expr, const Value &value,
+                                               const DimExpr &extent) {
   auto wrong = [&](const Expr *place, const Value &value) {
     if (!value.isError())
       fail(place->range, DiagCode::TypeMismatch, "expected an index, got " + describe(value));
@@ -146,7 +144,6 @@ std::optional<Subscript> Elaborator::subscript(const Expr *expr, const DimExpr &
   };
   auto *slice = dyn_cast<SliceExpr>(expr);
   if (!slice) {
-    Value value = eval(expr);
     if (std::optional<DimExpr> dim = value.asDim()) {
       std::optional<ir::AxisPart> part = at(expr->range).index(*dim, extent);
       return part ? std::optional(Subscript{*part, nullptr}) : std::nullopt;
@@ -157,10 +154,6 @@ std::optional<Subscript> Elaborator::subscript(const Expr *expr, const DimExpr &
     if (!tensor)
       return wrong(expr, value);
     DType type = *ir::dtypeOf(tensor->getType());
-    if (type == DType::Bool) {
-      unsupported(expr->range, "an index of bools");
-      return std::nullopt;
-    }
     return isInteger(type) ? std::optional(Subscript{{0, 1}, *tensor}) : wrong(expr, value);
   }
   Value start = slice->start ? eval(slice->start) : Value(int64_t(0)),
@@ -197,11 +190,25 @@ std::optional<Subscript> Elaborator::subscript(const Expr *expr, const DimExpr &
   return part ? std::optional(Subscript{*part, nullptr}) : std::nullopt;
 }
 
+/// The tensor, if it is one of bools with dimensions: it stands for as many axes.
+static mlir::Value maskOf(const Value &value) {
+  auto *tensor = value.as<mlir::Value>();
+  bool isMask = tensor && ir::dtypeOf(tensor->getType()) == DType::Bool &&
+                !ir::dimsOf(tensor->getType()).empty();
+  return isMask ? *tensor : nullptr;
+}
+
 /// One subscript an axis.
 std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *expr,
                                                              mlir::Value tensor) {
   Dims dims = ir::dimsOf(tensor.getType());
-  size_t given = count_if(expr->subscripts, [](const Expr *e) { return !isa<EllipsisExpr>(e); });
+  std::vector<Value> values;
+  size_t given = 0;
+  for (const Expr *each : expr->subscripts) {
+    values.push_back(isa<SliceExpr, EllipsisExpr>(each) ? Value() : eval(each));
+    mlir::Value mask = maskOf(values.back());
+    given += mask ? ir::dimsOf(mask.getType()).size() : !isa<EllipsisExpr>(each);
+  }
   if (given > dims.size()) {
     fail(expr->range, DiagCode::ShapeMismatch,
          "expected at most " + Twine(dims.size()) + " indices for " +
@@ -212,12 +219,20 @@ std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *ex
   for (const DimExpr &dim : dims)
     parts.push_back({{0, dim}, nullptr});
   size_t axis = 0;
-  for (const Expr *each : expr->subscripts) {
+  for (auto [each, value] : zip(expr->subscripts, values)) {
     if (isa<EllipsisExpr>(each)) {
       axis += dims.size() - given;
       continue;
     }
-    std::optional<Subscript> part = subscript(each, dims[axis]);
+    if (mlir::Value mask = maskOf(value)) {
+      SmallVector<Subscript> columns;
+      if (!maskSubscripts(mask, ArrayRef(dims).drop_front(axis), each->range, columns))
+        return std::nullopt;
+      for (const Subscript &column : columns)
+        parts[axis++] = column;
+      continue;
+    }
+    std::optional<Subscript> part = subscript(each, value, dims[axis]);
     if (!part)
       return std::nullopt;
     part->isSlice = isa<SliceExpr>(each);
@@ -287,6 +302,9 @@ Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
     attributes.set("axis", builder.getI64IntegerAttr(along));
     result = result ? at(expr->range).create("take", mlir::ValueRange{result, where}, attributes)
                     : nullptr;
+    bool isInside = any_of(*parts, [&](auto &part) { return part.isInside && part.at == where; });
+    if (result && isInside)
+      mlir::cast<ir::Indexing>(result.getDefiningOp()).setGuarded(true);
   };
   axis = 0;
   for (const Subscript &each : *parts) {

@@ -56,6 +56,10 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
     mlir::Value product = at(place).matmul(operands[0], operands[1]);
     return product ? Value(product) : Value();
   }
+  if (primitive.op.getStringRef() == "kiln.nonzero") {
+    mlir::Value rows = positionsOf(operands[0], place);
+    return rows ? Value(rows) : Value();
+  }
   mlir::NamedAttrList attributes;
   if (primitive.op.hasTrait<mlir::OpTrait::AttrSizedOperandSegments>())
     attributes.set("operandSegmentSizes", builder.getDenseI32ArrayAttr(segments));
@@ -85,6 +89,8 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   mlir::Operation *op = at(place).create(primitive.op, operands, attributes);
   if (!op)
     return Value();
+  if (mlir::isa<ir::Counted>(op))
+    return countedResults(op, place);
   if (op->getNumResults() == 1 && primitive.op.stripDialect() != "split")
     return op->getResult(0);
   std::vector<Value> results(op->result_begin(), op->result_end());

@@ -177,8 +177,7 @@ static std::set<std::string> unknownsOf(const DimExpr &expr) {
 
 using Solution = std::map<std::string, DimExpr, std::less<>>;
 
-/// Solves the unknown dimensions one by one, and puts what is found into the equations.
-static Solution solve(MutableArrayRef<Equation> equations) {
+Solution kiln::solve(MutableArrayRef<Equation> equations) {
   Solution solved;
   for (bool progress = true; progress;) {
     progress = false;
@@ -231,11 +230,13 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
     bool used = any_of(equations, [&](const Equation &e) {
       return unknownsOf(e.expected).count("$" + generic.name.text.str());
     });
-    failAt(place, used ? DiagCode::ShapeMismatch : DiagCode::Unsupported,
-           used ? "the dimension " + inQuotes(generic.name.text) +
-                      " does not follow from the arguments"
-                : "a dimension that depends on data, " + inQuotes(generic.name.text) +
-                      ", is not supported yet",
+    if (!used) {
+      frame->open.push_back(&generic);
+      frame->locals.erase(generic.name.text);
+      continue;
+    }
+    failAt(place, DiagCode::ShapeMismatch,
+           "the dimension " + inQuotes(generic.name.text) + " does not follow from the arguments",
            generic.name.range, "it is declared here");
     ok = false;
   }
@@ -244,7 +245,7 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
     ok &= !unknownsOf(equation.expected).empty() || requireEqual(equation);
   }
   for (const Generic &generic : generics) {
-    if (!ok || !generic.bound)
+    if (!ok || !generic.bound || is_contained(frame->open, &generic))
       continue;
     std::optional<DimExpr> limit = evalDim(generic.bound),
                            value = frame->locals[generic.name.text].asDim();
@@ -280,20 +281,21 @@ bool Elaborator::requireEqual(const Equation &e) {
 
 /// Compares what a function returned with its declared results, in its frame.
 Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
-  if (value.isError() || fn->results.empty())
+  if (value.isError() || (fn->results.empty() && frame->open.empty()))
     return value;
+  openDimensions();
   std::vector<Value> values = {value};
   if (auto *several = value.as<Results>())
     values = *several->values;
   SMRange place = frame->resultPlace;
-  if (values.size() != fn->results.size())
+  if (!fn->results.empty() && values.size() != fn->results.size())
     return failAt(place, DiagCode::TypeMismatch,
                   inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) +
                       " values, got " + Twine(values.size()),
                   fn->name.range, "the function is declared here");
   bool ok = true;
   std::vector<Equation> equations;
-  for (auto [result, got] : zip(fn->results, values)) {
+  for (auto [result, got] : zip_first(fn->results, values)) {
     std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text)
                                                 : "the result " + inQuotes(result.name.text);
     if (got.isError())
@@ -307,10 +309,13 @@ Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
     } else
       ok &= matchTensor(result.type, got, place, what, equations);
   }
+  ok = ok && closeDimensions(equations);
   for (const Equation &equation : equations)
-    ok &= requireEqual(equation);
+    ok = requireEqual(equation) && ok;
   if (!ok)
     return Value();
+  for (auto [result, got] : zip_first(fn->results, values))
+    got = asDeclared(result.type, got, place);
   return values.size() == 1 ? values[0]
                             : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
 }

@@ -33,7 +33,7 @@ std::string kiln::describe(const Value &value) {
 }
 
 /// Where the code at `place` is inlined; a call whose own text is at fault is no news.
-void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
+void Elaboration::noteCallers(Diagnostics::Error &error, SMRange place) {
   int notes = 0;
   for (Frame *at = frame; at && at->caller && notes < 4; at = at->caller) {
     const char *start = place.Start.getPointer();
@@ -44,13 +44,13 @@ void Elaborator::noteCallers(Diagnostics::Error &error, SMRange place) {
   }
 }
 
-Value Elaborator::fail(SMRange place, DiagCode code, const Twine &message) {
+Value Elaboration::fail(SMRange place, DiagCode code, const Twine &message) {
   noteCallers(diags.error(place, code, message), place);
   return Value();
 }
 
-Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other,
-                         const Twine &note) {
+Value Elaboration::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other,
+                          const Twine &note) {
   Diagnostics::Error &error = diags.error(place, code, message);
   if (other.isValid())
     error.note(other, note);
@@ -58,12 +58,12 @@ Value Elaborator::failAt(SMRange place, DiagCode code, const Twine &message, SMR
   return Value();
 }
 
-Value Elaborator::unsupported(SMRange place, StringRef what) {
+Value Elaboration::unsupported(SMRange place, StringRef what) {
   return fail(place, DiagCode::Unsupported, what + " is not supported yet");
 }
 
 /// The place in the user's file; in an inlined call, with the place of the call.
-mlir::Location Elaborator::location(SMRange place) {
+mlir::Location Elaboration::location(SMRange place) {
   SourceMgr &sources = diags.sourceManager();
   unsigned buffer = place.isValid() ? sources.FindBufferContainingLoc(place.Start) : 0;
   if (!buffer)
@@ -89,7 +89,7 @@ static DiagCode codeOf(ir::BuildError error) {
   llvm_unreachable("all kinds are handled");
 }
 
-ir::TensorBuilder Elaborator::at(SMRange place) {
+ir::TensorBuilder Elaboration::at(SMRange place) {
   return {builder, location(place), scope,
           [this, place](ir::BuildError error, const std::string &message) {
             fail(place, codeOf(error), message);
@@ -306,6 +306,7 @@ bool Elaborator::declareDims(const FnDecl *fn) {
 
 void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
   loaded.clear();
+  found.clear();
   scope = ir::DimScope();
   Frame own(model.module);
   own.self = &model;
@@ -315,7 +316,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   bool ok = declareDims(fn);
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
-  std::set<std::string> used;
+  std::set<std::string> used, seen; // by themselves, and in any way
   for (const Parameter &parameter : fn->parameters) {
     const Type *type = parameter.type;
     bool isTensor =
@@ -336,6 +337,8 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
       dims.push_back(dim.value_or(DimExpr(0)));
       if (dim && dim->asSymbol())
         used.insert(*dim->asSymbol());
+      if (dim)
+        dim->collectSymbols(seen);
     }
     ok &= dtype.has_value() && !parameter.defaultValue;
     DType element = dtype.value_or(DType::F32);
@@ -348,13 +351,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     names.push_back(builder.getDictionaryAttr(
         builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
   }
-  for (const Generic &generic : fn->generics)
-    if (ok && !used.count(generic.name.text.str())) {
-      unsupported(generic.name.range, "a dimension that is no extent of an input by itself, " +
-                                          inQuotes(generic.name.text) + ",");
-      ok = false;
-    }
-  if (!ok)
+  if (!ok || !leaveOpen(fn, used, seen))
     return;
   builder.setInsertionPointToEnd(module.getBody());
   auto func = mlir::func::FuncOp::create(builder, location(fn->name.range), fn->name.text,
@@ -411,5 +408,6 @@ void Elaborator::finishEntry(mlir::Operation *op, const FnDecl *fn, const Value 
     order.push_back(generic.name.text);
   if (order.size() > 1)
     func->setAttr("kiln.dim_order", builder.getStrArrayAttr(order));
+  attachDataDimensions(func, fn, mlir::ValueRange(tensors).getTypes());
   scope.attachTo(func);
 }

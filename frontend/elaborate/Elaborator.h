@@ -9,11 +9,11 @@
 #define KILN_FRONTEND_ELABORATE_ELABORATOR_H
 
 #include "frontend/Import.h"
-#include "frontend/elaborate/Frame.h"
+#include "frontend/elaborate/Elaboration.h"
 #include "frontend/emit/Primitives.h"
+#include "ir/DataDimensions.h"
 #include "ir/build/TensorBuilder.h"
 
-#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
@@ -28,27 +28,18 @@ class ScanOp;
 
 namespace kiln {
 
-class Elaborator {
+class Elaborator : Elaboration {
 public:
   Elaborator(mlir::MLIRContext &context, Diagnostics &diags, Modules &modules,
              const PrimitiveTable &primitives)
-      : context(context), diags(diags), modules(modules), primitives(primitives),
-        builder(&context) {}
+      : Elaboration(context, diags), modules(modules), primitives(primitives) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> run(const ast::LayerDecl *model, const Module &module,
                                         const ImportOptions &options);
 
 private:
-  template <typename T> using ArrayRef = llvm::ArrayRef<T>;
-  template <typename T> using SmallVectorImpl = llvm::SmallVectorImpl<T>;
-  using SMRange = llvm::SMRange;
-  using StringRef = llvm::StringRef;
-  mlir::MLIRContext &context;
-  Diagnostics &diags;
   Modules &modules;
   const PrimitiveTable &primitives;
-  mlir::OpBuilder builder;
-  Frame *frame = nullptr;
   std::deque<Instance> instances;
   std::deque<Weight> weights;
   llvm::DenseMap<const ast::ConstDecl *, Value> constants;
@@ -58,17 +49,9 @@ private:
   // Of the entry point being emitted:
   llvm::DenseMap<const Weight *, mlir::Value> loaded;
   llvm::MapVector<const Weight *, mlir::Value> stateValues; ///< as of the code being emitted
-  ir::DimScope scope;
+  /// The rows of a mask's true elements, with the block in which they were found.
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Block *, mlir::Value>> found;
 
-  // Reporting (Elaborator.cpp)
-  Value fail(SMRange place, DiagCode code, const llvm::Twine &message);
-  Value failAt(SMRange place, DiagCode code, const llvm::Twine &message, SMRange other,
-               const llvm::Twine &note);
-  void noteCallers(Diagnostics::Error &error, SMRange place);
-  Value unsupported(SMRange place, StringRef what);
-  mlir::Location location(SMRange place);
-  /// Builds ops for the code at the place; what goes wrong is an error there.
-  ir::TensorBuilder at(SMRange place);
   // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
                           std::vector<Arg> &args);
@@ -107,7 +90,8 @@ private:
   Value assignSlice(const ast::IndexExpr *target, mlir::Value tensor, const Value &value);
   std::optional<llvm::SmallVector<Subscript>> subscripts(const ast::IndexExpr *expr,
                                                          mlir::Value tensor);
-  std::optional<Subscript> subscript(const ast::Expr *expr, const DimExpr &extent);
+  std::optional<Subscript> subscript(const ast::Expr *expr, const Value &value,
+                                     const DimExpr &extent);
   std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);
   std::optional<Subscript> computedSlice(const ast::SliceExpr *slice, const DimExpr &extent,
                                          const Value &start, const Value &stop);
@@ -117,6 +101,23 @@ private:
   mlir::Value positions(const Subscript &subscript, SMRange place);
   mlir::Value writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
                          mlir::Value value, SMRange place);
+  // Extents that values decide (ElaborateData.cpp)
+  DimExpr bindExtent(mlir::Value count, const DimExpr &most, const std::string &name,
+                     const std::string &subject, SMRange place);
+  Value countedResults(mlir::Operation *op, SMRange place);
+  mlir::Value positionsOf(mlir::Value mask, SMRange place);
+  bool maskSubscripts(mlir::Value mask, ArrayRef<DimExpr> dims, SMRange place,
+                      SmallVectorImpl<Subscript> &parts);
+  std::optional<Subscript> openSlice(const Value &start, mlir::Value from, mlir::Value to,
+                                     const DimExpr &extent, SMRange place);
+  bool staysWithin(mlir::ValueRange values, mlir::Operation *op, SMRange place);
+  bool leaveOpen(const ast::FnDecl *fn, const std::set<std::string> &alone,
+                 const std::set<std::string> &anyhow);
+  void openDimensions();
+  bool closeDimensions(std::vector<Equation> &equations);
+  Value asDeclared(const ast::Type *type, const Value &value, SMRange place);
+  ir::BoundDimensions boundHere();
+  void attachDataDimensions(mlir::Operation *func, const ast::FnDecl *fn, mlir::TypeRange results);
   // Loops, branches, state (ElaborateControl.cpp)
   Value evalScan(const ast::ScanExpr *expr);
   Value evalWhile(const ast::WhileExpr *expr);

@@ -25,7 +25,8 @@ struct Frame {
   llvm::SMRange resultPlace;                 ///< of the return statement
   std::optional<std::vector<Value>> yielded; ///< of the round in progress
   llvm::SMRange yieldPlace;
-  unsigned roundDepth = 0; ///< rounds of loops in progress
+  std::vector<const ast::Generic *> open; ///< dimensions that only results tell
+  unsigned roundDepth = 0;                ///< rounds of loops in progress
   int64_t rounds = 0;
   bool inLayer = false;   ///< assignments declare members
   bool inDefault = false; ///< a parameter's default is evaluated
@@ -52,8 +53,9 @@ struct Formal {
 /// computed positions, whose dimensions (for a slice, one) stand in the axis' place.
 struct Subscript {
   ir::AxisPart part;
-  mlir::Value at;       ///< integers; null for a part
-  bool isSlice = false; ///< written with ':'
+  mlir::Value at;        ///< integers; null for a part
+  bool isSlice = false;  ///< written with ':'
+  bool isInside = false; ///< the positions are known to be in range
   bool isFull(const DimExpr &extent) const {
     return !at && !part.isIndex && part.step == 1 && part.size == extent;
   }
@@ -68,6 +70,8 @@ inline constexpr unsigned maxCalls = 100, maxEvalDepth = 1500;
 std::string dimText(const DimExpr &expr);
 /// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
 DimExpr unknownDim(llvm::StringRef name);
+/// Solves the unknown dimensions one by one, and puts what is found into the equations.
+std::map<std::string, DimExpr, std::less<>> solve(llvm::MutableArrayRef<Equation> equations);
 /// The list behind a value, if it is one of integers and dimensions (a single one counts).
 std::optional<Dims> dimList(const Value &value);
 

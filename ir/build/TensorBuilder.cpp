@@ -19,6 +19,11 @@ Verdict DimScope::require(const Requirement &requirement, mlir::Location place) 
   return verdict;
 }
 
+void DimScope::declare(const std::string &dimension, const DimExpr &most) {
+  kept.declare(dimension, most);
+  declared[dimension] = {0, kept.boundsOf(most).upper};
+}
+
 void DimScope::attachTo(mlir::Operation *function) const {
   SmallVector<RequirementAttr> required;
   for (auto [requirement, place] : zip(kept.list(), places))

@@ -25,6 +25,8 @@ public:
 
   /// Judges, and keeps with its place what the bounds do not decide.
   Verdict require(const Requirement &requirement, mlir::Location place);
+  /// A dimension that a value decides, from 0 to `most`.
+  void declare(const std::string &dimension, const DimExpr &most);
   /// As declared. What an index means follows from these alone, not from what is required so far.
   const DimExpr::BoundsMap &bounds() const { return declared; }
   const Requirements &requirements() const { return kept; }

@@ -10,7 +10,7 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-Places::Places(func::FuncOp function) : function(function) {
+Places::Places(func::FuncOp function) : function(function), bound(boundDimensions(function)) {
   number(function.front());
   shareLoops();
   shareResults();
@@ -211,8 +211,11 @@ void Places::overwrite(LaunchOp launch) {
 // How long
 //===----------------------------------------------------------------------===//
 
-static DimExpr sizeOf(Value value) {
-  return numElements(dimsOf(value.getType())) * DimExpr(byteSize(*dtypeOf(value.getType())));
+/// Room for the most that values can make of it.
+DimExpr Places::sizeOf(Value value) const {
+  DimExpr bytes =
+      numElements(dimsOf(value.getType())) * DimExpr(byteSize(*dtypeOf(value.getType())));
+  return bytes.most(bound);
 }
 
 /// The position of the last use of memory that `definition` makes; in a loop that does not contain

@@ -2,6 +2,7 @@
 #ifndef KILN_PASSES_PLAN_PLACES_H
 #define KILN_PASSES_PLAN_PLACES_H
 
+#include "ir/DataDimensions.h"
 #include "ir/KilnOps.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -53,8 +54,10 @@ private:
   unsigned lastUse(mlir::Value root, mlir::Operation *definition) const;
   void share(mlir::Value value, mlir::Value with);
   DimExpr offsetOf(mlir::Value value) const;
+  DimExpr sizeOf(mlir::Value value) const;
 
   mlir::func::FuncOp function;
+  ir::BoundDimensions bound;
   unsigned position = 0;
   llvm::DenseMap<mlir::Operation *, Span> spans;
   llvm::DenseMap<mlir::Value, mlir::Value> shared; ///< a step towards the root

@@ -114,8 +114,11 @@ DimExpr placeInSlots(MutableArrayRef<Lifetime> lives, const DimExpr::BoundsMap &
 
 struct Plan : passes::impl::PlanBase<Plan> {
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (failed(checkBound(function)))
+        return signalPassFailure();
       plan(function);
+    }
   }
 
   void plan(func::FuncOp function);

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/DataDimensions.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 
@@ -27,7 +28,7 @@ namespace {
 /// The ops of one scan that depend on its sequences alone.
 class Hoister {
 public:
-  explicit Hoister(ScanOp scan) : scan(scan), builder(scan) {}
+  explicit Hoister(ScanOp scan) : scan(scan), builder(scan), bound(boundDimensions(scan)) {}
 
   void run() {
     for (auto [element, sequence] : llvm::zip(scan.getElements(), scan.getSequences()))
@@ -73,7 +74,8 @@ private:
 
   bool isOfSequences(Operation *op) {
     if (llvm::none_of(op->getOperands(), [&](Value v) { return isWhole(v); }) ||
-        !llvm::all_of(op->getOperands(), [&](Value v) { return isWhole(v) || isOutside(v); }))
+        !llvm::all_of(op->getOperands(), [&](Value v) { return isWhole(v) || isOutside(v); }) ||
+        namesAny(op, bound))
       return false;
     if (auto matmul = dyn_cast<MatmulOp>(op))
       return isWhole(matmul.getA()) && isOutside(matmul.getB()) &&
@@ -134,6 +136,7 @@ private:
   OpBuilder builder;
   llvm::SetVector<Operation *> ops; ///< in the order of the body
   DenseMap<Value, Value> whole;
+  BoundDimensions bound;
 };
 
 struct HoistFromScan : passes::impl::HoistFromScanBase<HoistFromScan> {

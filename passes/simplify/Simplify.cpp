@@ -26,7 +26,7 @@ struct SimplifyPass : kiln::passes::impl::SimplifyBase<SimplifyPass> {
     // Canonical before folding: a product that can read its weight as it is needs no transposed
     // copy.
     order.addPass(mlir::createCanonicalizerPass());
-    order.addPass(mlir::createLoopInvariantCodeMotionPass());
+    order.addPass(createLoopInvariant());
     order.addPass(createHoistFromScan());
     order.addPass(mlir::createCSEPass());
     order.addPass(createFoldWeights());

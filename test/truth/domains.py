@@ -25,13 +25,14 @@ OF = {
     "bool": "all any logical_and logical_not logical_or",
     "any": """
         argsort broadcast_to cast concat embedding eq expand extent flatten flip gather
-        gather_nd index_copy interpolate ne ones pad permute pixel_shuffle pixel_unshuffle
+        gather_nd index_copy interpolate ne nonzero ones pad permute pixel_shuffle pixel_unshuffle
         random.bernoulli random.normal random.uniform reshape roll scatter scatter_nd slice
-        sort split squeeze stack take tile topk transpose unsqueeze where zeros""",
+        sort split squeeze stack take tile topk transpose unique unsqueeze where zeros""",
 }
 TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bool"},
          "any": NUMBERS | {"bool"}}
 DOMAIN = {name: TYPES[kind] for kind, names in OF.items() for name in names.split()}
+DOMAIN["nms"] = {"f32", "f64"}
 DOMAIN["quantize"] = set(FLOATS)
 DOMAIN["dequantize"] = set(FLOATS) | {"i8", "u8"}  # of scales, or of what they scale
 

@@ -24,6 +24,7 @@ import numbers_of_seeds  # noqa: F401
 import quantizing  # noqa: F401
 import resizing  # noqa: F401
 import scatters  # noqa: F401
+import finding  # noqa: F401
 import sorting  # noqa: F401
 import windows  # noqa: F401
 from definitions import OPS

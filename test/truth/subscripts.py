@@ -1,8 +1,9 @@
-"""Compares subscripts, of numbers, slices and tensors of integers, with NumPy's.
+"""Compares subscripts, of numbers, slices, masks and tensors of integers, with NumPy's.
 
   subscripts.py EXPRESSIONS.txt FOLDER
 
-Each line is an expression over x [3, 4, 5, 4] and the positions i [3], k [3] and m [2, 3], which
+Each line is an expression over x [3, 4, 5, 4], the positions i [3], k [3], m [2, 3], a and b, and the
+masks p [3], q [3, 4] and r [4], which
 NumPy evaluates as it stands and kiln-run's interpreter as an entry point of a model."""
 import os
 import subprocess
@@ -10,23 +11,25 @@ import sys
 
 import numpy as np
 
-SHAPES = {"x": (3, 4, 5, 4), "i": (3,), "k": (3,), "m": (2, 3)}
+PARAMETERS = ("x: f32[3, 4, 5, 4], i: i64[3], k: i64[3], m: i64[2, 3], a: i64, b: i64, p: bool[3], q: bool[3, 4], "
+              "r: bool[4]")
 
 
 def main():
     listing, folder = sys.argv[1:]
     with open(listing, encoding="utf-8") as file:
         lines = [line.strip() for line in file if line.strip()]
-    values = {"x": np.arange(240, dtype=np.float32).reshape(SHAPES["x"]), "i": np.array([2, 0, -1]),
-              "k": np.array([1, -2, 0]), "m": np.array([[0, 2, 1], [1, -3, 2]])}
-    parameters = "x: f32[3, 4, 5, 4], i: i64[3], k: i64[3], m: i64[2, 3]"
+    values = {"x": np.arange(240, dtype=np.float32).reshape(3, 4, 5, 4), "i": np.array([2, 0, -1]),
+              "k": np.array([1, -2, 0]), "m": np.array([[0, 2, 1], [1, -3, 2]]), "a": np.array(1), "b": np.array(-1),
+              "p": np.array([True, False, True]), "q": np.arange(12).reshape(3, 4) % 5 < 2,
+              "r": np.array([False, True, True, False])}
     wanted = [eval(line, dict(values)) for line in lines]  # pylint: disable=eval-used
     model = os.path.join(folder, "subscripts.kiln")
     with open(model, "w", encoding="utf-8") as file:
         file.write("model Subscripts {\n")
         for n, (line, want) in enumerate(zip(lines, wanted)):
             shape = f"[{', '.join(map(str, want.shape))}]" if want.shape else ""
-            file.write(f"  fn f{n}({parameters}) -> (y: f32{shape}) {{ return {line} }}\n")
+            file.write(f"  fn f{n}({PARAMETERS}) -> (y: f32{shape}) {{ return {line} }}\n")
         file.write("}\n")
     given = []
     for name, value in values.items():

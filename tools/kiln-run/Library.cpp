@@ -68,9 +68,11 @@ private:
   LibraryOptions options;
   int32_t current = 0;
   int64_t calls = 0;
-  std::vector<int64_t> dims;
+  std::vector<int64_t> dims; ///< of one that values decide: the capacity
+  Dims known;
   std::vector<kiln_profile_row> first; ///< the profile after the first call, which is not steady
 
+  void makeResults(const Dims &values, llvm::MutableArrayRef<Value> results) const;
   /// The values of max_NAME: what this call needs, the least legal value where nothing is asked.
   std::vector<int64_t> maxima() const;
 };
@@ -83,9 +85,15 @@ llvm::Error Library::readEntries() {
     entry.name = from.name;
     for (int32_t d = 0; d < from.num_dimensions; ++d) {
       const kiln_dimension &dimension = from.dimensions[d];
-      entry.dimensions.push_back({dimension.name, dimension.lower, std::nullopt});
+      entry.dimensions.push_back({dimension.name, dimension.lower, std::nullopt, std::nullopt});
       if (dimension.upper >= 0)
         entry.dimensions.back().upper = dimension.upper;
+      if (!dimension.is_data)
+        continue;
+      llvm::Expected<DimExpr> most = extentOf(dimension.most);
+      if (!most)
+        return most.takeError();
+      entry.dimensions.back().most = *most;
     }
     if (llvm::Error error = addTensors(from.arguments, from.num_arguments, entry.arguments))
       return error;
@@ -110,6 +118,8 @@ std::vector<int64_t> Library::maxima() const {
   for (int32_t e = 0; e < model.num_entries; ++e)
     for (int32_t d = 0; d < model.entries[e].num_dimensions; ++d) {
       const kiln_dimension &dimension = model.entries[e].dimensions[d];
+      if (dimension.is_data)
+        continue;
       int64_t needed = e == current ? std::max(dims[d], dimension.lower) : dimension.lower;
       values[dimension.max_index] = std::max(values[dimension.max_index], needed);
     }
@@ -121,7 +131,16 @@ llvm::Error Library::prepare(unsigned entry, const Dims &values) {
   dims.clear();
   if (instance)
     model.destroy(std::exchange(instance, nullptr));
+  known = values;
   for (const Dimension &dimension : entryList[entry].dimensions) {
+    if (dimension.most) {
+      auto lookUp = [&](std::string_view name) -> std::optional<int64_t> {
+        auto it = known.find(name);
+        return it == known.end() ? std::nullopt : std::optional(it->second);
+      };
+      dims.push_back(std::max<int64_t>(dimension.most->evaluate(lookUp).value_or(0), 0));
+      continue;
+    }
     auto it = values.find(dimension.name);
     if (it == values.end())
       return failure("dimension '" + dimension.name +
@@ -152,15 +171,48 @@ llvm::Error Library::prepare(unsigned entry, const Dims &values) {
   return llvm::Error::success();
 }
 
+/// Gives results with a dimension that values decide the shape that follows from `values`.
+void Library::makeResults(const Dims &values, llvm::MutableArrayRef<Value> results) const {
+  const Entry &entry = entryList[current];
+  bool any = false;
+  for (const Dimension &dimension : entry.dimensions)
+    any |= dimension.most.has_value();
+  auto lookUp = [&](std::string_view name) -> std::optional<int64_t> {
+    auto it = values.find(name);
+    return it == values.end() ? std::nullopt : std::optional(it->second);
+  };
+  for (size_t i = 0; any && i < results.size(); ++i) {
+    int64_t bytes = byteSize(results[i].type);
+    for (size_t axis = 0; axis < results[i].shape.size(); ++axis) {
+      results[i].shape[axis] = entry.results[i].shape[axis].evaluate(lookUp).value_or(0);
+      bytes *= results[i].shape[axis];
+    }
+    results[i].bytes.resize(bytes);
+  }
+}
+
 llvm::Error Library::call(llvm::ArrayRef<Value> arguments, llvm::MutableArrayRef<Value> results) {
   llvm::SmallVector<void *> buffers;
+  const std::vector<Dimension> &dimensions = entryList[current].dimensions;
+  std::vector<int64_t> numbers(dimensions.size());
+  for (size_t i = 0; i < dimensions.size(); ++i)
+    if (dimensions[i].most)
+      known[dimensions[i].name] = dims[i];
+  makeResults(known, results);
   // The interface promises that arguments are only read.
   for (const Value &value : arguments)
     buffers.push_back(const_cast<uint8_t *>(value.bytes.data()));
   for (Value &value : results)
     buffers.push_back(value.bytes.data());
+  for (size_t i = 0; i < dimensions.size(); ++i)
+    if (dimensions[i].most)
+      buffers.push_back(&numbers[i]);
   if (model.call(instance, current, dims.data(), buffers.data()))
     return failure(model.last_error(instance));
+  for (size_t i = 0; i < dimensions.size(); ++i)
+    if (dimensions[i].most)
+      known[dimensions[i].name] = numbers[i];
+  makeResults(known, results);
   if (++calls == 1 && options.profile)
     if (const kiln_profile_row *rows = model.profile(instance, current))
       first.assign(rows, rows + model.entries[current].num_launches);

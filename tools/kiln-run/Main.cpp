@@ -272,6 +272,9 @@ static llvm::Error runEntry(Program &program) {
   if (!arguments)
     return arguments.takeError();
   std::vector<Value> results;
+  for (const Dimension &dimension : entry.dimensions)
+    if (dimension.most) // until the call says what it is
+      dims.insert_or_assign(dimension.name, 0);
   for (const TensorSpec &spec : entry.results) {
     llvm::Expected<Shape> shape = shapeOf(spec, dims);
     if (!shape)

@@ -4,6 +4,7 @@
 #include "frontend/Import.h"
 #include "frontend/weights/Bind.h"
 #include "frontend/weights/StoreFile.h"
+#include "ir/DataDimensions.h"
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
 
@@ -36,15 +37,23 @@ static TensorSpec specOf(std::string name, Type type) {
 static Entry entryOf(func::FuncOp function) {
   Entry entry;
   entry.name = function.getName().str();
+  ir::BoundDimensions bound = ir::boundDimensions(function);
   for (auto &[name, bounds] : ir::declaredBounds(function))
-    entry.dimensions.push_back({name, bounds.lower.value_or(0), bounds.upper});
+    if (!bound.count(name))
+      entry.dimensions.push_back({name, bounds.lower.value_or(0), bounds.upper, std::nullopt});
+  SmallVector<ir::DataDimension> data = ir::dataDimensions(function);
+  for (const ir::DataDimension &dimension : data)
+    entry.dimensions.push_back({dimension.name, 0, std::nullopt, dimension.value.most(bound)});
   for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
     entry.arguments.push_back(
         specOf(nameOf(function.getArgAttrDict(i), "arg" + llvm::Twine(i)), type));
-  for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
     entry.results.push_back(specOf(nameOf(function.getResultAttrDict(i),
                                           i ? "result" + llvm::Twine(i) : llvm::Twine(entry.name)),
                                    type));
+    for (DimExpr &extent : entry.results.back().shape)
+      extent = ir::inDataDimensions(extent, data);
+  }
   return entry;
 }
 

@@ -38,6 +38,7 @@ struct Dimension {
   std::string name;
   int64_t lower;
   std::optional<int64_t> upper; ///< inclusive
+  std::optional<DimExpr> most;  ///< of one that values decide: never exceeded
 };
 
 struct Entry {
@@ -61,7 +62,8 @@ public:
   virtual void describe(llvm::raw_ostream &os) const = 0;
   /// Must precede calls: readies an entry point for these values of its dimensions.
   virtual llvm::Error prepare(unsigned entry, const Dims &dims) = 0;
-  /// Runs the prepared entry point once; results have their shapes and sizes already.
+  /// Runs the prepared entry point once. Results have their shapes and sizes already, but those
+  /// with a dimension that values decide, which are made anew.
   virtual llvm::Error call(llvm::ArrayRef<Value> arguments,
                            llvm::MutableArrayRef<Value> results) = 0;
   /// What the prepared entry point's kernels were compiled for; empty if nothing was compiled.

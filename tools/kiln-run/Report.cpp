@@ -28,6 +28,8 @@ void run::printEntries(llvm::raw_ostream &os, llvm::ArrayRef<Entry> entries) {
       os << "  dim    " << dimension.lower << " <= " << dimension.name;
       if (dimension.upper)
         os << " <= " << *dimension.upper;
+      if (dimension.most)
+        os << " <= " << dimension.most->str() << ", of results: values decide it";
       os << '\n';
     }
   }

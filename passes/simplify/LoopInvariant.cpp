@@ -1,0 +1,38 @@
+//===- LoopInvariant.cpp - what no round changes stands before the loop ----===//
+//
+// Needs: any module of the dialect. Guarantees: an op of a loop's body whose operands are made
+// outside stands outside, unless its extents have names that only the loop binds.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ir/DataDimensions.h"
+#include "ir/KilnOps.h"
+#include "passes/Passes.h"
+
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+
+using namespace mlir;
+using namespace kiln::ir;
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_LOOPINVARIANT
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+namespace {
+struct LoopInvariant : kiln::passes::impl::LoopInvariantBase<LoopInvariant> {
+  void runOnOperation() override {
+    // Inner loops first: what leaves one may leave the next.
+    getOperation()->walk<WalkOrder::PostOrder>([&](LoopLikeOpInterface loop) {
+      BoundDimensions bound = boundDimensions(loop);
+      moveLoopInvariantCode(
+          loop.getLoopRegions(),
+          [&](Value value, Region *) { return loop.isDefinedOutsideOfLoop(value); },
+          [&](Operation *op, Region *) {
+            return isMemoryEffectFree(op) && isSpeculatable(op) && !namesAny(op, bound);
+          },
+          [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
+    });
+  }
+};
+} // namespace
