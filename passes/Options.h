@@ -21,7 +21,7 @@ struct Options {
   Backend backend = Backend::Automatic; ///< --backend
   std::string target = "native";        ///< whose measurements decide between the generators
   bool halideAvailable = true;          ///< whether the plug-in was found
-  std::string quantize;                 ///< --quantize=int8:32: how all weights are stored
+  std::string quantize;                 ///< --quantize=int8:32, int8-dynamic: for all weights
   std::string prune;                    ///< --prune=0.8 or 2:4: which of all weights become zero
   std::map<std::string, int64_t> fix;   ///< --fix N=1: dimensions that become numbers
   std::map<std::string, int64_t> max;   ///< --max N=64: upper bounds of dimensions

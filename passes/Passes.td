@@ -81,7 +81,7 @@ def Quantize : Kiln_Pass<"kiln-quantize"> {
   let summary = "stores the weights that a recipe names in fewer bits";
   let description = [{
     The quantize and keep rules of `kiln.compress`: weights become bf16 or f16, or i8 with scales, and
-    are widened in the kernels that read them. Fills the ledger.
+    are widened in the kernels that read them, or multiplied with activations in u8. Fills the ledger.
   }];
 }
 

@@ -51,21 +51,26 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   SmallVector<Attribute> rules;
   if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
     rules.append(recipe.begin(), recipe.end());
-  auto add = [&](StringRef action, StringRef to, StringRef group) {
+  auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations) {
     SmallVector<NamedAttribute> rule = {
         builder.getNamedAttr("action", builder.getStringAttr(action)),
         builder.getNamedAttr("pattern", builder.getStringAttr("*")),
         builder.getNamedAttr("to", builder.getStringAttr(to))};
+    SmallVector<NamedAttribute> settings;
     if (!group.empty())
-      rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(builder.getNamedAttr(
-                                                      "group", builder.getStringAttr(group)))));
+      settings.push_back(builder.getNamedAttr("group", builder.getStringAttr(group)));
+    if (!activations.empty())
+      settings.push_back(builder.getNamedAttr("activations", builder.getStringAttr(activations)));
+    if (!settings.empty())
+      rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(settings)));
     rules.push_back(builder.getDictionaryAttr(rule));
   };
   auto [scheme, group] = StringRef(options.quantize).split(':');
+  auto [to, activations] = scheme.split('-'); // int8-dynamic
   if (!scheme.empty())
-    add("quantize", scheme, group);
+    add("quantize", to, group, activations);
   if (!options.prune.empty())
-    add("prune", options.prune, "");
+    add("prune", options.prune, "", "");
   if (!rules.empty())
     module->setAttr("kiln.compress", builder.getArrayAttr(rules));
 }

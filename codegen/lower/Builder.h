@@ -92,7 +92,7 @@ spec::ExprPtr expm1(const spec::ExprPtr &x);
 /// Of integers.
 spec::ExprPtr wholePower(const spec::ExprPtr &a, const spec::ExprPtr &b);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
-/// kiln.quantize and kiln.dequantize.
+/// kiln.quantize, kiln.requantize and kiln.dequantize.
 spec::ExprPtr loadQuantized(SpecBuilder &builder, mlir::Operation *op, const At &at);
 /// Null also if the op cannot be read through with `outside`: then it must be stored.
 spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &at,

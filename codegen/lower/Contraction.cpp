@@ -2,6 +2,8 @@
 
 #include "codegen/lower/Builder.h"
 
+#include <type_traits>
+
 using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::lower;
@@ -72,11 +74,14 @@ static void lowerGroupedMatmul(SpecBuilder &builder, MatmulOp op, const Integers
                                          builder.load(op.getA(), atA), right));
 }
 
-static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
-  int64_t channels = op.getTransposeB() ? 0 : 1;
-  auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
-  if (integers && integers->group)
-    return lowerGroupedMatmul(builder, op, *integers);
+/// Small integers are multiplied as i32.
+static ExprPtr loadInteger(SpecBuilder &builder, Value value, const At &at,
+                           std::optional<double> outside = std::nullopt) {
+  return spec::cast(builder.load(value, at, outside), DType::I32);
+}
+
+/// Where the element of a product reads both matrices.
+template <typename Op> static std::pair<At, At> positionsOf(Op op) {
   SmallVector<DimExpr> a = dimsOf(op.getA().getType()), b = dimsOf(op.getB().getType());
   int rank = static_cast<int>(a.size()), k = rank;
   At atA = identity(rank), atB = identity(rank);
@@ -87,12 +92,29 @@ static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   atB[last - 1] = spec::index(k);
   if (op.getTransposeB())
     std::swap(atB[last], atB[last - 1]);
+  return {std::move(atA), std::move(atB)};
+}
+
+static void lowerQMatmul(SpecBuilder &builder, QMatmulOp op) {
+  auto [atA, atB] = positionsOf(op);
+  ExprPtr left = loadInteger(builder, op.getA(), atA);
+  builder.appendAnchor(op, sumOfProducts(op.getType(), {dimsOf(op.getA().getType()).back()}, left,
+                                         loadInteger(builder, op.getB(), atB)));
+}
+
+static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
+  int64_t channels = op.getTransposeB() ? 0 : 1;
+  auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
+  if (integers && integers->group)
+    return lowerGroupedMatmul(builder, op, *integers);
+  auto [atA, atB] = positionsOf(op);
+  DimExpr depth = dimsOf(op.getA().getType()).back();
   ExprPtr left = builder.load(op.getA(), atA);
   if (!integers)
     return builder.appendAnchor(
-        op, sumOfProducts(op.getType(), {a.back()}, left, builder.load(op.getB(), atB)));
+        op, sumOfProducts(op.getType(), {depth}, left, builder.load(op.getB(), atB)));
   std::string sum =
-      builder.append(sumOfProducts(op.getType(), {a.back()}, left, integers->load(builder, atB)),
+      builder.append(sumOfProducts(op.getType(), {depth}, left, integers->load(builder, atB)),
                      /*isAnchor=*/true);
   builder.derive(op.getResult(), [&builder, integers, sum](const At &at) {
     return integers->times(builder, builder.readStage(sum, at), {at.back()});
@@ -116,6 +138,28 @@ static spec::Index inputChannel(int channels, int64_t groups, const DimExpr &out
   spec::Index index;
   index.indirect = channel;
   return index;
+}
+
+/// Of floats, with a bias and with weights in integers.
+template <typename Op>
+static void lowerSum(SpecBuilder &builder, Op op, std::vector<DimExpr> reduction, const At &atX,
+                     const At &atW, bool isPadded) {
+  size_t channels = op.getChannelsLast() ? atX.size() - 1 : 1;
+  ExprPtr x = builder.load(op.getX(), atX, isPadded ? std::optional(0.0) : std::nullopt);
+  auto integers = Integers::of(builder, op.getWeight(), /*channels=*/0, /*depth=*/-1);
+  ExprPtr weight = integers ? integers->load(builder, atW) : builder.load(op.getWeight(), atW);
+  spec::Stage stage = sumOfProducts(op.getType(), std::move(reduction), x, weight);
+  if (!op.getBias() && !integers)
+    return builder.appendAnchor(op, std::move(stage));
+  std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
+  builder.derive(op.getResult(), [&builder, op, integers, sum, channels](const At &at) mutable {
+    ExprPtr value = builder.readStage(sum, at);
+    if (integers)
+      value = integers->times(builder, value, {at[channels]});
+    return op.getBias()
+               ? spec::apply(spec::Op::Add, {value, builder.load(op.getBias(), {at[channels]})})
+               : value;
+  });
 }
 
 /// Of any number of spatial dimensions.
@@ -147,21 +191,16 @@ template <typename Op> static void lowerConvolution(SpecBuilder &builder, Op op)
   if (atX[channels].indirect)
     builder.store(op.getX());
   bool isPadded = llvm::any_of(pad, [](const DimExpr &p) { return p != DimExpr(0); });
-  ExprPtr x = builder.load(op.getX(), atX, isPadded ? std::optional(0.0) : std::nullopt);
-  auto integers = Integers::of(builder, op.getWeight(), /*channels=*/0, /*depth=*/-1);
-  ExprPtr weight = integers ? integers->load(builder, atW) : builder.load(op.getWeight(), atW);
-  spec::Stage stage = sumOfProducts(op.getType(), reduction, x, weight);
-  if (!op.getBias() && !integers)
-    return builder.appendAnchor(op, std::move(stage));
-  std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
-  builder.derive(op.getResult(), [&builder, op, integers, sum, channels](const At &at) mutable {
-    ExprPtr value = builder.readStage(sum, at);
-    if (integers)
-      value = integers->times(builder, value, {at[channels]});
-    return op.getBias()
-               ? spec::apply(spec::Op::Add, {value, builder.load(op.getBias(), {at[channels]})})
-               : value;
-  });
+  if constexpr (std::is_same_v<Op, QConv2dOp>) {
+    std::optional<double> border;
+    if (isPadded)
+      border = static_cast<double>(op.getBorder());
+    ExprPtr x = loadInteger(builder, op.getX(), atX, border);
+    builder.appendAnchor(
+        op, sumOfProducts(op.getType(), reduction, x, loadInteger(builder, op.getWeight(), atW)));
+  } else {
+    lowerSum(builder, op, reduction, atX, atW, isPadded);
+  }
 }
 
 bool lower::lowerContraction(SpecBuilder &builder, Operation *op) {
@@ -170,6 +209,10 @@ bool lower::lowerContraction(SpecBuilder &builder, Operation *op) {
   if (auto conv = dyn_cast<Conv2dOp>(op))
     return lowerConvolution(builder, conv), true;
   if (auto conv = dyn_cast<Conv3dOp>(op))
+    return lowerConvolution(builder, conv), true;
+  if (auto matmul = dyn_cast<QMatmulOp>(op))
+    return lowerQMatmul(builder, matmul), true;
+  if (auto conv = dyn_cast<QConv2dOp>(op))
     return lowerConvolution(builder, conv), true;
   return false;
 }

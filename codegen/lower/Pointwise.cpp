@@ -205,7 +205,7 @@ static ExprPtr batchNorm(SpecBuilder &builder, BatchNormOp op, const At &at) {
 ExprPtr lower::loadPointwise(SpecBuilder &builder, Operation *op, const At &at) {
   if (auto norm = dyn_cast<BatchNormOp>(op))
     return batchNorm(builder, norm, at);
-  if (isa<QuantizeOp, DequantizeOp>(op))
+  if (isa<QuantizeOp, RequantizeOp, DequantizeOp>(op))
     return loadQuantized(builder, op, at);
   std::vector<ExprPtr> args;
   for (Value operand : op->getOperands())

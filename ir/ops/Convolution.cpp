@@ -59,16 +59,12 @@ static LogicalResult checkAttributes(MaybeLoc loc, StringRef name, const Window 
   return success();
 }
 
+/// The window over operands of the ranks and types that the op wants.
 static LogicalResult inferConvolution(MaybeLoc loc, StringRef name, ValueRange operands,
-                                      const Window &window, SmallVectorImpl<Type> &results) {
+                                      const Window &window, Type element,
+                                      SmallVectorImpl<Type> &results) {
   Type tx = operands[0].getType(), tw = operands[1].getType();
   Dims x = dimsOf(tx), w = dimsOf(tw);
-  size_t rank = window.rank + 2;
-  if (x.size() != rank || w.size() != rank || dtypeOf(tx) != dtypeOf(tw) ||
-      !isFloat(*dtypeOf(tx))) // conv2d-c1
-    return emitOptionalError(loc, "'", name, "' expected an image and a weight of ", inWords(rank),
-                             " dimensions and one float type, got ", typeText(tx), " and ",
-                             typeText(tw));
   if (failed(checkAttributes(loc, name, window)))
     return failure();
   int c = window.channels();
@@ -95,8 +91,22 @@ static LogicalResult inferConvolution(MaybeLoc loc, StringRef name, ValueRange o
                                typeText(tw), " on ", typeText(tx));
     y[axis] = DimExpr::floorDiv(room, DimExpr(window.stride[i])) + DimExpr(1);
   }
-  results.push_back(tensorType(cast<RankedTensorType>(tx).getElementType(), y));
+  results.push_back(tensorType(element, y));
   return success();
+}
+
+/// conv1d, conv2d and conv3d.
+static LogicalResult inferOfFloats(MaybeLoc loc, StringRef name, ValueRange operands,
+                                   const Window &window, SmallVectorImpl<Type> &results) {
+  Type x = operands[0].getType(), w = operands[1].getType();
+  size_t rank = window.rank + 2;
+  if (dimsOf(x).size() != rank || dimsOf(w).size() != rank || dtypeOf(x) != dtypeOf(w) ||
+      !isFloat(*dtypeOf(x))) // conv2d-c1
+    return emitOptionalError(loc, "'", name, "' expected an image and a weight of ", inWords(rank),
+                             " dimensions and one float type, got ", typeText(x), " and ",
+                             typeText(w));
+  return inferConvolution(loc, name, operands, window, cast<RankedTensorType>(x).getElementType(),
+                          results);
 }
 
 static SmallVector<Requirement> requirementsOf(Type image, Type weight, const Window &window) {
@@ -149,17 +159,22 @@ static std::vector<Tap> tapsOf(const Tensor &w, const Window &window, ArrayRef<i
   return taps;
 }
 
-static LogicalResult evaluateConvolution(ArrayRef<const Tensor *> operands, Tensor &y,
-                                         const Window &window, const Evaluation &evaluation) {
-  const Tensor &x = *operands[0], &w = *operands[1];
-  const Tensor *bias = operands.size() > 2 ? operands[2] : nullptr;
+static ArrayRef<double> elementsOf(const Tensor &tensor, double) { return tensor.floats; }
+static ArrayRef<int64_t> elementsOf(const Tensor &tensor, int64_t) { return tensor.ints; }
+
+/// Calls `store` with each element's position, channel and sum of products. `Number` is how the
+/// interpreter holds the operands; padding is `border`.
+template <typename Number, typename Store>
+static void convolve(const Tensor &x, const Tensor &w, Number border, const Tensor &y,
+                     const Window &window, const Evaluation &evaluation, Store store) {
+  ArrayRef<Number> image = elementsOf(x, Number()), weight = elementsOf(w, Number());
   int c = window.channels(), first = window.first();
   auto xs = x.strides(), ws = w.strides();
   int64_t outPerGroup = w.shape[0] / window.groups, channels = w.shape[c], position = 0;
   std::vector<Tap> taps = tapsOf(w, window, evaluation.values(window.padding));
   forEachIndex(y.shape, [&](ArrayRef<int64_t> at) {
     int64_t o = at[c];
-    double sum = bias ? bias->floats[o] : 0;
+    Number sum = 0;
     for (const Tap &tap : taps) {
       int64_t from = at[0] * xs[0] + o / outPerGroup * channels * xs[c];
       bool isInside = true;
@@ -168,12 +183,21 @@ static LogicalResult evaluateConvolution(ArrayRef<const Tensor *> operands, Tens
         isInside &= place >= 0 && place < x.shape[first + i];
         from += place * xs[first + i];
       }
-      const double *pw = w.floats.data() + o * ws[0] + tap.weight;
+      const Number *pw = weight.data() + o * ws[0] + tap.weight;
       for (int64_t k = 0; k < channels; ++k) // outside: NaN where the weight is not finite
-        sum += (isInside ? x.floats[from + k * xs[c]] : 0) * pw[k * ws[c]];
+        sum += (isInside ? image[from + k * xs[c]] : border) * pw[k * ws[c]];
     }
-    y.floats[position++] = sum;
+    store(position++, o, sum);
   });
+}
+
+static LogicalResult evaluateConvolution(ArrayRef<const Tensor *> operands, Tensor &y,
+                                         const Window &window, const Evaluation &evaluation) {
+  const Tensor *bias = operands.size() > 2 ? operands[2] : nullptr;
+  convolve<double>(*operands[0], *operands[1], 0, y, window, evaluation,
+                   [&](int64_t position, int64_t channel, double sum) {
+                     y.floats[position] = sum + (bias ? bias->floats[channel] : 0);
+                   });
   return success();
 }
 
@@ -183,11 +207,7 @@ static DimExpr flopsOf(Type result, Type weight) {
   return numElements(dimsOf(result)) * numElements(w);
 }
 
-#define KILN_CONVOLUTION(Op, name, rank)                                                           \
-  KILN_INFER(Op) {                                                                                 \
-    Adaptor op(operands, attributes, properties, regions);                                         \
-    return inferConvolution(loc, name, operands, windowOf(op, rank), results);                     \
-  }                                                                                                \
+#define KILN_WINDOW(Op, rank)                                                                      \
   SmallVector<Requirement> Op::getRequirements() {                                                 \
     return requirementsOf(getX().getType(), getWeight().getType(), windowOf(*this, rank));         \
   }                                                                                                \
@@ -195,14 +215,48 @@ static DimExpr flopsOf(Type result, Type weight) {
                        AlignExtent require) {                                                      \
     alignConvolution(shapes, attributes, rank, require);                                           \
   }                                                                                                \
+  DimExpr Op::flops() { return flopsOf(getType(), getWeight().getType()); }
+
+#define KILN_CONVOLUTION(Op, name, rank)                                                           \
+  KILN_INFER(Op) {                                                                                 \
+    Adaptor op(operands, attributes, properties, regions);                                         \
+    return inferOfFloats(loc, name, operands, windowOf(op, rank), results);                        \
+  }                                                                                                \
   KILN_EVALUATE(Op) {                                                                              \
     return evaluateConvolution(operands, results[0], windowOf(*this, rank), evaluation);           \
   }                                                                                                \
-  DimExpr Op::flops() { return flopsOf(getType(), getWeight().getType()); }
+  KILN_WINDOW(Op, rank)
 
 KILN_CONVOLUTION(Conv1dOp, "conv1d", 1)
 KILN_CONVOLUTION(Conv2dOp, "conv2d", 2)
 KILN_CONVOLUTION(Conv3dOp, "conv3d", 3)
+KILN_WINDOW(QConv2dOp, 2)
+
+KILN_INFER(QConv2dOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type x = op.getX().getType(), w = op.getWeight().getType();
+  std::optional<DType> type = dtypeOf(x);
+  if (dimsOf(x).size() != 4 || dimsOf(w).size() != 4 || (type != DType::I8 && type != DType::U8) ||
+      dtypeOf(w) != DType::I8) // qconv2d-c1
+    return emitOptionalError(loc,
+                             "'qconv2d' expected an image of i8 or u8 and a weight of i8, of "
+                             "four dimensions each, got ",
+                             typeText(x), " and ", typeText(w));
+  int64_t border = op.getBorder();
+  if (wrapTo(*type, border) != border) // qconv2d-c2
+    return emitOptionalError(loc, "'qconv2d' expected a border that ", name(*type), " holds, got ",
+                             border);
+  return inferConvolution(loc, "qconv2d", operands, windowOf(op, 2), IntegerType::get(context, 32),
+                          results);
+}
+
+KILN_EVALUATE(QConv2dOp) {
+  Tensor &y = results[0];
+  convolve<int64_t>(
+      *operands[0], *operands[1], getBorder(), y, windowOf(*this, 2), evaluation,
+      [&](int64_t position, int64_t, int64_t sum) { y.ints[position] = wrapTo(DType::I32, sum); });
+  return success();
+}
 
 SmallVector<Value> Conv1dOp::decompose(OpBuilder &builder) {
   Build b{builder, getLoc()};

@@ -41,6 +41,16 @@ static LogicalResult requireScales(MaybeLoc loc, StringRef op, ValueRange operan
   return success();
 }
 
+/// What a quantiser gives: i8 or u8, the type of its zero points.
+static LogicalResult requireTarget(MaybeLoc loc, StringRef op, ValueRange operands, Type type) {
+  if (isSmallInteger(type) &&
+      (operands.size() < 3 || dtypeOf(operands[2].getType()) == dtypeOf(type)))
+    return success();
+  return emitOptionalError(
+      loc, "'", op, "' expected i8 or u8, and zero points of the same, got ", typeText(type),
+      operands.size() > 2 ? " and " + typeText(operands[2].getType()) : std::string());
+}
+
 KILN_INFER(QuantizeOp) {
   Adaptor op(operands, attributes, properties, regions);
   Type x = operands[0].getType(), scale = operands[1].getType();
@@ -50,12 +60,22 @@ KILN_INFER(QuantizeOp) {
     return emitOptionalError(loc, "'quantize' expected scales of the type of x, got ",
                              typeText(scale), " and ", typeText(x));
   RankedTensorType type = tensorType(op.getDtype(), dimsOf(x));
-  if (!isSmallInteger(type) ||
-      (operands.size() > 2 && dtypeOf(operands[2].getType()) != dtypeOf(type))) // quantize-c2
-    return emitOptionalError(
-        loc, "'quantize' expected i8 or u8, and zero points of the same, got ", typeText(type),
-        operands.size() > 2 ? " and " + typeText(operands[2].getType()) : std::string());
-  if (failed(requireScales(loc, "quantize", operands, op.getAxis(), op.getGroup())))
+  if (failed(requireTarget(loc, "quantize", operands, type)) || // quantize-c2
+      failed(requireScales(loc, "quantize", operands, op.getAxis(), op.getGroup())))
+    return failure();
+  results.push_back(type);
+  return success();
+}
+
+KILN_INFER(RequantizeOp) {
+  Adaptor op(operands, attributes, properties, regions);
+  Type x = operands[0].getType(), scale = operands[1].getType();
+  if (dtypeOf(x) != DType::I32 || dtypeOf(scale) != DType::F32) // requantize-c1
+    return emitOptionalError(loc, "'requantize' expected sums in i32 and scales in f32, got ",
+                             typeText(x), " and ", typeText(scale));
+  RankedTensorType type = tensorType(op.getDtype(), dimsOf(x));
+  if (failed(requireTarget(loc, "requantize", operands, type)) || // requantize-c2
+      failed(requireScales(loc, "requantize", operands, op.getAxis(), /*group=*/0)))
     return failure();
   results.push_back(type);
   return success();
@@ -94,19 +114,34 @@ static void forEachScaled(const Tensor &x, const Tensor &scale, int64_t axis, in
   });
 }
 
+/// saturate(round(value) + zero) in i8 or u8.
+static int64_t toSmallInteger(double value, int64_t zero, DType type) {
+  int64_t least = type == DType::U8 ? 0 : -128, most = type == DType::U8 ? 255 : 127;
+  // Far outside of both ranges, whatever the zero point.
+  double whole = std::fmin(std::fmax(std::nearbyint(value), -1024), 1024);
+  int64_t sum = (std::isnan(value) ? 0 : static_cast<int64_t>(whole)) + zero;
+  return std::min(std::max(sum, least), most);
+}
+
 KILN_EVALUATE(QuantizeOp) {
   const Tensor &x = *operands[0], &scale = *operands[1];
   const Tensor *zero = operands.size() > 2 ? operands[2] : nullptr;
   Tensor &q = results[0];
-  int64_t least = q.type == DType::U8 ? 0 : -128, most = q.type == DType::U8 ? 255 : 127;
   DType compute = x.type == DType::F64 ? DType::F64 : DType::F32;
   forEachScaled(x, scale, getAxis(), getGroup(), [&](int64_t i, int64_t at) {
     double quotient = roundTo(compute, x.floats[i] / scale.floats[at]);
-    // Far outside of both ranges, whatever the zero point.
-    double whole = std::fmin(std::fmax(std::nearbyint(quotient), -1024), 1024);
-    int64_t sum =
-        (std::isnan(quotient) ? 0 : static_cast<int64_t>(whole)) + (zero ? zero->ints[at] : 0);
-    q.ints[i] = std::min(std::max(sum, least), most);
+    q.ints[i] = toSmallInteger(quotient, zero ? zero->ints[at] : 0, q.type);
+  });
+  return success();
+}
+
+KILN_EVALUATE(RequantizeOp) {
+  const Tensor &x = *operands[0], &scale = *operands[1];
+  const Tensor *zero = operands.size() > 2 ? operands[2] : nullptr;
+  Tensor &q = results[0];
+  forEachScaled(x, scale, getAxis(), /*group=*/0, [&](int64_t i, int64_t at) {
+    double product = roundTo(DType::F32, roundTo(DType::F32, x.ints[i]) * scale.floats[at]);
+    q.ints[i] = toSmallInteger(product, zero ? zero->ints[at] : 0, q.type);
   });
   return success();
 }

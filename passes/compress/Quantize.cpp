@@ -3,21 +3,23 @@
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
 // `kiln.dequantize` (int8) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…], matmuls
-// with `transpose_b`, takes of rows before they are widened; what does not fit, or would take more
-// bytes, is left alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for each
-// layer, an error at a rule that names none, a warning if a rule asks for fewer bits and no layer
-// got them.
+// with `transpose_b`, takes of rows before they are widened; with dynamic activations, matmuls are
+// `kiln.qmatmul` of it and rows in u8. What does not fit, or would take more bytes, is left alone.
+// `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an error at a
+// rule that names none, a warning if a rule asks for fewer bits and no layer got them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/compress/Layers.h"
+#include "passes/compress/Rows.h"
 #include "passes/compress/Rules.h"
 
 #include "mlir/IR/Remarks.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace kiln::passes {
 #define GEN_PASS_DEF_QUANTIZE
@@ -58,12 +60,14 @@ private:
   WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
                      std::vector<uint8_t> bytes);
   void replace(Layer &layer, Stored stored, const Scheme &scheme);
+  WeightOp addOffsets(const Layer &layer, const Stored &stored);
   void replaceWeight(Operation *reader, WeightOp weight, WeightOp scales, const Scheme &scheme);
   void replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme);
 
   ModuleOp module;
   SymbolTable symbols;
   WeightStore &store;
+  RowQuantizer rowQuantizer;
 };
 } // namespace
 
@@ -142,6 +146,19 @@ WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
   return weight;
 }
 
+/// What the zero point 128 of activations adds to each channel's sum.
+WeightOp Quantizer::addOffsets(const Layer &layer, const Stored &stored) {
+  std::vector<uint8_t> bytes(layer.outputs() * sizeof(int32_t));
+  for (int64_t n = 0; n < layer.outputs(); ++n) {
+    int64_t sum = 0;
+    for (int64_t k = 0; k < layer.depth(); ++k)
+      sum += static_cast<int8_t>(stored.bytes[n * layer.depth() + k]);
+    auto offset = static_cast<int32_t>(sum * 128); // wraps as the sums of products do
+    std::memcpy(&bytes[n * sizeof(int32_t)], &offset, sizeof(int32_t));
+  }
+  return addWeight(layer, ".offsets", DType::I32, layer.outputs(), std::move(bytes));
+}
+
 void Quantizer::replaceWeight(Operation *reader, WeightOp weight, WeightOp scales,
                               const Scheme &scheme) {
   OpBuilder builder(reader);
@@ -188,6 +205,9 @@ void Quantizer::replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const
 void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
   bool isInt8 = stored.type == DType::I8;
   std::string suffix = "." + (isInt8 ? std::string("int8") : std::string(name(stored.type)));
+  WeightOp offsets;
+  if (scheme.activations == Scheme::Activations::Dynamic)
+    offsets = addOffsets(layer, stored);
   WeightOp weight = addWeight(layer, suffix, stored.type, stored.shape, std::move(stored.bytes)),
            scales;
   if (isInt8) {
@@ -199,12 +219,23 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
     Operation *get = reader->getOperand(isa<TakeOp>(reader) ? 0 : 1).getDefiningOp();
     if (auto take = dyn_cast<TakeOp>(reader))
       replaceTake(take, weight, scales, scheme);
+    else if (auto matmul = dyn_cast<MatmulOp>(reader); matmul && offsets)
+      rowQuantizer.replace(matmul, weight, scales, offsets);
     else
       replaceWeight(reader, weight, scales, scheme);
     if (get->use_empty())
       get->erase();
   }
   layer.weight.erase();
+}
+
+/// Why no reader can multiply activations as integers; empty if one can.
+static std::string whyNotDynamic(const Layer &layer) {
+  if (layer.depth() > RowQuantizer::maxDepth)
+    return "sums of " + std::to_string(layer.depth()) + " products may leave 32 bits";
+  if (llvm::none_of(layer.readers, llvm::IsaPred<MatmulOp>))
+    return ("it is read by '" + layer.readers[0]->getName().stripDialect() + "'").str();
+  return "";
 }
 
 /// Whether the layer is stored in fewer bits now.
@@ -228,6 +259,11 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
                                 std::to_string(layer.depth())));
     scheme.group = 0;
   }
+  if (scheme.activations == Scheme::Activations::Dynamic)
+    if (std::string reason = whyNotDynamic(layer); !reason.empty()) {
+      remarkMissed(layer, "activations", "activations stay floats: " + reason);
+      scheme.activations = Scheme::Activations::None;
+    }
   std::optional<Stored> stored =
       scheme.kind == Scheme::Kind::Int8
           ? std::optional(toInt8(layer, scheme.group))
@@ -235,12 +271,15 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   if (!stored)
     return leave("a value is too large for " + Twine(scheme.text()));
   LedgerRow &row = ledgerRow(layer);
-  if (stored->size() >= row.bytesBefore)
-    return leave(scheme.text() + " would take " + Twine(stored->size()) + " bytes of " +
+  int64_t size = stored->size();
+  if (scheme.activations == Scheme::Activations::Dynamic)
+    size += layer.outputs() * sizeof(int32_t);
+  if (size >= row.bytesBefore)
+    return leave(scheme.text() + " would take " + Twine(size) + " bytes of " +
                  Twine(row.bytesBefore));
   row.scheme = scheme.text();
   row.bits = static_cast<int>(8 * byteSize(stored->type));
-  row.bytesAfter = stored->size();
+  row.bytesAfter = size;
   // What was pruned is a zero still, so the changes add up.
   row.error += stored->error;
   row.zeros = stored->zeros;

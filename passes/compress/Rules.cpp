@@ -21,6 +21,8 @@ std::string Scheme::text() const {
   case Kind::F16:
     return "f16";
   case Kind::Int8:
+    if (activations == Activations::Dynamic)
+      return "int8 per channel, activations int8 per row";
     return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
   }
   return "";
@@ -68,6 +70,7 @@ private:
   }
   LogicalResult readScheme(Rule &rule);
   LogicalResult readSparsity(Rule &rule);
+  LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
 
   DictionaryAttr dict;
@@ -107,6 +110,16 @@ LogicalResult Reader::readSparsity(Rule &rule) {
          << to << "'";
 }
 
+LogicalResult Reader::readActivations(Rule &rule, StringRef value, Location at) {
+  if (value == "dynamic")
+    rule.scheme.activations = Scheme::Activations::Dynamic;
+  else if (value == "static")
+    return emitError(at, "activations = static needs calibration data, which cannot be given yet");
+  else if (value != "none")
+    return emitError(at, "expected activations = none or dynamic, got '") << value << "'";
+  return success();
+}
+
 LogicalResult Reader::readSettings(Rule &rule) {
   auto settings = dict.getAs<DictionaryAttr>("with");
   bool isInt8 = rule.action == Rule::Action::Quantize && rule.scheme.kind == Scheme::Kind::Int8;
@@ -123,10 +136,12 @@ LogicalResult Reader::readSettings(Rule &rule) {
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
     if (name == "weights" && value != "per_channel")
       return emitError(at, "expected weights = per_channel, got '") << value << "'";
-    if (name == "activations" && value != "none")
-      return emitError(at, "expected activations = none, got '")
-             << value << "': activations stay floats in this version";
+    if (name == "activations" && failed(readActivations(rule, value, at)))
+      return failure();
   }
+  if (rule.scheme.group && rule.scheme.activations != Scheme::Activations::None)
+    return emitError(place("group"), "groups are for activations = none: sums in integers have one "
+                                     "scale a channel");
   return success();
 }
 

@@ -16,10 +16,13 @@
 
 namespace kiln::passes {
 
-/// How a weight's numbers are stored.
+/// How a weight's numbers are stored, and what they are multiplied with.
 struct Scheme {
   enum class Kind : uint8_t { F32, BF16, F16, Int8 } kind = Kind::F32;
   int64_t group = 0; ///< elements along K that share a scale; 0: all of an output channel
+  /// In what matrix products read activations: floats, or integers with a scale a row, computed in
+  /// each call.
+  enum class Activations : uint8_t { None, Dynamic } activations = Activations::None;
   std::string text() const;
 };
 

@@ -74,7 +74,8 @@ struct LayoutPass : passes::impl::LayoutBase<LayoutPass> {
 } // namespace
 
 void passes::addChannelsLastPatterns(RewritePatternSet &patterns) {
-  patterns.add<ToChannelsLast<Conv2dOp>, ToChannelsLast<MaxPool2dOp>, ToChannelsLast<AvgPool2dOp>,
-               ToChannelsLast<AdaptiveAvgPool2dOp>, ToChannelsLast<AdaptiveMaxPool2dOp>,
-               ToChannelsLast<InterpolateOp>>(patterns.getContext());
+  patterns.add<ToChannelsLast<Conv2dOp>, ToChannelsLast<QConv2dOp>, ToChannelsLast<MaxPool2dOp>,
+               ToChannelsLast<AvgPool2dOp>, ToChannelsLast<AdaptiveAvgPool2dOp>,
+               ToChannelsLast<AdaptiveMaxPool2dOp>, ToChannelsLast<InterpolateOp>>(
+      patterns.getContext());
 }

@@ -34,6 +34,8 @@ TYPES = {"float": set(FLOATS), "integer": WHOLE, "number": NUMBERS, "bool": {"bo
 DOMAIN = {name: TYPES[kind] for kind, names in OF.items() for name in names.split()}
 DOMAIN["nms"] = {"f32", "f64"}
 DOMAIN["quantize"] = set(FLOATS)
+DOMAIN["requantize"] = {"i32", "f32"}  # of sums, or of scales
+DOMAIN["qmatmul"] = DOMAIN["qconv2d"] = {"i8", "u8"}
 DOMAIN["dequantize"] = set(FLOATS) | {"i8", "u8"}  # of scales, or of what they scale
 
 

@@ -73,7 +73,8 @@ static cl::opt<std::string>
 static cl::opt<std::string>
     quantize("quantize",
              cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
-                      "(a scale for each 32 along the depth; also 64, 128)"),
+                      "(a scale for each 32 along the depth; also 64, 128); int8-dynamic: and "
+                      "matrix products computed in integers, with a scale for each row"),
              cl::value_desc("scheme"), cl::cat(category));
 static cl::opt<std::string> prune("prune",
                                   cl::desc("which of them become zero: 0.8 (the smaller ones, that "
@@ -189,7 +190,7 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.options.quantize = quantize;
   options.options.prune = prune;
   if (quantize.getNumOccurrences() && quantize.empty())
-    return userError("expected --quantize=int8, int8:32, bf16 or f16");
+    return userError("expected --quantize=int8, int8:32, int8-dynamic, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
     return userError("expected --prune=0.8 or 2:4");
   options.ledgerPath = ledger;

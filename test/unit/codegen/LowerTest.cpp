@@ -257,6 +257,33 @@ TEST_F(LowerTest, Matmul) {
         {{"N", 3}});
 }
 
+TEST_F(LowerTest, SmallIntegers) {
+  CHECK_SINGLE("qmatmul", {tensor("3x5", "ui8"), tensor("4x5", "i8")}, tensor("3x4", "i32"),
+               "{transpose_b}");
+  CHECK_SINGLE("qmatmul", {tensor("2x3x5", "i8"), tensor("2x5x4", "i8")}, tensor("2x3x4", "i32"));
+  for (std::string type : {"i8", "ui8"})
+    CHECK_SINGLE("qconv2d", {tensor("1x5x6x4", type), tensor("6x3x3x2", "i8")},
+                 tensor("1x5x6x6", "i32"),
+                 "{stride = array<i64: 1, 1>, padding = #kiln.dims<[1, 1, 1, 1]>, dilation = "
+                 "array<i64: 1, 1>, groups = 2 : i64, border = 100 : i64, channels_last}");
+  CHECK_SINGLE("requantize", {tensor("3x5", "i32"), tensor("5", "f32"), tensor("5", "ui8")},
+               tensor("3x5", "ui8"), "{axis = 1 : i64, dtype = ui8}");
+  CHECK_SINGLE("quantize", {tensor("3x5", "f32"), tensor("3x1", "f32"), tensor("3x1", "ui8")},
+               tensor("3x5", "ui8"), "{axis = 1 : i64, group = 5 : i64, dtype = ui8}");
+  // A border of zeros in front of one that stands for zero: both are read right.
+  check("(%x: tensor<1x3x3x2xui8>, %w: tensor<4x3x3x2xi8>) -> tensor<1x5x5x4xi8>",
+        "%p = kiln.pad %x {padding = #kiln.dims<[0, 0, 1, 1, 1, 1, 0, 0]>, value = 0.0 : f64} : "
+        "(tensor<1x3x3x2xui8>) -> tensor<1x5x5x2xui8>\n"
+        "%y = kiln.qconv2d %p, %w {stride = array<i64: 1, 1>, padding = #kiln.dims<[1, 1, 1, 1]>, "
+        "dilation = array<i64: 1, 1>, groups = 1 : i64, border = 128 : i64, channels_last} : "
+        "(tensor<1x5x5x2xui8>, tensor<4x3x3x2xi8>) -> tensor<1x5x5x4xi32>\n"
+        "%s = kiln.full {shape = #kiln.dims<[]>, value = 0.125 : f64, dtype = f32} : () -> "
+        "tensor<f32>\n"
+        "%q = kiln.requantize %y, %s {axis = 0 : i64, dtype = i8} : (tensor<1x5x5x4xi32>, "
+        "tensor<f32>) -> tensor<1x5x5x4xi8>\n"
+        "kiln.return %q : tensor<1x5x5x4xi8>");
+}
+
 TEST_F(LowerTest, PackedWeight) {
   auto module = parse(R"(
 kiln.kernel @k(%x: tensor<3x5xf32>, %w: tensor<2x5x16xf32> {kiln.align = 64 : i64, kiln.panel = array<i64: 20, 5>}) -> tensor<3x20xf32> {

@@ -1,0 +1,60 @@
+//===- Rows.cpp - matrix products in integers, scaled by row ----------------===//
+
+#include "passes/compress/Rows.h"
+
+#include "passes/Build.h"
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+/// Right behind the activation, or at the start of a block further inside: all readers of the block
+/// come later.
+static OpBuilder behind(Value x, Block *block) {
+  if (x.getParentBlock() != block || !x.getDefiningOp())
+    return OpBuilder::atBlockBegin(block);
+  OpBuilder builder(block->getParentOp()->getContext());
+  builder.setInsertionPointAfter(x.getDefiningOp());
+  return builder;
+}
+
+QuantizeOp RowQuantizer::rowsOf(Value x, Operation *reader) {
+  Block *block = reader->getBlock();
+  for (Operation *user : x.getUsers())
+    if (user->getBlock() == block && made.contains(user))
+      return cast<QuantizeOp>(user);
+  OpBuilder builder = behind(x, block);
+  Build build{builder, reader->getLoc()};
+  SmallVector<DimExpr> shape = dimsOf(x.getType());
+  int64_t last = shape.size() - 1, depth = *shape.back().constantValue();
+  Value largest = build.make<MaxOp>(build.make<AbsOp>(x), builder.getDenseI64ArrayAttr(last),
+                                    builder.getBoolAttr(true));
+  shape.back() = 1;
+  Type f32 = builder.getF32Type(), u8 = elementType(builder.getContext(), DType::U8);
+  Value scales = build.make<DivOp>(largest, build.full(127, shape, f32));
+  Value isZero = build.make<EqOp>(scales, build.full(0, shape, f32));
+  scales = build.make<WhereOp>(isZero, build.full(1, shape, f32), scales);
+  Value numbers =
+      build.make<QuantizeOp>(x, scales, build.full(128, shape, u8), builder.getI64IntegerAttr(last),
+                             builder.getI64IntegerAttr(depth), TypeAttr::get(u8));
+  made.insert(numbers.getDefiningOp());
+  return numbers.getDefiningOp<QuantizeOp>();
+}
+
+void RowQuantizer::replace(MatmulOp matmul, WeightOp weight, WeightOp scales, WeightOp offsets) {
+  QuantizeOp rows = rowsOf(matmul.getA(), matmul);
+  OpBuilder builder(matmul);
+  Build build{builder, matmul.getLoc()};
+  SmallVector<DimExpr> shape = dimsOf(matmul.getType());
+  auto read = [&](WeightOp op) -> Value {
+    return GetOp::create(builder, op.getLoc(), op.getType(), op.getSymName());
+  };
+  Value sum = build.make<QMatmulOp>(rows.getResult(), read(weight), builder.getUnitAttr());
+  sum = build.make<SubOp>(sum, build.broadcast(read(offsets), shape));
+  Value y = build.cast(sum, builder.getF32Type());
+  y = build.make<MulOp>(y, build.broadcast(rows.getScale(), shape));
+  y = build.make<MulOp>(y, build.broadcast(read(scales), shape));
+  matmul.getResult().replaceAllUsesWith(y);
+  matmul.erase();
+}
