@@ -153,8 +153,14 @@ void Elaborator::assign(const AssignStmt *stmt) {
              (parts ? std::to_string(parts->size()) : describe(value)));
     parts = nullptr;
   }
-  for (auto [i, target] : enumerate(stmt->targets))
-    bind(target, parts ? (*parts)[i] : Value());
+  for (auto [i, target] : enumerate(stmt->targets)) {
+    Value part = parts ? (*parts)[i] : Value();
+    if (auto *several = part.as<Results>())
+      part = fail(stmt->value->range, DiagCode::TypeMismatch,
+                  "expected one value for each name, got " + Twine(several->values->size()) +
+                      " at position " + Twine(i));
+    bind(target, part);
+  }
 }
 
 void Elaborator::exec(Block block) {

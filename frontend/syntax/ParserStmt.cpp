@@ -132,9 +132,25 @@ const Stmt *Parser::parseAssign(Scope scope) {
   for (const Expr *target : targets)
     if (!checkTarget(target, scope))
       return nullptr;
-  const Expr *value = parseExpr();
-  if (!value)
+  SMLoc valueStart = current().loc();
+  SmallVector<const Expr *> values;
+  if (!parseExprs(values))
     return nullptr;
+  const Expr *value = values[0];
+  if (values.size() > 1) {
+    if (targets.size() == 1) {
+      diags.error(rangeFrom(valueStart), DiagCode::TypeMismatch,
+                  "one name cannot be bound to " + Twine(values.size()) +
+                      " values, expected as many names or a list '[…]'");
+      return nullptr;
+    }
+    unsigned depth = 0;
+    for (const Expr *each : values)
+      depth = std::max<unsigned>(depth, each->depth);
+    value = makeExpr<ListExpr>(rangeFrom(valueStart), depth, arena.copy(Exprs(values)));
+    if (!value)
+      return nullptr;
+  }
   return arena.make<AssignStmt>(StmtOf<Stmt::Kind::Assign>{{Stmt::Kind::Assign, rangeFrom(start)}},
                                 arena.copy(Exprs(targets)), value);
 }

@@ -86,6 +86,44 @@ static bool indexing(Maker &maker) {
   return true;
 }
 
+/// What values decide the extent of, in front of the whole, as much of both as the whole is.
+static bool choosing(Maker &maker) {
+  auto x = maker.find([](const Type &type) {
+    return !type.shape.empty() && type.shape[0].canBeWritten() &&
+           2 * mostElements(type.shape) <= elementLimit;
+  });
+  if (!x)
+    return false;
+  const Type type = maker.typeOf(*x);
+  const std::string extent = type.shape[0].text;
+  auto inFront = [&](const std::string &part, std::vector<unsigned> operands) {
+    maker.add("concat([" + part + ", $0], axis = 0)[:" + extent + "]", std::move(operands), type);
+    return true;
+  };
+  auto beside = [&](const Type &wanted) {
+    auto known = maker.find([&](const Type &other) { return other == wanted; });
+    return known ? *known : maker.fresh(wanted);
+  };
+  switch (maker.below(4)) {
+  case 0:
+    if (type.shape.size() == 1 && isInteger(type.element))
+      return inFront("unique($0)", {*x});
+    [[fallthrough]];
+  case 1:
+    return inFront("$0[$1]", {*x, beside({DType::Bool, {type.shape[0]}})});
+  case 2: {
+    const std::vector<std::string> parts = {"$0[$1 % " + extent + ":]", "$0[:$1 % " + extent + "]"};
+    return inFront(maker.among(parts), {*x, beside({DType::I64, {}})});
+  }
+  default:
+    if (!isFloat(type.element))
+      return false;
+    maker.add("sum($0[$1], axis = 0)", {*x, beside({DType::Bool, {type.shape[0]}})},
+              {type.element, {type.shape.begin() + 1, type.shape.end()}});
+    return true;
+  }
+}
+
 static bool norm(Maker &maker) {
   auto x = maker.find([](const Type &type) {
     return isFloat(type.element) && type.shape.size() > 1 && type.shape.back().isNumber() &&
@@ -143,7 +181,7 @@ static bool convolution(Maker &maker) {
 }
 
 llvm::ArrayRef<Family> fuzz::sequenceFamilies() {
-  static const Family families[] = {
-      {3, sorting}, {3, cumsum}, {5, indexing}, {3, norm}, {2, convolution}};
+  static const Family families[] = {{3, sorting},  {3, cumsum}, {5, indexing},
+                                    {3, choosing}, {3, norm},   {2, convolution}};
   return families;
 }
