@@ -172,12 +172,6 @@ bool Elaborator::leaveOpen(const FnDecl *fn, const std::set<std::string> &alone,
   return ok;
 }
 
-/// Gives the open dimensions of the call a stand-in, which results solve.
-void Elaborator::openDimensions() {
-  for (const Generic *generic : frame->open)
-    frame->locals[generic->name.text] = unknownDim(generic->name.text);
-}
-
 /// Binds the open dimensions to what the results say.
 bool Elaborator::closeDimensions(std::vector<Equation> &equations) {
   std::map<std::string, DimExpr, std::less<>> solved = solve(equations);

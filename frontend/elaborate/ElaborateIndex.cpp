@@ -1,7 +1,7 @@
 //===- ElaborateIndex.cpp - subscripts of tensors -------------------------===//
 //
 // What the dimensions decide is a slice. Elements at computed positions are taken along one axis
-// after the other; assignment to a part writes slices at positions into a new value.
+// after the other, or along several together.
 //
 //===----------------------------------------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
@@ -344,89 +344,4 @@ mlir::Value Elaborator::moveAxes(mlir::Value value, int64_t from, int64_t count,
   mlir::NamedAttrList attributes;
   attributes.set("axes", builder.getDenseI64ArrayAttr(axes));
   return at(place).create("permute", value, attributes);
-}
-
-//===----------------------------------------------------------------------===//
-// Assignment
-//===----------------------------------------------------------------------===//
-
-/// The positions of a subscript in one dimension, as i64.
-mlir::Value Elaborator::positions(const Subscript &subscript, SMRange place) {
-  ir::TensorBuilder here = at(place);
-  if (subscript.at)
-    return here.reshape(subscript.at, {ir::numElements(ir::dimsOf(subscript.at.getType()))});
-  mlir::NamedAttrList attributes;
-  attributes.set("count", dimsAttr(subscript.part.size));
-  attributes.set("start", builder.getI64IntegerAttr(0));
-  attributes.set("step", builder.getI64IntegerAttr(subscript.part.step));
-  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
-  mlir::Value steps = here.create("arange", {}, attributes);
-  mlir::Value start = steps ? here.extent(subscript.part.start) : nullptr;
-  return start ? here.elementwise("add", {start, steps}) : nullptr;
-}
-
-/// `into` with `value`, one dimension an axis, at the parts' positions from `axis` on.
-mlir::Value Elaborator::writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
-                                   mlir::Value value, SMRange place) {
-  Dims dims = ir::dimsOf(into.getType());
-  while (axis < parts.size() && parts[axis].isFull(dims[axis]))
-    ++axis;
-  if (axis == parts.size())
-    return value;
-  mlir::Value where = positions(parts[axis], place);
-  mlir::NamedAttrList attributes;
-  attributes.set("axis", builder.getI64IntegerAttr(axis));
-  bool isLast = true;
-  for (size_t later = axis + 1; later < parts.size(); ++later)
-    isLast &= parts[later].isFull(dims[later]);
-  if (where && !isLast) {
-    mlir::Value part = at(place).create("take", mlir::ValueRange{into, where}, attributes);
-    value = part ? writeParts(part, parts, axis + 1, value, place) : nullptr;
-  }
-  return where && value
-             ? at(place).create("index_copy", mlir::ValueRange{into, where, value}, attributes)
-             : nullptr;
-}
-
-Value Elaborator::assignSlice(const IndexExpr *target, mlir::Value tensor, const Value &given) {
-  std::optional<SmallVector<Subscript>> parts = subscripts(target, tensor);
-  if (!parts || given.isError())
-    return Value();
-  mlir::Value value = toTensor(given, *ir::dtypeOf(tensor.getType()), target->range);
-  if (!value)
-    return Value();
-  if (ir::dtypeOf(value.getType()) != ir::dtypeOf(tensor.getType()))
-    return fail(target->range, DiagCode::TypeMismatch,
-                "expected a value of " + Twine(name(*ir::dtypeOf(tensor.getType()))) +
-                    " for a part of " + ir::typeText(tensor.getType()) + ", got " +
-                    ir::typeText(value.getType()));
-  Dims seen, whole; // as the subscripts read it, and with one dimension an axis
-  unsigned arrays = 0;
-  for (const Subscript &part : *parts) {
-    arrays += part.at && !part.isSlice && !ir::dimsOf(part.at.getType()).empty();
-    if (arrays > 1)
-      return unsupported(target->range,
-                         "assignment at two indices that are tensors ('scatter_nd' takes several)");
-    Dims at = part.at ? ir::dimsOf(part.at.getType()) : Dims{part.part.size};
-    whole.push_back(ir::numElements(at));
-    if (part.at || !part.part.isIndex)
-      append_range(seen, at);
-  }
-  std::optional<Dims> common =
-      at(target->range).broadcastShape({ir::dimsOf(value.getType()), seen});
-  if (!common)
-    return Value();
-  if (common->size() != seen.size())
-    return fail(target->range, DiagCode::ShapeMismatch,
-                "a value of " + ir::typeText(value.getType()) + " does not fit a part of " +
-                    Twine(seen.size()) + " dimensions");
-  for (auto [i, extent] : enumerate(*common))
-    if (!require({extent, Relation::Equal, seen[i],
-                  "extent " + std::to_string(i) + " of what is assigned to a slice"},
-                 target->range))
-      return Value();
-  value = at(target->range).broadcastTo(value, seen);
-  value = value ? at(target->range).reshape(value, whole) : nullptr;
-  mlir::Value result = value ? writeParts(tensor, *parts, 0, value, target->range) : nullptr;
-  return result ? Value(result) : Value();
 }

@@ -283,7 +283,8 @@ bool Elaborator::requireEqual(const Equation &e) {
 Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
   if (value.isError() || (fn->results.empty() && frame->open.empty()))
     return value;
-  openDimensions();
+  for (const Generic *generic : frame->open) // a stand-in, which the results solve
+    frame->locals[generic->name.text] = unknownDim(generic->name.text);
   std::vector<Value> values = {value};
   if (auto *several = value.as<Results>())
     values = *several->values;

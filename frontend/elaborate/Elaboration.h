@@ -11,6 +11,8 @@
 #include "ir/build/TensorBuilder.h"
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace kiln {
 
@@ -37,7 +39,12 @@ protected:
   Diagnostics &diags;
   mlir::OpBuilder builder;
   Frame *frame = nullptr;
-  ir::DimScope scope; ///< of the entry point being emitted
+  // Of the entry point being emitted:
+  ir::DimScope scope;
+  llvm::DenseMap<const Weight *, mlir::Value> loaded;
+  llvm::MapVector<const Weight *, mlir::Value> stateValues; ///< as of the code being emitted
+  /// The rows of a mask's true elements, with the block in which they were found.
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Block *, mlir::Value>> found;
 
 private:
   void noteCallers(Diagnostics::Error &error, SMRange place);

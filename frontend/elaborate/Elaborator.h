@@ -46,12 +46,6 @@ private:
   std::set<const ast::ConstDecl *> pendingConstants;
   int64_t steps = 0;
   unsigned depth = 0;
-  // Of the entry point being emitted:
-  llvm::DenseMap<const Weight *, mlir::Value> loaded;
-  llvm::MapVector<const Weight *, mlir::Value> stateValues; ///< as of the code being emitted
-  /// The rows of a mask's true elements, with the block in which they were found.
-  llvm::DenseMap<mlir::Value, std::pair<mlir::Block *, mlir::Value>> found;
-
   // Model and entry points (Elaborator.cpp)
   bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
                           std::vector<Arg> &args);
@@ -85,7 +79,7 @@ private:
   Value evalIndex(const ast::IndexExpr *expr);
   Value indexList(const ast::IndexExpr *expr, const ListPtr &list);
   std::optional<int64_t> constantIndex(const ast::Expr *expr, int64_t fallback, int64_t size);
-  // Subscripts of tensors (ElaborateIndex.cpp)
+  // Subscripts of tensors (ElaborateIndex.cpp, ElaborateAssign.cpp)
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   Value assignSlice(const ast::IndexExpr *target, mlir::Value tensor, const Value &value);
   std::optional<llvm::SmallVector<Subscript>> subscripts(const ast::IndexExpr *expr,
@@ -101,6 +95,9 @@ private:
   mlir::Value positions(const Subscript &subscript, SMRange place);
   mlir::Value writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
                          mlir::Value value, SMRange place);
+  mlir::Value writeTogether(mlir::Value tensor, llvm::SmallVector<Subscript> parts,
+                            mlir::Value value, SMRange place);
+  mlir::Value stretched(mlir::Value value, ArrayRef<DimExpr> dims, SMRange place);
   // Extents that values decide (ElaborateData.cpp)
   DimExpr bindExtent(mlir::Value count, const DimExpr &most, const std::string &name,
                      const std::string &subject, SMRange place);
@@ -113,7 +110,6 @@ private:
   bool staysWithin(mlir::ValueRange values, mlir::Operation *op, SMRange place);
   bool leaveOpen(const ast::FnDecl *fn, const std::set<std::string> &alone,
                  const std::set<std::string> &anyhow);
-  void openDimensions();
   bool closeDimensions(std::vector<Equation> &equations);
   Value asDeclared(const ast::Type *type, const Value &value, SMRange place);
   ir::BoundDimensions boundHere();

@@ -1,40 +1,38 @@
-"""What values decide the extent of: results have room for all, zeros behind those that count, and
-the number of these comes last."""
+"""What values decide the extent of."""
 import numpy as np
 
 from definitions import op
 from values import make
 
 
-def padded(found, shape):
-    room = np.zeros(shape, found.dtype)
-    room[: len(found)] = found
-    return room
-
-
 @op()
 def nonzero(x):
-    rows = np.argwhere(x.array != 0)
-    return [make("i64", padded(rows, (x.array.size, x.array.ndim))), make("i64", np.array(len(rows)))]
+    return make("i64", np.argwhere(x.array != 0))
 
 
 @op()
 def unique(x, return_inverse=False, return_counts=False):
-    """PyTorch's: no NaN equals another."""
-    values, inverse, counts = np.unique(x.array.reshape(-1), return_inverse=True, return_counts=True, equal_nan=False)
-    none = np.zeros(0, np.int64)
-    return [make(x.dtype, padded(values, x.array.size)),
-            make("i64", inverse.reshape(x.array.shape) if return_inverse else none),
-            make("i64", padded(counts, x.array.size) if return_counts else none),
-            make("i64", np.array(len(values)))]
+    """PyTorch's: no NaN equals another; of equal ones (the zeros) the first stands."""
+    flat = x.array.reshape(-1)
+    order = np.argsort(flat, kind="stable")
+    begins = np.append(np.ones(min(flat.size, 1), bool), flat[order][1:] != flat[order][:-1])
+    results = [make(x.dtype, flat[order][begins])]
+    if return_inverse:
+        inverse = np.empty(flat.size, np.int64)
+        inverse[order] = np.cumsum(begins) - 1
+        results.append(make("i64", inverse.reshape(x.array.shape)))
+    if return_counts:
+        results.append(make("i64", np.diff(np.append(np.flatnonzero(begins), flat.size))))
+    return results if len(results) > 1 else results[0]
 
 
 @op()
 def nms(boxes, scores, iou_threshold):
-    """torchvision's, box by box."""
+    """torchvision's, box by box, in the type of the boxes."""
     kind = np.float32 if boxes.dtype == "f32" else np.float64
     box, limit = boxes.array.astype(kind), kind(iou_threshold)
-    order = list(np.argsort(np.where(np.isnan(scores.array), -np.inf, -scores.array), kind="stable"))
+    unknown = np.isnan(scores.array)
+    order = list(np.lexsort((np.where(unknown, 0, -scores.array), ~unknown)))
     kept = []
 
     def area(b):
@@ -50,4 +48,4 @@ def nms(boxes, scores, iou_threshold):
             kept.append(best)
             order = [i for i in order
                      if np.isnan(box[[best, i]]).any() or not share(box[best], box[i]) > limit]
-    return [make("i64", padded(np.array(kept, np.int64), len(box))), make("i64", np.array(len(kept)))]
+    return make("i64", np.array(kept, np.int64))

@@ -82,6 +82,17 @@ class Evaluator(ast.NodeVisitor):
         with np.errstate(all="ignore"):
             return OPS[name](*arguments, **named)
 
+    def visit_Slice(self, node):
+        return slice(*(part and self.visit(part) for part in (node.lower, node.upper, node.step)))
+
+    def visit_Subscript(self, node):
+        """NumPy's subscripts."""
+        tensor = self.visit(node.value)
+        parts = [self.visit(part) for part in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])]
+        where = tuple(part.array.astype(bool if part.dtype == "bool" else int) if isinstance(part, Tensor) else part
+                      for part in parts)
+        return make(tensor.dtype, tensor.array[where])
+
     def generic_visit(self, node):
         raise ValueError(f"a call has {type(node).__name__}")
 

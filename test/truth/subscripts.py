@@ -3,8 +3,8 @@
   subscripts.py EXPRESSIONS.txt FOLDER
 
 Each line is an expression over x [3, 4, 5, 4], the positions i [3], k [3], m [2, 3], a and b, and the
-masks p [3], q [3, 4] and r [4], which
-NumPy evaluates as it stands and kiln-run's interpreter as an entry point of a model."""
+masks p [3], q [3, 4] and r [4], or an assignment to a part of y, which is x before. NumPy runs it as it
+stands, kiln-run's interpreter as an entry point of a model."""
 import os
 import subprocess
 import sys
@@ -15,6 +15,22 @@ PARAMETERS = ("x: f32[3, 4, 5, 4], i: i64[3], k: i64[3], m: i64[2, 3], a: i64, b
               "r: bool[4]")
 
 
+def is_assignment(line):
+    return line.startswith("y[")
+
+
+def numpy_says(line, values):
+    if not is_assignment(line):
+        return eval(line, dict(values))  # pylint: disable=eval-used
+    names = dict(values, y=values["x"].copy())
+    exec(line, names)  # pylint: disable=exec-used
+    return names["y"]
+
+
+def body_of(line):
+    return f"y = x; {line}; return y" if is_assignment(line) else f"return {line}"
+
+
 def main():
     listing, folder = sys.argv[1:]
     with open(listing, encoding="utf-8") as file:
@@ -23,13 +39,13 @@ def main():
               "k": np.array([1, -2, 0]), "m": np.array([[0, 2, 1], [1, -3, 2]]), "a": np.array(1), "b": np.array(-1),
               "p": np.array([True, False, True]), "q": np.arange(12).reshape(3, 4) % 5 < 2,
               "r": np.array([False, True, True, False])}
-    wanted = [eval(line, dict(values)) for line in lines]  # pylint: disable=eval-used
+    wanted = [numpy_says(line, values) for line in lines]
     model = os.path.join(folder, "subscripts.kiln")
     with open(model, "w", encoding="utf-8") as file:
         file.write("model Subscripts {\n")
         for n, (line, want) in enumerate(zip(lines, wanted)):
             shape = f"[{', '.join(map(str, want.shape))}]" if want.shape else ""
-            file.write(f"  fn f{n}({PARAMETERS}) -> (y: f32{shape}) {{ return {line} }}\n")
+            file.write(f"  fn f{n}({PARAMETERS}) -> (y: f32{shape}) {{ {body_of(line)} }}\n")
         file.write("}\n")
     given = []
     for name, value in values.items():

@@ -44,7 +44,7 @@ class Tensor(c.Structure):
 
 class Dimension(c.Structure):
     _fields_ = [("name", c.c_char_p), ("lower", c.c_int64), ("upper", c.c_int64),
-                ("maxIndex", c.c_int32), ("reserved", c.c_int32)]
+                ("maxIndex", c.c_int32), ("isData", c.c_int32), ("most", Extent)]
 
 
 class Entry(c.Structure):
@@ -104,17 +104,29 @@ class Instance:
         for tensor, value in zip(entry.arguments[:entry.numArguments], given):
             if tensor.array(dims).shape != value.shape:
                 raise ValueError(f"'{tensor.name.decode()}': expected {tensor.array(dims).shape}, got {value.shape}")
+        open_dims = [i for i in range(len(names)) if entry.dimensions[i].isData]
+        for i in open_dims:  # as much room as any call needs
+            most = entry.dimensions[i].most
+            dims[i] = most.formula(dims) if most.formula else most.value
         results = [tensor.array(dims) for tensor in entry.results[:entry.numResults]]
-        bufs = (c.c_void_p * (len(given) + len(results)))(*[a.ctypes.data for a in given + results])
+        counts = [np.zeros((), "i8") for _ in open_dims]
+        arrays = given + results + counts
+        bufs = (c.c_void_p * len(arrays))(*[a.ctypes.data for a in arrays])
 
         def call():
             self.check(self.model.call(self.instance, index, dims, bufs))
-        call.arguments = given
+        call.arguments, call.counts = given, dict(zip(open_dims, counts))
+        call.dims, call.tensors = dims, entry.results[:entry.numResults]
         return call, results
 
     def call(self, name, *arguments):
         call, results = self.bind(name, *arguments)
         call()
+        for i, count in call.counts.items():
+            call.dims[i] = count
+        if call.counts:  # what is found lies in front
+            shapes = [tensor.array(call.dims).shape for tensor in call.tensors]
+            results = [a.reshape(-1)[:np.prod(shape, dtype=int)].reshape(shape) for a, shape in zip(results, shapes)]
         return results[0] if len(results) == 1 else results
 
     def reset(self):
