@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/DataDimensions.h"
 #include "ir/KilnOps.h"
 #include "ir/Requirements.h"
 #include "passes/Pipeline.h"
@@ -66,7 +67,12 @@ static FailureOr<DictionaryAttr> newBounds(func::FuncOp function, const Options 
                                            std::map<std::string, bool> &used) {
   Builder b(function.getContext());
   NamedAttrList kept;
+  BoundDimensions bound = boundDimensions(function);
   for (auto &[name, bounds] : declaredBounds(function)) {
+    if (bound.count(name)) { // values decide it, not the user
+      kept.append(name, function->getAttrOfType<DictionaryAttr>("kiln.dims").get(name));
+      continue;
+    }
     if (auto it = options.fix.find(name); it != options.fix.end()) {
       used[name] = true;
       if (it->second < bounds.lower.value_or(0) || (bounds.upper && it->second > *bounds.upper))

@@ -65,6 +65,7 @@ public:
     registry.insert<ir::KilnDialect, func::FuncDialect>();
     context.appendDialectRegistry(registry);
     context.loadAllAvailableDialects();
+    context.printOpOnDiagnostic(false);
   }
 
   llvm::Error readModel(llvm::StringRef path, const ModuleOptions &options);
