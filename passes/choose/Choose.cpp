@@ -99,12 +99,12 @@ target::KernelShape shapeOf(KernelOp kernel, StringRef templateName) {
     shape.taps = taps;
     shape.stride = std::max(strides[0], strides[1]);
   };
-  if (auto conv = dyn_cast_or_null<Conv2dOp>(anchor)) {
-    SmallVector<DimExpr> weight = dimsOf(conv.getWeight().getType());
+  if (isa_and_nonnull<Conv2dOp, QConv2dOp>(anchor)) {
+    SmallVector<DimExpr> weight = dimsOf(anchor->getOperand(1).getType());
     shape.depth = sizeOf(ArrayRef(weight).drop_front());
-    window(conv.getStride(), sizeOf({weight[1], weight[2]}));
-  } else if (auto matmul = dyn_cast_or_null<MatmulOp>(anchor)) {
-    shape.depth = sizeOf(dimsOf(matmul.getA().getType()).back());
+    window(anchor->getAttrOfType<DenseI64ArrayAttr>("stride"), sizeOf({weight[1], weight[2]}));
+  } else if (isa_and_nonnull<MatmulOp, QMatmulOp>(anchor)) {
+    shape.depth = sizeOf(dimsOf(anchor->getOperand(0).getType()).back());
   } else if (auto pool = dyn_cast_or_null<MaxPool2dOp>(anchor)) {
     window(pool.getStride(), pool.getKernelSize()[0] * pool.getKernelSize()[1]);
   } else if (auto pool = dyn_cast_or_null<AvgPool2dOp>(anchor)) {

@@ -129,6 +129,14 @@ LedgerRow &passes::ledgerRow(const Layer &layer) {
   return row;
 }
 
+OpBuilder passes::behind(Value x, Block *block) {
+  if (x.getParentBlock() != block || !x.getDefiningOp())
+    return OpBuilder::atBlockBegin(block);
+  OpBuilder builder(block->getParentOp()->getContext());
+  builder.setInsertionPointAfter(x.getDefiningOp());
+  return builder;
+}
+
 std::string passes::digits(double value) {
   std::string text;
   llvm::raw_string_ostream(text) << llvm::format("%.3g", value);

@@ -35,6 +35,10 @@ llvm::SmallVector<Layer> layersOf(mlir::ModuleOp module);
 /// The layer's row of the ledger, with what is known before anything is done.
 LedgerRow &ledgerRow(const Layer &layer);
 
+/// Right behind an activation, or at the start of a block further inside: all its readers in the
+/// block come later.
+mlir::OpBuilder behind(mlir::Value x, mlir::Block *block);
+
 /// "12.3" with a few digits, for remarks.
 std::string digits(double value);
 

@@ -4,17 +4,20 @@
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
 // `kiln.dequantize` (int8) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…], matmuls
 // with `transpose_b`, takes of rows before they are widened; with dynamic activations, matmuls are
-// `kiln.qmatmul` of it and rows in u8. What does not fit, or would take more bytes, is left alone.
-// `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an error at a
-// rule that names none, a warning if a rule asks for fewer bits and no layer got them.
+// `kiln.qmatmul` of it and rows in u8, with static ones also convolutions `kiln.qconv2d`, by the
+// `kiln.range` of the readers (Calibrate.h). What does not fit, or would take more bytes, is left
+// alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an
+// error at a rule that names none, a warning if a rule asks for fewer bits and no layer got them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/compress/Layers.h"
+#include "passes/compress/Requantize.h"
 #include "passes/compress/Rows.h"
 #include "passes/compress/Rules.h"
+#include "passes/compress/Static.h"
 
 #include "mlir/IR/Remarks.h"
 
@@ -60,7 +63,8 @@ private:
   WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
                      std::vector<uint8_t> bytes);
   void replace(Layer &layer, Stored stored, const Scheme &scheme);
-  WeightOp addOffsets(const Layer &layer, const Stored &stored);
+  WeightOp addOffsets(const Layer &layer, const Stored &stored, int64_t zero);
+  void replaceStatic(Operation *reader, const Layer &layer, const Stored &stored, WeightOp weight);
   void replaceWeight(Operation *reader, WeightOp weight, WeightOp scales, const Scheme &scheme);
   void replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme);
 
@@ -68,6 +72,8 @@ private:
   SymbolTable symbols;
   WeightStore &store;
   RowQuantizer rowQuantizer;
+  StaticQuantizer staticQuantizer;
+  Requantizer requantizer{symbols};
 };
 } // namespace
 
@@ -146,17 +152,31 @@ WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
   return weight;
 }
 
-/// What the zero point 128 of activations adds to each channel's sum.
-WeightOp Quantizer::addOffsets(const Layer &layer, const Stored &stored) {
+/// What the zero point of activations adds to each channel's sum.
+WeightOp Quantizer::addOffsets(const Layer &layer, const Stored &stored, int64_t zero) {
   std::vector<uint8_t> bytes(layer.outputs() * sizeof(int32_t));
   for (int64_t n = 0; n < layer.outputs(); ++n) {
     int64_t sum = 0;
     for (int64_t k = 0; k < layer.depth(); ++k)
       sum += static_cast<int8_t>(stored.bytes[n * layer.depth() + k]);
-    auto offset = static_cast<int32_t>(sum * 128); // wraps as the sums of products do
+    auto offset = static_cast<int32_t>(sum * zero); // wraps as the sums of products do
     std::memcpy(&bytes[n * sizeof(int32_t)], &offset, sizeof(int32_t));
   }
   return addWeight(layer, ".offsets", DType::I32, layer.outputs(), std::move(bytes));
+}
+
+void Quantizer::replaceStatic(Operation *reader, const Layer &layer, const Stored &stored,
+                              WeightOp weight) {
+  Affine affine = *StaticQuantizer::affineOf(reader);
+  std::vector<uint8_t> factors(stored.scales.size() * sizeof(float));
+  for (size_t n = 0; n < stored.scales.size(); ++n) {
+    float factor = stored.scales[n] * affine.scale;
+    std::memcpy(&factors[n * sizeof(float)], &factor, sizeof(float));
+  }
+  staticQuantizer.replace(
+      reader, weight,
+      addWeight(layer, ".factors", DType::F32, stored.scaleShape, std::move(factors)),
+      addOffsets(layer, stored, affine.zero));
 }
 
 void Quantizer::replaceWeight(Operation *reader, WeightOp weight, WeightOp scales,
@@ -207,9 +227,8 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
   std::string suffix = "." + (isInt8 ? std::string("int8") : std::string(name(stored.type)));
   WeightOp offsets;
   if (scheme.activations == Scheme::Activations::Dynamic)
-    offsets = addOffsets(layer, stored);
-  WeightOp weight = addWeight(layer, suffix, stored.type, stored.shape, std::move(stored.bytes)),
-           scales;
+    offsets = addOffsets(layer, stored, 128);
+  WeightOp weight = addWeight(layer, suffix, stored.type, stored.shape, stored.bytes), scales;
   if (isInt8) {
     auto *first = reinterpret_cast<const uint8_t *>(stored.scales.data());
     scales = addWeight(layer, ".scales", DType::F32, stored.scaleShape,
@@ -221,6 +240,8 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
       replaceTake(take, weight, scales, scheme);
     else if (auto matmul = dyn_cast<MatmulOp>(reader); matmul && offsets)
       rowQuantizer.replace(matmul, weight, scales, offsets);
+    else if (scheme.activations == Scheme::Activations::Static && StaticQuantizer::affineOf(reader))
+      replaceStatic(reader, layer, stored, weight);
     else
       replaceWeight(reader, weight, scales, scheme);
     if (get->use_empty())
@@ -230,11 +251,19 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
 }
 
 /// Why no reader can multiply activations as integers; empty if one can.
-static std::string whyNotDynamic(const Layer &layer) {
-  if (layer.depth() > RowQuantizer::maxDepth)
+static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activations) {
+  bool isStatic = activations == Scheme::Activations::Static;
+  if (layer.depth() > (isStatic ? StaticQuantizer::maxDepth : RowQuantizer::maxDepth))
     return "sums of " + std::to_string(layer.depth()) + " products may leave 32 bits";
-  if (llvm::none_of(layer.readers, llvm::IsaPred<MatmulOp>))
+  auto canBe = [&](Operation *op) { return isa<MatmulOp>(op) || (isStatic && isa<Conv2dOp>(op)); };
+  if (llvm::none_of(layer.readers, canBe))
     return ("it is read by '" + layer.readers[0]->getName().stripDialect() + "'").str();
+  // Neighbouring bytes belong to different sums there, which no instruction adds up.
+  if (auto conv = dyn_cast<Conv2dOp>(layer.readers[0]);
+      isStatic && conv && conv.getGroups() > 1 && layer.shape()[layer.channelAxis] == 1)
+    return "each channel is a group, where sums of bytes take longer than those of floats";
+  if (isStatic && llvm::none_of(layer.readers, StaticQuantizer::affineOf))
+    return "no calibration data reached it";
   return "";
 }
 
@@ -259,8 +288,8 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
                                 std::to_string(layer.depth())));
     scheme.group = 0;
   }
-  if (scheme.activations == Scheme::Activations::Dynamic)
-    if (std::string reason = whyNotDynamic(layer); !reason.empty()) {
+  if (scheme.activations != Scheme::Activations::None)
+    if (std::string reason = whyNotIntegers(layer, scheme.activations); !reason.empty()) {
       remarkMissed(layer, "activations", "activations stay floats: " + reason);
       scheme.activations = Scheme::Activations::None;
     }
@@ -274,6 +303,9 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   int64_t size = stored->size();
   if (scheme.activations == Scheme::Activations::Dynamic)
     size += layer.outputs() * sizeof(int32_t);
+  else if (scheme.activations == Scheme::Activations::Static) // factors and offsets
+    size += layer.outputs() * sizeof(int32_t) *
+            (2 * llvm::count_if(layer.readers, StaticQuantizer::affineOf) - 1);
   if (size >= row.bytesBefore)
     return leave(scheme.text() + " would take " + Twine(size) + " bytes of " +
                  Twine(row.bytesBefore));
@@ -296,8 +328,13 @@ LogicalResult Quantizer::run() {
   FailureOr<SmallVector<Rule>> rules = readRules(module);
   if (failed(rules))
     return failure();
+  bool isCalibrated = bool(module->removeAttr("kiln.calibrated"));
   if (!module->removeAttr("kiln.compress"))
     return success();
+  for (const Rule &rule : *rules)
+    if (rule.scheme.activations == Scheme::Activations::Static && !isCalibrated)
+      return emitError(rule.place, "activations = static needs calibration data; give it by "
+                                   "--calibrate=inputs.npz");
   SmallVector<Layer> layers = layersOf(module);
   auto paths =
       llvm::map_to_vector(layers, [](const Layer &layer) -> std::string { return layer.path; });
@@ -315,6 +352,10 @@ LogicalResult Quantizer::run() {
       remarkMissed(layer, "quantized",
                    rule ? "stays f32: the recipe keeps it" : "stays f32: no rule names it");
   }
+  staticQuantizer.hoist();
+  for (QuantizeOp op : staticQuantizer.getQuantizers())
+    requantizer.fold(op);
+  module.walk([](Operation *op) { op->removeAttr("kiln.range"); });
   if (isWanted && done == 0)
     module.emitWarning("nothing is quantised: no layer could be stored in fewer bits; --remarks "
                        "gives the reason of each");

@@ -3,21 +3,12 @@
 #include "passes/compress/Rows.h"
 
 #include "passes/Build.h"
+#include "passes/compress/Layers.h"
 
 using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
-
-/// Right behind the activation, or at the start of a block further inside: all readers of the block
-/// come later.
-static OpBuilder behind(Value x, Block *block) {
-  if (x.getParentBlock() != block || !x.getDefiningOp())
-    return OpBuilder::atBlockBegin(block);
-  OpBuilder builder(block->getParentOp()->getContext());
-  builder.setInsertionPointAfter(x.getDefiningOp());
-  return builder;
-}
 
 QuantizeOp RowQuantizer::rowsOf(Value x, Operation *reader) {
   Block *block = reader->getBlock();

@@ -23,6 +23,11 @@ std::string Scheme::text() const {
   case Kind::Int8:
     if (activations == Activations::Dynamic)
       return "int8 per channel, activations int8 per row";
+    if (activations == Activations::Static)
+      return "int8 per channel, activations int8 by " +
+             (std::string(observer == Observer::MinMax       ? "minmax"
+                          : observer == Observer::Percentile ? "percentile"
+                                                             : "mse"));
     return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
   }
   return "";
@@ -71,6 +76,7 @@ private:
   LogicalResult readScheme(Rule &rule);
   LogicalResult readSparsity(Rule &rule);
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
+  LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
 
   DictionaryAttr dict;
@@ -114,9 +120,19 @@ LogicalResult Reader::readActivations(Rule &rule, StringRef value, Location at) 
   if (value == "dynamic")
     rule.scheme.activations = Scheme::Activations::Dynamic;
   else if (value == "static")
-    return emitError(at, "activations = static needs calibration data, which cannot be given yet");
+    rule.scheme.activations = Scheme::Activations::Static;
   else if (value != "none")
-    return emitError(at, "expected activations = none or dynamic, got '") << value << "'";
+    return emitError(at, "expected activations = none, dynamic or static, got '") << value << "'";
+  return success();
+}
+
+LogicalResult Reader::readObserver(Rule &rule, StringRef value, Location at) {
+  static const std::map<StringRef, Observer> observers = {
+      {"minmax", Observer::MinMax}, {"percentile", Observer::Percentile}, {"mse", Observer::MSE}};
+  auto found = observers.find(value);
+  if (found == observers.end())
+    return emitError(at, "expected calibrate = minmax, percentile or mse, got '") << value << "'";
+  rule.scheme.observer = found->second;
   return success();
 }
 
@@ -128,9 +144,11 @@ LogicalResult Reader::readSettings(Rule &rule) {
     if (auto given = dyn_cast<StringAttr>(entry.getValue()))
       value = given.getValue();
     Location at = place(name);
-    if (!isInt8 || (name != "group" && name != "weights" && name != "activations"))
+    if (!isInt8 || !llvm::is_contained({"group", "weights", "activations", "calibrate"}, name))
       return emitError(at, "unknown setting '")
-             << name << "'; int8 has group, weights and activations, others have none";
+             << name << "'; int8 has group, weights, activations and calibrate, others have none";
+    if (name == "calibrate" && failed(readObserver(rule, value, at)))
+      return failure();
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";

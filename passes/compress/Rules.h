@@ -16,13 +16,18 @@
 
 namespace kiln::passes {
 
+/// Which range of an activation's values is kept; what lies outside becomes its ends. All of what
+/// was seen, all but 0.01 % on each side, or the one that leaves the least squares of errors.
+enum class Observer : uint8_t { MinMax, Percentile, MSE };
+
 /// How a weight's numbers are stored, and what they are multiplied with.
 struct Scheme {
   enum class Kind : uint8_t { F32, BF16, F16, Int8 } kind = Kind::F32;
   int64_t group = 0; ///< elements along K that share a scale; 0: all of an output channel
-  /// In what matrix products read activations: floats, or integers with a scale a row, computed in
-  /// each call.
-  enum class Activations : uint8_t { None, Dynamic } activations = Activations::None;
+  /// In what the layer reads activations: floats; integers with a scale a row, computed in each
+  /// call; or integers with a range known from calibration data.
+  enum class Activations : uint8_t { None, Dynamic, Static } activations = Activations::None;
+  Observer observer = Observer::MinMax; ///< of Static
   std::string text() const;
 };
 

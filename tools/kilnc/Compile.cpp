@@ -13,6 +13,7 @@
 #include "ir/target/Target.h"
 #include "passes/CheckEach.h"
 #include "passes/Pipeline.h"
+#include "passes/compress/Calibrate.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Remarks.h"
 #include "tools/kilnc/Verify.h"
@@ -71,6 +72,7 @@ private:
   int runStages();
   bool prepareVerification();
   bool writeLedger();
+  bool calibrate();
   int buildAndVerify(const link::LibraryInputs &inputs);
   void dropWeights();
   int failInternally(StringRef where);
@@ -252,6 +254,37 @@ bool Compilation::writeLedger() {
          report("cannot write '" + options.ledgerPath + "': " + toString(std::move(error)));
 }
 
+/// Ranges of activations from the data of --calibrate. False after an error.
+bool Compilation::calibrate() {
+  if (options.calibrationPath.empty())
+    return true;
+  FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(*module);
+  if (failed(calibrator))
+    return false;
+  if (!calibrator->isWanted())
+    return !report("--calibrate has nothing to do: no layer has activations = static");
+  auto calls = argumentsOf(*module, options.calibrationPath);
+  if (!calls)
+    return !report(toString(calls.takeError()));
+  size_t done = 0;
+  for (auto &[function, arguments] : *calls) {
+    if (options.progress)
+      errs() << "calibrate: call " << ++done << " of " << calls->size() << "\n";
+    // What does not fit is said about the file, not at the entry point.
+    std::string why;
+    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
+      if (why.empty())
+        why = diagnostic.str();
+      return mlir::success();
+    });
+    if (failed(calibrator->call(function, arguments)))
+      return !report("the inputs of '" + options.calibrationPath + "': " + why);
+  }
+  calibrator->finish();
+  (*module)->setAttr("kiln.calibrated", mlir::UnitAttr::get(&context));
+  return true;
+}
+
 /// 0, or the exit status after an error.
 int Compilation::runStages() {
   Options passOptions = options.options;
@@ -272,6 +305,8 @@ int Compilation::runStages() {
   while (left.front().name != stageOf(*module))
     left = left.drop_front();
   for (const Stage &stage : left.drop_front()) {
+    if (stage.name == "quantize" && !calibrate())
+      return 1;
     before = module->clone();
     mlir::PassManager manager(&context);
     addStage(manager, stage.name, passOptions);

@@ -74,8 +74,13 @@ static cl::opt<std::string>
     quantize("quantize",
              cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
                       "(a scale for each 32 along the depth; also 64, 128); int8-dynamic: and "
-                      "matrix products computed in integers, with a scale for each row"),
+                      "matrix products computed in integers, with a scale for each row, "
+                      "int8-static: all layers, with the ranges of --calibrate"),
              cl::value_desc("scheme"), cl::cat(category));
+static cl::opt<std::string>
+    calibrate("calibrate",
+              cl::desc("inputs by name, from which int8-static learns the ranges of activations"),
+              cl::value_desc("inputs.npz"), cl::cat(category));
 static cl::opt<std::string> prune("prune",
                                   cl::desc("which of them become zero: 0.8 (the smaller ones, that "
                                            "part of each layer), 2:4 (all but 2 of 4)"),
@@ -189,8 +194,9 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.mapPath = map;
   options.options.quantize = quantize;
   options.options.prune = prune;
+  options.calibrationPath = calibrate;
   if (quantize.getNumOccurrences() && quantize.empty())
-    return userError("expected --quantize=int8, int8:32, int8-dynamic, bf16 or f16");
+    return userError("expected --quantize=int8, int8:32, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
     return userError("expected --prune=0.8 or 2:4");
   options.ledgerPath = ledger;

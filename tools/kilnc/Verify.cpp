@@ -21,28 +21,74 @@ static constexpr unsigned secondsAllowed = 600;
 /// How the process that tries a library ends if there is no device for it.
 static constexpr int exitNoDevice = 3;
 
-Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs) {
+/// How many calls a tensor holds arguments for; 1 if it is to be taken as it is.
+static int64_t countOf(mlir::Type type, const ir::Tensor &tensor) {
+  SmallVector<DimExpr> shape = ir::dimsOf(type);
+  std::optional<int64_t> first = shape.empty() ? std::nullopt : shape[0].constantValue();
+  bool isMultiple = first && *first > 0 && shape.size() == tensor.shape.size() &&
+                    tensor.shape[0] > *first && tensor.shape[0] % *first == 0;
+  return isMultiple ? tensor.shape[0] / *first : 1;
+}
+
+static ir::Tensor partOf(const ir::Tensor &whole, int64_t part, int64_t count) {
+  if (count == 1)
+    return whole;
+  SmallVector<int64_t> shape(whole.shape);
+  shape[0] /= count;
+  ir::Tensor result(whole.type, shape);
+  int64_t size = result.numElements();
+  if (whole.isFloat())
+    std::copy_n(whole.floats.begin() + part * size, size, result.floats.begin());
+  else
+    std::copy_n(whole.ints.begin() + part * size, size, result.ints.begin());
+  return result;
+}
+
+Expected<std::vector<std::pair<mlir::FunctionOpInterface, Arguments>>>
+kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
   Expected<std::vector<NamedTensor>> tensors = readWeights(inputs);
   if (!tensors)
     return tensors.takeError();
-  auto check = std::make_unique<CheckEach>();
+  std::vector<std::pair<mlir::FunctionOpInterface, Arguments>> calls;
+  std::string missing; // what the last entry point lacks
   for (auto function : module.getOps<mlir::func::FuncOp>()) {
-    SmallVector<ir::Tensor> arguments;
+    Arguments arguments;
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
       auto name = function.getArgAttrOfType<mlir::StringAttr>(i, "kiln.name");
       auto found = find_if(*tensors, [&](const NamedTensor &t) { return name && t.name == name; });
       if (found != tensors->end())
         arguments.push_back(
             ir::Tensor::fromBytes(found->view.type, found->view.shape, found->view.bytes.data()));
+      else if (name)
+        missing = ("; '" + function.getSymName() + "' needs '" + name.getValue() + "'").str();
     }
     if (arguments.size() != function.getNumArguments())
       continue;
-    if (failed(check->add(mlir::cast<mlir::FunctionOpInterface>(function.getOperation()),
-                          std::move(arguments))))
-      return createStringError("the interpreter refuses the inputs of '" + inputs + "'");
+    int64_t count = 1;
+    for (auto [type, tensor] : zip(function.getArgumentTypes(), arguments))
+      count = std::max(count, countOf(type, tensor));
+    for (int64_t part = 0; part < count; ++part) {
+      Arguments one;
+      for (auto [type, tensor] : zip(function.getArgumentTypes(), arguments))
+        one.push_back(partOf(tensor, part, countOf(type, tensor) == count ? count : 1));
+      calls.emplace_back(mlir::cast<mlir::FunctionOpInterface>(function.getOperation()),
+                         std::move(one));
+    }
   }
-  if (check->getCalls().empty())
-    return createStringError("'" + inputs + "' does not hold the arguments of any entry point");
+  if (calls.empty())
+    return createStringError("'" + inputs + "' does not hold the arguments of any entry point" +
+                             missing);
+  return calls;
+}
+
+Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs) {
+  auto calls = argumentsOf(module, inputs);
+  if (!calls)
+    return calls.takeError();
+  auto check = std::make_unique<CheckEach>();
+  for (auto &[function, arguments] : *calls)
+    if (failed(check->add(function, std::move(arguments))))
+      return createStringError("the interpreter refuses the inputs of '" + inputs + "'");
   return check;
 }
 

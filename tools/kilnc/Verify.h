@@ -10,6 +10,13 @@
 
 namespace kiln {
 
+/// Calls of the module's entry points by the tensors of a file (.npz, .safetensors …), named as the
+/// arguments. Where an argument's first extent is a number and the file holds a multiple, one call
+/// for each part. An error if they are no entry point's arguments.
+using Arguments = llvm::SmallVector<ir::Tensor>;
+llvm::Expected<std::vector<std::pair<mlir::FunctionOpInterface, Arguments>>>
+argumentsOf(mlir::ModuleOp module, llvm::StringRef inputs);
+
 /// Calls of the module's entry points with the tensors of a file (.npz, .safetensors …) as
 /// arguments by name, and what the interpreter gives. An error if they are no entry point's
 /// arguments.

@@ -1,0 +1,56 @@
+//===- Calibrate.h - the ranges of activations -----------------*- C++ -*-===//
+#ifndef KILN_PASSES_COMPRESS_CALIBRATE_H
+#define KILN_PASSES_COMPRESS_CALIBRATE_H
+
+#include "passes/compress/Rules.h"
+
+#include "ir/Tensor.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace kiln::passes {
+
+/// How often values of each size were seen, in bins of equal width around 0; what lies beyond the
+/// last ones makes all twice as wide. Values that are not finite do not count.
+class Histogram {
+public:
+  void add(double value);
+  /// Nothing if no value was seen. The range holds 0, so that padding and ReLU are exact.
+  std::optional<std::pair<double, double>> range(Observer observer) const;
+
+private:
+  static constexpr int64_t half = 2048; ///< bins on each side
+  double middle(int64_t bin) const { return (static_cast<double>(bin - half) + 0.5) * width; }
+  std::pair<double, double> percentile(double part) const;
+  std::pair<double, double> leastError() const;
+  double errorOf(double low, double high) const;
+
+  std::vector<int64_t> counts;
+  double width = 0, low = 0, high = 0;
+  int64_t total = 0;
+};
+
+/// Watches what the layers of static rules read, while the interpreter runs calls.
+class Calibrator {
+public:
+  /// Fails with an error at a rule.
+  static mlir::FailureOr<Calibrator> start(mlir::ModuleOp module);
+  /// Whether a rule wants it.
+  bool isWanted() const { return !watched.empty(); }
+  llvm::LogicalResult call(mlir::FunctionOpInterface function,
+                           llvm::ArrayRef<ir::Tensor> arguments);
+  /// Each reader that a call reached gets `kiln.range` = [low, high].
+  void finish();
+
+private:
+  struct Watch {
+    Observer observer;
+    Histogram histogram;
+  };
+  llvm::MapVector<mlir::Operation *, Watch> watched;
+};
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_COMPRESS_CALIBRATE_H
