@@ -159,6 +159,18 @@ Value *Values::narrow(Value *value, DType to) {
   return b.CreateTrunc(narrowBits(value, exponent, mantissa, to != DType::F8E4M3), bits);
 }
 
+/// f32 to i32, saturating, NaN to 0. LLVM 22 takes fptosi.sat of these apart into scalars, since
+/// 2^31 - 1 is no f32; the largest f32 below 2^31 is 2^31 - 128.
+Value *Values::toI32(Value *value, Type *target) {
+  Type *type = value->getType();
+  auto number = [&](double x) { return ConstantFP::get(type, x); };
+  Value *x = b.CreateSelect(b.CreateFCmpUNO(value, value), number(0), value);
+  x = b.CreateSelect(b.CreateFCmpOLT(x, number(-2147483648.0)), number(-2147483648.0), x);
+  Value *inside = b.CreateSelect(b.CreateFCmpOGT(x, number(2147483520.0)), number(2147483520.0), x);
+  return b.CreateSelect(b.CreateFCmpOGE(x, number(2147483648.0)),
+                        ConstantInt::get(target, INT32_MAX), b.CreateFPToSI(inside, target));
+}
+
 Value *Values::cast(Value *value, DType from, DType to) {
   if (from == to)
     return value;
@@ -179,6 +191,8 @@ Value *Values::cast(Value *value, DType from, DType to) {
       return b.CreateFPCast(value, target);
     if (to == DType::Bool)
       return b.CreateFCmpUNE(value, Constant::getNullValue(value->getType()));
+    if (from == DType::F32 && to == DType::I32 && value->getType()->isVectorTy())
+      return toI32(value, target);
     Intrinsic::ID id = to == DType::U8 ? Intrinsic::fptoui_sat : Intrinsic::fptosi_sat;
     return b.CreateIntrinsic(id, {target, value->getType()}, {value});
   }

@@ -57,6 +57,7 @@ private:
   llvm::Value *narrowBits(llvm::Value *value, int exponent, int mantissa, bool hasInfinity);
   llvm::Value *toF32Odd(llvm::Value *value);
   llvm::Value *toF64Odd(llvm::Value *value);
+  llvm::Value *toI32(llvm::Value *value, llvm::Type *target);
 
   llvm::IRBuilder<> &b;
   bool hasHalf, hasRounding;
