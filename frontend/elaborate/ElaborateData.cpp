@@ -22,7 +22,7 @@ DimExpr Elaborator::bindExtent(mlir::Value count, const DimExpr &most, const std
   // The op's verifier wants the name declared, which the end of the entry point does for all.
   ir::BindOp::create(builder, location(place), count, builder.getStringAttr(symbol),
                      builder.getStringAttr(subject), ir::DimsAttr::get(&context, most));
-  return DimExpr::symbol(symbol);
+  return most == DimExpr(0) ? DimExpr(0) : DimExpr::symbol(symbol); // one value is left
 }
 
 /// The results of an op that counts, each with the rows that matter.

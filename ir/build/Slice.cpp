@@ -25,8 +25,16 @@ std::optional<AxisPart> TensorBuilder::index(const DimExpr &position, const DimE
 std::optional<DimExpr> TensorBuilder::sliceBound(const DimExpr &bound, const DimExpr &extent,
                                                  int64_t step) {
   DimExpr low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-  if (std::optional<int64_t> number = bound.constantValue())
-    return *number < 0 ? DimExpr::max(extent + bound, low) : DimExpr::min(bound, high);
+  if (std::optional<int64_t> number = bound.constantValue()) {
+    // No minimum where the bounds say which is less.
+    auto isAtLeast = [&](const DimExpr &a, const DimExpr &b) {
+      std::optional<int64_t> least = (a - b).bounds(scope.bounds()).lower;
+      return least && *least >= 0;
+    };
+    if (*number < 0)
+      return isAtLeast(extent + bound, low) ? extent + bound : DimExpr::max(extent + bound, low);
+    return isAtLeast(high, bound) ? bound : DimExpr::min(bound, high);
+  }
   DimExpr position = fromFront(bound, extent, scope);
   std::string what = "the bound " + inQuotes(bound.str()) + " of a slice";
   if (!require({position, Relation::AtLeast, low, what}) ||
