@@ -16,12 +16,7 @@ mlir::Value Elaborator::positions(const Subscript &subscript, SMRange place) {
   ir::TensorBuilder here = at(place);
   if (subscript.at)
     return here.reshape(subscript.at, {ir::numElements(ir::dimsOf(subscript.at.getType()))});
-  mlir::NamedAttrList attributes;
-  attributes.set("count", dimsAttr(subscript.part.size));
-  attributes.set("start", builder.getI64IntegerAttr(0));
-  attributes.set("step", builder.getI64IntegerAttr(subscript.part.step));
-  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
-  mlir::Value steps = here.create("arange", {}, attributes);
+  mlir::Value steps = multiples(subscript.part.step, subscript.part.size, place);
   mlir::Value start = steps ? here.extent(subscript.part.start) : nullptr;
   return start ? here.elementwise("add", {start, steps}) : nullptr;
 }

@@ -12,6 +12,13 @@ using namespace llvm;
 using namespace kiln;
 using namespace kiln::ast;
 
+/// Whether one of the dimensions stands in the extent.
+static bool namesOne(const DimExpr &extent, const ir::BoundDimensions &dimensions) {
+  std::set<std::string> symbols;
+  extent.collectSymbols(symbols);
+  return any_of(symbols, [&](const std::string &symbol) { return dimensions.count(symbol); });
+}
+
 /// Makes the number a dimension, from 0 to `most`.
 DimExpr Elaborator::bindExtent(mlir::Value count, const DimExpr &most, const std::string &name,
                                const std::string &subject, SMRange place) {
@@ -119,12 +126,7 @@ std::optional<Subscript> Elaborator::openSlice(const Value &known, mlir::Value f
   // A start out of range is left to the look at the positions; an end behind the last element makes
   // the last of them wrong, or too many.
   DimExpr size = bindExtent(count, extent, "slice", subject, place);
-  mlir::NamedAttrList attributes;
-  attributes.set("count", dimsAttr(size));
-  attributes.set("start", builder.getI64IntegerAttr(0));
-  attributes.set("step", builder.getI64IntegerAttr(1));
-  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
-  mlir::Value steps = here.create("arange", {}, attributes);
+  mlir::Value steps = multiples(1, size, place);
   // A start that is negative still is out of range; counted from the end it would not be.
   mlir::Value front = here.create(
       "where", mlir::ValueRange{here.create("lt", mlir::ValueRange{start, zero}), length, start});
@@ -137,7 +139,7 @@ bool Elaborator::staysWithin(mlir::ValueRange values, mlir::Operation *op, SMRan
   ir::BoundDimensions inner = ir::boundDimensions(op);
   for (mlir::Value value : values)
     for (const DimExpr &extent : ir::dimsOf(value.getType()))
-      if (Requirement{extent, Relation::Equal, 0, ""}.mentions(inner)) {
+      if (namesOne(extent, inner)) {
         fail(place, DiagCode::ShapeMismatch,
              "a value of " + ir::typeText(value.getType()) +
                  " cannot leave the loop or branch: its values decide the extent there");
@@ -187,7 +189,7 @@ bool Elaborator::closeDimensions(std::vector<Equation> &equations) {
       ok = false;
       continue;
     }
-    bool isData = Requirement{it->second, Relation::Equal, 0, ""}.mentions(boundHere());
+    bool isData = namesOne(it->second, boundHere());
     if (!frame->caller && !isData) {
       failAt(frame->resultPlace, DiagCode::ShapeMismatch,
              "the dimension " + inQuotes(name.text) + " is expected to depend on values, got " +
@@ -210,9 +212,7 @@ Value Elaborator::asDeclared(const Type *type, const Value &value, SMRange place
   auto *tensor = value.as<mlir::Value>();
   Dims actual = tensor ? ir::dimsOf(tensor->getType()) : Dims(), declared;
   ir::BoundDimensions bound = tensor ? boundHere() : ir::BoundDimensions();
-  if (none_of(actual, [&](const DimExpr &extent) {
-        return Requirement{extent, Relation::Equal, 0, ""}.mentions(bound);
-      }))
+  if (none_of(actual, [&](const DimExpr &extent) { return namesOne(extent, bound); }))
     return value;
   size_t axis = 0;
   for (const Expr *expr : type->dims) {
@@ -259,7 +259,7 @@ void Elaborator::attachDataDimensions(mlir::Operation *func, const FnDecl *fn,
   for (mlir::Type type : results)
     for (const DimExpr &extent : ir::dimsOf(type)) {
       DimExpr named = ir::inDataDimensions(extent, data);
-      if (!Requirement{named, Relation::Equal, 0, ""}.mentions(bound))
+      if (!namesOne(named, bound))
         continue;
       fail(frame->resultPlace, DiagCode::ShapeMismatch,
            "a result of " + ir::typeText(type) +

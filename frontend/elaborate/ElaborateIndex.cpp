@@ -68,6 +68,16 @@ static std::optional<DimExpr> distance(mlir::Value start, mlir::Value stop) {
   return sum.known;
 }
 
+/// 0, step, 2 * step, …: so many, as i64.
+mlir::Value Elaborator::multiples(int64_t step, const DimExpr &count, SMRange place) {
+  mlir::NamedAttrList attributes;
+  attributes.set("count", dimsAttr(count));
+  attributes.set("start", builder.getI64IntegerAttr(0));
+  attributes.set("step", builder.getI64IntegerAttr(step));
+  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
+  return at(place).create("arange", {}, attributes);
+}
+
 /// A slice from a computed position on, of an extent that the dimensions tell.
 std::optional<Subscript> Elaborator::computedSlice(const SliceExpr *slice, const DimExpr &extent,
                                                    const Value &start, const Value &stop) {
@@ -101,12 +111,7 @@ std::optional<Subscript> Elaborator::computedSlice(const SliceExpr *slice, const
   };
   mlir::Value shifted = here.create("add", mlir::ValueRange{from, length});
   mlir::Value front = pick(pick(from, shifted), length);
-  mlir::NamedAttrList attributes;
-  attributes.set("count", dimsAttr(*size));
-  attributes.set("start", builder.getI64IntegerAttr(0));
-  attributes.set("step", builder.getI64IntegerAttr(1));
-  attributes.set("dtype", mlir::TypeAttr::get(builder.getI64Type()));
-  mlir::Value steps = here.create("arange", {}, attributes);
+  mlir::Value steps = multiples(1, *size, slice->range);
   if (!front || !steps)
     return std::nullopt;
   mlir::Value all = here.elementwise("add", {front, steps});

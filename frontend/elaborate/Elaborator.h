@@ -92,6 +92,7 @@ private:
   mlir::Value gatherAt(mlir::Value tensor, ArrayRef<std::pair<int64_t, mlir::Value>> where,
                        SMRange place);
   mlir::Value moveAxes(mlir::Value value, int64_t from, int64_t count, int64_t to, SMRange place);
+  mlir::Value multiples(int64_t step, const DimExpr &count, SMRange place);
   mlir::Value positions(const Subscript &subscript, SMRange place);
   mlir::Value writeParts(mlir::Value into, ArrayRef<Subscript> parts, size_t axis,
                          mlir::Value value, SMRange place);
