@@ -105,6 +105,10 @@ private:
   void dotStep(const Placed &placed, Instance &instance, int64_t count);
   void dotRest(const Placed &placed, std::vector<Instance> &instances);
 
+  // Prefetch.cpp: the next tile of a weight.
+  void startFetching(const Plan &plan, const Placed &placed, const Frame &frame);
+  void fetch(const Placed &placed, const Frame &frame);
+
   // Nest.cpp: loops and tasks.
   llvm::Function *emitTask(const Plan &plan, llvm::StringRef name);
   DimExpr levelCount(const Plan &plan, const Level &level);
@@ -135,6 +139,14 @@ private:
     int64_t extent;
   };
   std::optional<Innermost> innermost;
+  /// What the steps of a reduction prefetch: step i `lines` at `from + each * (steps + i)`.
+  struct Fetching {
+    llvm::SmallVector<llvm::Value *> from;
+    llvm::Value *each = nullptr; ///< in bytes
+    DimExpr steps;
+    int64_t lines = 1;
+  };
+  std::optional<Fetching> fetching;
   llvm::Value *mask = nullptr; ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension

@@ -84,7 +84,10 @@ void Emitter::place(const Plan &plan, const Placed &placed) {
     if (seen.insert(frame.key).second)
       instances.push_back({std::move(frame), isWide ? pointMask : nullptr, {}, {}, {}});
   }
+  if (&placed == coreOf(plan))
+    startFetching(plan, placed, instances.front().frame);
   reduce(placed, instances);
+  fetching.reset();
   for (Instance &instance : instances)
     placedValues[instance.frame.key] = finish(placed, instance);
   mask = nullptr;
@@ -150,6 +153,7 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
   if (level == stage.reduction.size()) {
     if (placed.lanesAlong >= 0)
       return reduceLanes(placed, instances);
+    fetch(placed, instances.front().frame);
     for (Instance &instance : instances)
       if (placed.dot)
         dotStep(placed, instance, placed.dot->group);

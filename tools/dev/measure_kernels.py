@@ -21,6 +21,7 @@ TABLE = os.path.join(ROOT, "ir", "target", "Measured.def")
 ZOO = ["resnet50", "mobilenet_v2", "alexnet", "efficientnet_lite0"]
 PRODUCTS = [(rows, n, k) for rows in (1, 8, 128, 512)
             for n, k in ((768, 768), (3072, 768), (768, 3072), (4096, 4096))]
+WEIGHTS = 128 << 20  # bytes
 REMARK = re.compile(r"'(\w+)': template '(\w+)' of (\w+), .*\(rows (\d+), columns (\d+), depth (\d+), "
                     r"taps (\d+), stride (\d+)\)")
 # "k3_conv2d_relu  resnet50.kiln:30  MFLOP  kB  ms ..."
@@ -28,8 +29,13 @@ ROW = re.compile(r"^(k\d+_\w+)\s+\S+\s+[0-9.]+\s+[0-9.]+\s+([0-9.]+)")
 
 
 def productModel(rows, n, k):
-    return (f"model P {{\n  param w: f32[{k}, {n}]\n"
-            f"  fn f(x: f32[{rows}, {k}]) -> f32[{rows}, {n}] {{ return x @ self.w }}\n}}\n")
+    """So many products that their weights come from memory, as those of a network do."""
+    count = -(-WEIGHTS // (4 * n * k))
+    return (f"layer Product {{\n  param w: f32[{k}, {n}]\n"
+            f"  fn forward(x: f32[{rows}, {k}]) -> f32[{rows}, {n}] {{ return x @ self.w }}\n}}\n"
+            f"model P {{\n  products = [Product() for i in range({count})]\n"
+            f"  fn f(x: f32[{rows}, {k}]) -> f32[{rows}, {n}] {{\n    y = self.products[0](x)\n"
+            f"    for i in range(1, {count}) {{ y = y + self.products[i](x) }}\n    return y\n  }}\n}}\n")
 
 
 def compileModel(build, source, backend, folder):

@@ -221,6 +221,25 @@ TEST(LLVMDot, Instructions) {
   }
 }
 
+/// Weights are fetched ahead where few tiles use what was read.
+TEST(LLVMDot, FetchesWeights) {
+  codegen::TargetFacts facts;
+  facts.cpu = "sapphirerapids";
+  facts.vectorBytes = 64;
+  facts.vectorRegisters = 32;
+  auto fetches = [&](const KernelSpec &spec) {
+    std::istringstream lines(assembly(spec, facts));
+    size_t count = 0;
+    for (std::string line; std::getline(lines, line);)
+      count += line.find("prefetcht1") != line.npos;
+    return count;
+  };
+  EXPECT_GE(fetches(linear(4, 512, 512)), 2u);  // each of two vectors of a tile, once read
+  EXPECT_GE(fetches(linear(64, 512, 512)), 1u); // the piece behind, by all tiles together
+  EXPECT_GE(fetches(linear(DimExpr::symbol("M"), 512, 512, {{"M", 1, 4096}})), 1u);
+  EXPECT_EQ(fetches(linear(4096, 512, 512)), 0u);
+}
+
 TEST(LLVMDot, AnyNumberOfThreads) {
   KernelSpec spec = linear(70, 150, 40);
   for (int number : {1, 2}) {

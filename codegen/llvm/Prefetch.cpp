@@ -1,0 +1,98 @@
+//===- Prefetch.cpp - the next tile of a weight ---------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+/// Bytes that a prefetch brings.
+static constexpr int64_t lineBytes = 64;
+/// Tiles that use a piece of a weight, from which on waiting for it once does not count.
+static constexpr int64_t manyUses = 64;
+/// Steps of a reduction from a prefetch to the use of what it brings.
+static constexpr int64_t streamAhead = 32;
+
+/// Finds what the tiles of one piece of a weight, all those within the level of the vectors, are to
+/// fetch while they compute: each its share of the piece that comes next. The processor's own
+/// prefetching starts anew at each page and ends at the end of a piece.
+void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame &frame) {
+  const Stage &stage = *placed.stage;
+  size_t level = 0;
+  while (level < plan.levels.size() && plan.levels[level].dim != plan.vectorDim)
+    ++level;
+  if (level == plan.levels.size() || placed.lanesAlong >= 0)
+    return;
+  const Operand *weight = nullptr;
+  Coordinates next;
+  Frame start = frame;
+  start.at.resize(stage.domain.size());
+  start.at.insert(start.at.end(), stage.reduction.size(), DimExpr(0));
+  int64_t width = static_cast<int64_t>(plan.lanes) * plan.vectors;
+  walk(stage.body, start, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
+    const Operand *operand = spec.findOperand(read.source);
+    auto split = operand && operand->panel ? at[0].splitLinear(laneName) : std::nullopt;
+    if (!split || split->first != 1)
+      return;
+    weight = operand;
+    next = at;
+    next[0] = split->second;
+  });
+  if (!weight)
+    return;
+  DimExpr uses = 1, use = 0;
+  for (const Level &inner : drop_begin(plan.levels, level + 1)) {
+    DimExpr tile = inner.kind == Level::Kind::Rows ? plan.rows : 1;
+    DimExpr count = DimExpr::floorDiv(extentOf(plan, inner.dim) + tile - 1, tile);
+    use = use * count + DimExpr::floorDiv(tileBase[inner.dim], tile);
+    uses = uses * count;
+  }
+  int64_t vector = plan.lanes * byteSize(weight->type), bytes = vector * plan.vectors;
+  std::optional<int64_t> known = uses.constantValue();
+  if (known && (*known == 0 || *known >= manyUses))
+    return;
+  fetching.emplace();
+  const Memory &memory = memories.find(weight->name)->second;
+  bool isRest = tileRows < plan.rows && tileBase.count(plan.rowDim);
+  if (known ? *known == 1 : isRest) {
+    // What is read once streams: each vector's panel is fetched a little ahead of its use. With an
+    // open number of rows that is what the tiles of fewer rows are for.
+    for (int i = 0; i < plan.vectors; ++i, next[0] = next[0] + plan.lanes)
+      fetching->from.push_back(address(memory, position(*weight, next)));
+    fetching->each = b.getInt64(vector);
+    fetching->steps = streamAhead;
+    return;
+  }
+  next[0] = next[0] + width;
+  fetching->from.push_back(address(memory, position(*weight, next)));
+  for (const DimExpr &extent : stage.reduction)
+    use = use * extent;
+  fetching->steps = use;
+  int64_t group = placed.dot ? placed.dot->group : 1;
+  int64_t each = known ? divideCeil(bytes, *known) : 0;
+  fetching->lines = known ? divideCeil(each * group, lineBytes) : 1;
+  fetching->each =
+      known ? b.getInt64(each)
+            : b.CreateUDiv(b.getInt64(bytes),
+                           b.CreateBinaryIntrinsic(Intrinsic::smax, emit(uses), b.getInt64(1)));
+}
+
+/// What one step of the reduction fetches.
+void Emitter::fetch(const Placed &placed, const Frame &frame) {
+  if (!fetching)
+    return;
+  const Stage &stage = *placed.stage;
+  DimExpr step;
+  for (size_t i = 0; i < stage.reduction.size(); ++i)
+    step = step * stage.reduction[i] + frame.at[stage.domain.size() + i];
+  Value *offset = b.CreateMul(emit(fetching->steps + step), fetching->each);
+  for (Value *from : fetching->from)
+    for (int64_t line = 0; line < fetching->lines; ++line) {
+      Value *at =
+          b.CreateGEP(b.getInt8Ty(), from, b.CreateAdd(offset, b.getInt64(line * lineBytes)));
+      // To read, into the second cache, data.
+      b.CreateIntrinsic(Intrinsic::prefetch, {at->getType()},
+                        {at, b.getInt32(0), b.getInt32(2), b.getInt32(1)});
+    }
+}
