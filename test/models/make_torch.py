@@ -53,6 +53,18 @@ def plain(model, module, set, entries):
     return dict(model=model, module=module, set=set, entries=entries)
 
 
+def translator(norm_first):
+    sizes = {"source_words": 30, "target_words": 20, "encoder_layers": 1, "decoder_layers": 2, "hidden": 32, "heads": 4,
+             "inner": 48, "positions": 40, "context": 24}
+    more = {"norm_first": "true"} if norm_first else {}
+    return plain(
+        "transformer", lambda full: torch_models.Translator(norm_first=norm_first) if full else
+        torch_models.Translator(30, 20, 1, 2, 32, 4, 48, 40, norm_first),
+        lambda full: {**({"context": 24} if full else sizes), **more},
+        lambda full: {"score": ({"source": (30, [7]), "target": (20, [9])}, ["logits"]),
+                      "translate": ({"source": (30, [7]), "max_new": (24, [])}, ["target", "count"])})
+
+
 def cases():
     image = lambda *shape: ("image", list(shape))
     return {
@@ -73,6 +85,17 @@ def cases():
         "unet": plain(
             "unet", lambda full: torch_models.Unet(64 if full else 8), lambda full: {} if full else {"size": 48, "width": 8},
             lambda full: {"predict": ({"image": image(*((1, 3, 256, 256) if full else (2, 3, 48, 48)))}, ["logits"])}),
+        "unet_shallow": plain(
+            "unet", lambda full: torch_models.Unet(32 if full else 8, depth=3),
+            lambda full: {"width": 32, "depth": 3} if full else {"size": 24, "width": 8, "depth": 3},
+            lambda full: {"predict": ({"image": image(*((1, 3, 256, 256) if full else (2, 3, 24, 24)))}, ["logits"])}),
+        "dlrm": plain(
+            "dlrm", lambda full: torch_models.Dlrm(13, 26, 10000, 64, [512, 256], [512, 256]) if full else
+            torch_models.Dlrm(5, 3, 20, 4, [9, 6], []),
+            lambda full: {"tables": 26, "rows": 10000, "width": 64, "bottom": "[512,256]", "top": "[512,256]"} if full else
+            {"dense": 5, "tables": 3, "rows": 20, "width": 4, "bottom": "[9,6]", "top": "[]"},
+            lambda full: {"predict": ({"dense_x": image(6, 13 if full else 5), "category": (20, [6, 26 if full else 3])},
+                                      ["probability"])}),
         "vae": plain(
             "vae", lambda full: torch_models.Vae(), lambda full: {},
             lambda full: {"encode": ({"image": image(2, 3, 64, 64)}, ["mu", "logvar"]),
@@ -99,6 +122,11 @@ def cases():
                                           "height": 64, "width": 96},
             lambda full: {e: ({"image": image(*((1, 3, 800, 1066) if full else (2, 3, 64, 96)))}, r) for e, r in
                           [("predict", ["logits", "boxes"]), ("detect", ["boxes", "label", "score"])]}),
+        "transformer": translator(False), "transformer_first": translator(True),
+        "lstm": plain(
+            "lstm", lambda full: torch_models.Lstm(*((256, 512, 2) if full else (6, 10, 2))),
+            lambda full: {} if full else {"size": 6, "hidden": 10},
+            lambda full: {"run": ({"x": image(*((128, 1, 256) if full else (9, 2, 6)))}, ["y"])}),
         "lstm_classifier": plain(
             "lstm_classifier", lambda full: torch_models.LstmClassifier() if full else
             torch_models.LstmClassifier(50, 4, 12, 20), lambda full: {} if full else

@@ -67,13 +67,13 @@ def double_conv(i, o):
 
 
 class Unet(nn.Module):
-    def __init__(self, width=64, classes=2):
+    def __init__(self, width=64, classes=2, depth=4):
         super().__init__()
-        self.inc = double_conv(3, width)
-        for i in range(1, 5):
+        self.inc, self.depth = double_conv(3, width), depth
+        for i in range(1, depth + 1):
             down, up = nn.Module(), nn.Module()
             down.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), double_conv(width << (i - 1), width << i))
-            wide = width << (5 - i)
+            wide = width << (depth + 1 - i)
             up.up, up.conv = nn.ConvTranspose2d(wide, wide // 2, 2, 2), double_conv(wide, wide // 2)
             setattr(self, f"down{i}", down)
             setattr(self, f"up{i}", up)
@@ -82,10 +82,10 @@ class Unet(nn.Module):
 
     def forward(self, x):
         seen = [self.inc(x)]
-        for i in range(1, 5):
+        for i in range(1, self.depth + 1):
             seen.append(getattr(self, f"down{i}").maxpool_conv(seen[-1]))
         x = seen.pop()
-        for i in range(1, 5):
+        for i in range(1, self.depth + 1):
             up = getattr(self, f"up{i}")
             x = up.conv(torch.cat([seen.pop(), up.up(x)], 1))
         return self.outc.conv(x)
@@ -297,6 +297,63 @@ class CharRnn(nn.Module):
             last = self.decoder(y).argmax(-1)
             text[n] = last
         return text
+
+
+class Lstm(nn.Module):
+    def __init__(self, size, hidden, depth):
+        super().__init__()
+        self.l = nn.LSTM(size, hidden, depth)
+
+    def run(self, x):
+        return self.l(x)[0]
+
+
+class Dlrm(nn.Module):
+    """Its published code's, for one row of each table an example."""
+
+    def __init__(self, dense=13, tables=8, rows=1000, width=16, bottom=(64,), top=(64,)):
+        super().__init__()
+        self.emb_l = nn.ModuleList([nn.Embedding(rows, width) for _ in range(tables)])
+        linear = lambda sizes: [m for i, o in zip(sizes, sizes[1:]) for m in (nn.Linear(i, o), nn.ReLU())]
+        self.bot_l = nn.Sequential(*linear([dense, *bottom, width]))
+        self.top_l = nn.Sequential(*linear([width + (tables + 1) * tables // 2, *top, 1])[:-1], nn.Sigmoid())
+
+    def forward(self, dense, category):
+        x = self.bot_l(dense)
+        t = torch.stack([x] + [e(category[:, i]) for i, e in enumerate(self.emb_l)], 1)
+        i, j = torch.tril_indices(t.shape[1], t.shape[1], -1)
+        return self.top_l(torch.cat([x, torch.bmm(t, t.transpose(1, 2))[:, i, j]], 1))[:, 0]
+
+
+class Translator(nn.Module):
+    """PyTorch's tutorial "Language translation with nn.Transformer", for one sentence."""
+
+    def __init__(self, source=19214, target=10837, encoder=3, decoder=3, hidden=512, heads=8, inner=512, positions=5000,
+                 norm_first=False):
+        super().__init__()
+        self.transformer = nn.Transformer(hidden, heads, encoder, decoder, inner, batch_first=True, norm_first=norm_first)
+        self.generator = nn.Linear(hidden, target)
+        self.src_tok_emb, self.tgt_tok_emb, self.positional_encoding = nn.Module(), nn.Module(), nn.Module()
+        self.src_tok_emb.embedding, self.tgt_tok_emb.embedding = nn.Embedding(source, hidden), nn.Embedding(target, hidden)
+        self.positional_encoding.register_buffer("pos_embedding", torch.zeros(positions, 1, hidden))
+
+    def at_places(self, table, ids):
+        return table.embedding(ids) * table.embedding.embedding_dim ** 0.5 + self.positional_encoding.pos_embedding[:len(ids), 0]
+
+    def score(self, source, target):
+        mask = nn.Transformer.generate_square_subsequent_mask(len(target), dtype=torch.float64)
+        x, y = self.at_places(self.src_tok_emb, source), self.at_places(self.tgt_tok_emb, target)
+        return self.generator(self.transformer(x[None], y[None], tgt_mask=mask)[0])
+
+    def translate(self, source, max_new, context=24, begin=2, end=3):
+        words = [begin]
+        while len(words) <= max_new and (len(words) == 1 or words[-1] != end):
+            best, word = self.score(source, torch.tensor(words))[-1].topk(2)
+            assert best[0] - best[1] > 1e-3, "another sentence, please: two words are too close"
+            words.append(int(word[0]))
+        target = torch.zeros(context, dtype=torch.int64)
+        target[:len(words) - 1] = torch.tensor(words[1:])
+        return target, torch.tensor(len(words) - 1)
 
 
 class Seq2Seq(nn.Module):

@@ -56,6 +56,10 @@ class Entry(c.Structure):
                 ("limits", c.c_void_p)]
 
 
+class State(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("bytes", c.c_int64)]
+
+
 # By the numbers of kiln.h; None: numpy has no such type.
 TYPES = ["f8", "f4", "f2", None, None, None, "i8", "i4", "i2", "i1", "u1", "?"]
 Allocate = c.CFUNCTYPE(c.c_void_p, c.c_void_p, c.c_size_t, c.c_size_t)
@@ -128,6 +132,11 @@ class Instance:
             shapes = [tensor.array(call.dims).shape for tensor in call.tensors]
             results = [a.reshape(-1)[:np.prod(shape, dtype=int)].reshape(shape) for a, shape in zip(results, shapes)]
         return results[0] if len(results) == 1 else results
+
+    def states(self):
+        """Names and sizes in bytes, in the order of state() and set_state()."""
+        states = c.cast(self.model.states, c.POINTER(State))
+        return [(s.name.decode(), s.bytes) for s in states[:self.model.numStates]]
 
     def reset(self):
         self.check(self.model.reset(self.instance))
