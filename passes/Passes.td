@@ -61,6 +61,14 @@ def Layout : Kiln_Pass<"kiln-layout"> {
   }];
 }
 
+def TurnOperands : Kiln_Pass<"kiln-turn-operands"> {
+  let summary = "transposes activations that products of several rows read along their columns";
+  let description = [{
+    A product `a @ transpose(b)` of a computed `b` and at least 8 rows (or an open number) reads b by gathers or
+    sums in lanes; one transpose in a kernel of its own costs less. Weights are left: their layout is kiln-pack's.
+  }];
+}
+
 def LoopInvariant : Kiln_Pass<"kiln-loop-invariant"> {
   let summary = "moves what no round changes before the loop";
   let description = [{

@@ -29,7 +29,9 @@ static std::string passesOf(StringRef stage, const Options &options) {
   if (stage == "prune" || stage == "quantize")
     return ("kiln-" + stage).str();
   if (stage == "fuse")
-    return fused ? "kiln-fuse" : "kiln-outline";
+    return fused       ? "kiln-turn-operands,kiln-fuse"
+           : optimised ? "kiln-turn-operands,kiln-outline"
+                       : "kiln-outline";
   if (stage == "choose") {
     bool halide = optimised && options.halideAvailable && options.backend != Backend::LLVM;
     StringRef generator = !halide ? "llvm" : options.backend == Backend::Halide ? "halide" : "auto";

@@ -78,10 +78,19 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
   }
 }
 
-/// The extents' product, where a dimension that a call gives counts as 1.
+/// What a dimension that only a call knows counts for, but those that name a batch.
+constexpr int64_t openExtent = 128;
+
+/// The extents' product. A dimension that a call gives counts as 1 where it is (part of) the first
+/// of several: most calls have a batch of one; else, a length or a size, as `openExtent`.
 int64_t sizeOf(ArrayRef<DimExpr> dims) {
+  std::set<std::string> batch;
+  if (dims.size() > 1)
+    dims.front().collectSymbols(batch);
   return numElements(dims)
-      .evaluate([](std::string_view) { return std::optional<int64_t>(1); })
+      .evaluate([&](std::string_view name) {
+        return std::optional<int64_t>(dims.size() == 1 || batch.count(std::string(name)) ? 1 : openExtent);
+      })
       .value_or(1);
 }
 

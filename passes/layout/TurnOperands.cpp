@@ -1,0 +1,74 @@
+//===- TurnOperands.cpp - activations as a product reads them --------------===//
+//
+// Needs: what layout left; products fold each transpose of their second operand (`transpose_b`).
+// Guarantees: a product of several rows reads a computed second operand along its rows: it is
+// transposed once, in a kernel that turns tiles, where the product would gather its vectors or sum
+// in lanes. Reports: each such transpose.
+//
+//===----------------------------------------------------------------------===//
+
+#include "passes/Passes.h"
+#include "passes/layout/Permutes.h"
+
+#include "mlir/IR/Remarks.h"
+
+namespace kiln::passes {
+#define GEN_PASS_DEF_TURNOPERANDS
+#include "passes/Passes.h.inc"
+} // namespace kiln::passes
+
+using namespace mlir;
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+
+/// Rows of a product from which on a transpose costs less than it gains.
+static constexpr int64_t leastRows = 8;
+
+/// Whether the value is a weight, or one that its reader widens.
+static bool isStored(Value value) {
+  while (isa_and_nonnull<CastOp, DequantizeOp, ReshapeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return isLeaf(value);
+}
+
+namespace {
+struct TurnOperands : passes::impl::TurnOperandsBase<TurnOperands> {
+  void runOnOperation() override {
+    getOperation().walk([](Block *block) {
+      DenseMap<Value, Value> turned;
+      for (MatmulOp op : llvm::make_early_inc_range(block->getOps<MatmulOp>()))
+        turn(op, turned);
+    });
+  }
+
+  static void turn(MatmulOp op, DenseMap<Value, Value> &turned) {
+    SmallVector<DimExpr> a = dimsOf(op.getA().getType());
+    std::optional<int64_t> rows = a[a.size() - 2].constantValue();
+    if (!op.getTransposeB() || isStored(op.getB()) || (rows && *rows < leastRows))
+      return;
+    Value known = turned.lookup(op.getB());
+    if (!known) {
+      Axes axes = llvm::to_vector<6>(llvm::seq<int64_t>(dimsOf(op.getB().getType()).size()));
+      std::swap(axes[axes.size() - 2], axes.back());
+      OpBuilder builder(op);
+      Value from = op.getB();
+      if (auto before = from.getDefiningOp<PermuteOp>()) {
+        for (int64_t &axis : axes)
+          axis = before.getAxes()[axis];
+        from = before.getX();
+      }
+      known = permute(Build{builder, op.getLoc()}, from, axes);
+      turned.insert({op.getB(), known});
+      remark::passed(op.getLoc(), remark::RemarkOpts::name("turned").category("layout"))
+          << "the second operand of 'matmul' is transposed once: its rows are read by "
+             "vectors of columns";
+    }
+    Operation *before = op.getB().getDefiningOp();
+    op.getBMutable().assign(known);
+    op.setTransposeB(false);
+    if (before && before->use_empty() && isa<PermuteOp>(before))
+      before->erase();
+  }
+};
+} // namespace
