@@ -89,7 +89,8 @@ int64_t sizeOf(ArrayRef<DimExpr> dims) {
     dims.front().collectSymbols(batch);
   return numElements(dims)
       .evaluate([&](std::string_view name) {
-        return std::optional<int64_t>(dims.size() == 1 || batch.count(std::string(name)) ? 1 : openExtent);
+        return std::optional<int64_t>(
+            dims.size() == 1 || batch.count(std::string(name)) ? 1 : openExtent);
       })
       .value_or(1);
 }
