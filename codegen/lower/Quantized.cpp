@@ -27,15 +27,41 @@ static At scaleAt(Value scale, const At &at, int64_t axis, int64_t group) {
   return result;
 }
 
-/// The value, rounded, plus the zero point (null: none), in the range of i8 or u8.
-static ExprPtr saturate(SpecBuilder &builder, ExprPtr x, Value zeroPoint, const At &where,
+/// What is known of a number before the kernel runs.
+static std::optional<double> known(const ExprPtr &expr) {
+  if (expr->op != SpecOp::Const)
+    return std::nullopt;
+  if (auto *whole = std::get_if<int64_t>(&expr->constant))
+    return static_cast<double>(*whole);
+  return std::get<double>(expr->constant);
+}
+
+/// The whole number nearest to an f32 within ±2^22, ties to even: a sum with 1.5 * 2^23 has it in
+/// its last bits. A cast would look after NaN and the ends of i32 once more.
+static ExprPtr nearest(const ExprPtr &x) {
+  ExprPtr magic = constant(12582912.0, DType::F32);
+  ExprPtr bits = spec::bitcast(apply(SpecOp::Add, {x, magic}), DType::I32);
+  return apply(SpecOp::Sub, {bits, constant(int64_t(0x4B400000), DType::I32)});
+}
+
+/// The value, rounded, plus the zero point (null: none), in the range of i8 or u8. A NaN becomes 0
+/// as an integer. The bounds are whole numbers, so they may stand before rounding.
+static ExprPtr saturate(SpecBuilder &builder, ExprPtr x, Value zeroPoint, const At &at,
                         DType type) {
-  // Far outside of both ranges, whatever the zero point; a NaN becomes 0 as an integer.
-  x = apply(SpecOp::Max, {apply(SpecOp::Round, {x}), constant(-1024.0, x->type)});
-  x = apply(SpecOp::Min, {x, constant(1024.0, x->type)});
-  ExprPtr sum = spec::cast(x, DType::I32);
-  if (zeroPoint)
-    sum = apply(SpecOp::Add, {sum, spec::cast(builder.load(zeroPoint, where), DType::I32)});
+  bool isWide = x->type == DType::F64;
+  ExprPtr zero = zeroPoint ? builder.load(zeroPoint, at) : constant(int64_t(0), DType::I32);
+  std::optional<double> shift = known(zero);
+  // Else far outside of both ranges, whatever the zero point.
+  ExprPtr low = constant(shift ? lowest(type) - *shift : -1024.0, x->type);
+  ExprPtr high = constant(shift ? largest(type) - *shift : 1024.0, x->type);
+  if (known(low) != 0)
+    x = apply(SpecOp::Select, {apply(SpecOp::Eq, {x, x}), x, constant(0.0, x->type)});
+  x = apply(SpecOp::Select, {apply(SpecOp::Lt, {low, x}), x, low}); // low for a NaN
+  x = apply(SpecOp::Select, {apply(SpecOp::Lt, {x, high}), x, high});
+  ExprPtr sum = isWide ? spec::cast(apply(SpecOp::Round, {x}), DType::I32) : nearest(x);
+  sum = apply(SpecOp::Add, {sum, spec::cast(zero, DType::I32)});
+  if (shift)
+    return spec::cast(sum, type);
   auto bound = [](double value) { return constant(static_cast<int64_t>(value), DType::I32); };
   sum = apply(SpecOp::Min, {apply(SpecOp::Max, {sum, bound(lowest(type))}), bound(largest(type))});
   return spec::cast(sum, type);
@@ -43,7 +69,9 @@ static ExprPtr saturate(SpecBuilder &builder, ExprPtr x, Value zeroPoint, const 
 
 static ExprPtr quantize(SpecBuilder &builder, QuantizeOp op, const At &at) {
   At where = scaleAt(op.getScale(), at, op.getAxis(), op.getGroup());
-  ExprPtr x = apply(SpecOp::Div, {builder.load(op.getX(), at), builder.load(op.getScale(), where)});
+  ExprPtr x = builder.load(op.getX(), at), scale = builder.load(op.getScale(), where);
+  if (known(scale) != 1) // dividing by 1 changes nothing, and not each generator sees it
+    x = apply(SpecOp::Div, {x, scale});
   return saturate(builder, x, op.getZeroPoint(), where, *dtypeOf(op.getType()));
 }
 

@@ -353,8 +353,10 @@ LogicalResult Quantizer::run() {
                    rule ? "stays f32: the recipe keeps it" : "stays f32: no rule names it");
   }
   staticQuantizer.hoist();
+  staticQuantizer.share();
   for (QuantizeOp op : staticQuantizer.getQuantizers())
-    requantizer.fold(op);
+    if (!requantizer.fold(op))
+      StaticQuantizer::multiply(op);
   module.walk([](Operation *op) { op->removeAttr("kiln.range"); });
   if (isWanted && done == 0)
     module.emitWarning("nothing is quantised: no layer could be stored in fewer bits; --remarks "

@@ -56,18 +56,7 @@ bool Requantizer::match(Value x, Chain &chain) const {
     return false;
   };
   auto is = [&](auto kind) { return x.hasOneUse() && x.getDefiningOp<decltype(kind)>(); };
-  for (;;) {
-    if (is(ReluOp())) {
-      chain.low = std::max(chain.low, 0.0);
-    } else if (is(ClampOp())) {
-      auto clamp = x.getDefiningOp<ClampOp>();
-      chain.low = std::max(chain.low, clamp.getMin().convertToDouble());
-      chain.high = std::min(chain.high, clamp.getMax().convertToDouble());
-    } else {
-      break;
-    }
-    x = x.getDefiningOp()->getOperand(0);
-  }
+  x = throughClamps(x, chain.low, chain.high);
   if (is(AddOp()) && !take(chain.bias))
     return false;
   if (!is(MulOp()) || !take(chain.factors) || !is(CastOp()))
@@ -132,13 +121,7 @@ bool Requantizer::fold(QuantizeOp op) {
   Type u8 = Build::elementOf(op.getResult());
   Value q = build.make<RequantizeOp>(sum, factor, build.full(*zero, dimsOf(factor.getType()), u8),
                                      builder.getI64IntegerAttr(chain.axis), TypeAttr::get(u8));
-  auto bound = [&](double value) {
-    return std::nearbyint(static_cast<float>(value) / step) + *zero;
-  };
-  if (double low = bound(chain.low); low > 0)
-    q = build.make<MaximumOp>(q, build.full(std::min(low, 255.0), shape, u8));
-  if (double high = bound(chain.high); high < 255)
-    q = build.make<MinimumOp>(q, build.full(std::max(high, 0.0), shape, u8));
+  q = bounded(build, q, chain.low, chain.high, {step, static_cast<int64_t>(*zero)});
   op.getResult().replaceAllUsesWith(q);
   Value x = op.getX();
   op.erase();

@@ -119,3 +119,81 @@ void StaticQuantizer::hoist() {
       left.push_back(op);
   made = std::move(left);
 }
+
+/// The op that adds a residual branch, or nothing.
+static bool isSum(Operation *op, Block *block) { return isa<AddOp>(op) && op->getBlock() == block; }
+
+void StaticQuantizer::share() {
+  for (QuantizeOp op : made) {
+    Value x = op.getX();
+    bool fits = x.getDefiningOp() && llvm::all_of(x.getUsers(), [&](Operation *user) {
+                  return user == op || isSum(user, op->getBlock());
+                });
+    if (!fits)
+      continue;
+    for (OpOperand &use : llvm::make_early_inc_range(x.getUses())) {
+      if (use.getOwner() == op)
+        continue;
+      OpBuilder builder(use.getOwner());
+      Build build{builder, op.getLoc()};
+      use.set(build.make<DequantizeOp>(op.getResult(), op.getScale(), op.getZeroPoint(),
+                                       op.getAxisAttr(), op.getGroupAttr()));
+    }
+  }
+}
+
+Value passes::bounded(const Build &build, Value q, double low, double high, const Affine &affine) {
+  SmallVector<DimExpr> shape = dimsOf(q.getType());
+  auto bound = [&](double value) {
+    float steps = static_cast<float>(value) * affine.inverse();
+    return std::nearbyint(steps) + static_cast<double>(affine.zero);
+  };
+  if (double least = bound(low); least > 0)
+    q = build.make<MaximumOp>(q, build.full(std::min(least, 255.0), shape, Build::elementOf(q)));
+  if (double most = bound(high); most < 255)
+    q = build.make<MinimumOp>(q, build.full(std::max(most, 0.0), shape, Build::elementOf(q)));
+  return q;
+}
+
+Value passes::throughClamps(Value x, double &low, double &high) {
+  while (x.hasOneUse()) {
+    if (auto clamp = x.getDefiningOp<ClampOp>()) {
+      low = std::max(low, clamp.getMin().convertToDouble());
+      high = std::min(high, clamp.getMax().convertToDouble());
+    } else if (x.getDefiningOp<ReluOp>()) {
+      low = std::max(low, 0.0);
+    } else {
+      break;
+    }
+    x = x.getDefiningOp()->getOperand(0);
+  }
+  return x;
+}
+
+void StaticQuantizer::multiply(QuantizeOp op) {
+  std::optional<double> scale = filledWith(op.getScale()), zero = filledWith(op.getZeroPoint());
+  if (!scale || !zero)
+    return;
+  Affine affine{static_cast<float>(*scale), static_cast<int64_t>(*zero)};
+  OpBuilder builder(op);
+  Build build{builder, op.getLoc()};
+  Type f32 = builder.getF32Type();
+  double low = -HUGE_VAL, high = HUGE_VAL;
+  Value before = op.getX(), x = throughClamps(before, low, high);
+  if (low > high) // all values become the upper bound, in an order that clamps keep
+    x = before, low = -HUGE_VAL, high = HUGE_VAL;
+  Value steps =
+      build.make<MulOp>(x, build.full(affine.inverse(), dimsOf(op.getX().getType()), f32));
+  Value q = build.make<QuantizeOp>(steps, build.full(1, {}, f32), op.getZeroPoint(),
+                                   op.getAxisAttr(), op.getGroupAttr(), op.getDtypeAttr());
+  op.getResult().replaceAllUsesWith(bounded(build, q, low, high, affine));
+  Operation *divisor = op.getScale().getDefiningOp();
+  op.erase();
+  if (divisor->use_empty())
+    divisor->erase();
+  while (before != x) {
+    Operation *clamp = before.getDefiningOp();
+    before = clamp->getOperand(0);
+    clamp->erase();
+  }
+}

@@ -2,7 +2,7 @@
 #ifndef KILN_PASSES_COMPRESS_STATIC_H
 #define KILN_PASSES_COMPRESS_STATIC_H
 
-#include "ir/KilnOps.h"
+#include "passes/Build.h"
 
 #include <optional>
 
@@ -14,7 +14,16 @@ struct Affine {
   int64_t zero = 0;
   /// 0 is a whole number of steps.
   static Affine ofRange(double low, double high);
+  float inverse() const { return 1 / scale; }
 };
+
+/// What clamps and ReLUs that only the next one reads make of a value: narrows the bounds and
+/// returns what the first reads.
+mlir::Value throughClamps(mlir::Value x, double &low, double &high);
+
+/// The same bounds of what was quantised.
+mlir::Value bounded(const ir::Build &build, mlir::Value q, double low, double high,
+                    const Affine &affine);
 
 /// The number that all elements of a constant are; nothing of other values.
 std::optional<double> filledWith(mlir::Value value);
@@ -35,6 +44,12 @@ public:
                ir::WeightOp offsets);
   /// Moves quantisers before the movement, ReLU and pooling that read no other type.
   void hoist();
+  /// A value that a quantiser and sums read becomes bytes for the sums too, so that no kernel
+  /// writes it in floats.
+  void share();
+  /// Steps by a product with the inverse of the scale, since a division takes many times longer,
+  /// and clamps of bytes instead of those in front.
+  static void multiply(ir::QuantizeOp op);
   /// The quantisers that are left.
   llvm::ArrayRef<ir::QuantizeOp> getQuantizers() const { return made; }
 
