@@ -258,10 +258,6 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
   auto canBe = [&](Operation *op) { return isa<MatmulOp>(op) || (isStatic && isa<Conv2dOp>(op)); };
   if (llvm::none_of(layer.readers, canBe))
     return ("it is read by '" + layer.readers[0]->getName().stripDialect() + "'").str();
-  // Neighbouring bytes belong to different sums there, which no instruction adds up.
-  if (auto conv = dyn_cast<Conv2dOp>(layer.readers[0]);
-      isStatic && conv && conv.getGroups() > 1 && layer.shape()[layer.channelAxis] == 1)
-    return "each channel is a group, where sums of bytes take longer than those of floats";
   if (isStatic && llvm::none_of(layer.readers, StaticQuantizer::affineOf))
     return "no calibration data reached it";
   return "";
