@@ -1,5 +1,6 @@
 //===- ElaborateCall.cpp - calls of functions and layers ------------------===//
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/syntax/Suggest.h"
 
 #include "llvm/ADT/ScopeExit.h"
 
@@ -195,16 +196,17 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
       SmallVector<StringRef> known;
       for (const Formal &f : formals)
         known.push_back(f.name);
-      report(arg.range,
-             callee + " has no argument " + inQuotes(arg.name) + didYouMean(arg.name, known));
+      report(arg.range, callee + " has no argument " + inQuotes(arg.name) +
+                            didYouMeanArgument(arg.name, known));
     } else if (const Arg *&slot = bound[formal - formals.begin()]) {
       report(arg.range, "the argument " + inQuotes(arg.name) + " of " + callee + " is given twice");
     } else {
       slot = &arg;
     }
   }
+  // What is missing after a misspelt name is most likely what was meant by it.
   for (auto [formal, arg] : zip(formals, bound))
-    if (formal.required && !arg)
+    if (ok && formal.required && !arg)
       report(place, callee + " lacks the argument " + inQuotes(formal.name));
   return ok;
 }

@@ -1,6 +1,7 @@
 //===- Sema.cpp - names in all code ---------------------------------------===//
 #include "frontend/elaborate/Sema.h"
 
+#include "frontend/syntax/Suggest.h"
 #include "ir/DType.h"
 
 #include "llvm/ADT/StringSet.h"
@@ -216,8 +217,10 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
     return;
   SmallVector<StringRef> known(scope.keys());
   append_range(known, module.names());
-  if (!isDim)
+  if (!isDim) {
     append_range(known, primitives.names());
+    append_range(known, ArrayRef<StringRef>({"true", "false"}));
+  }
   std::string hint = didYouMean(name, known);
   if (members.contains(name))
     hint = ", did you mean 'self." + name.str() + "'";
@@ -272,7 +275,7 @@ void Resolver::checkArguments(const CallExpr *call, const Stmt *decl) {
       diags
           .error(argument.name.range, DiagCode::BadArgument,
                  inQuotes(declaredName(decl).text) + " has no argument " +
-                     inQuotes(argument.name.text) + didYouMean(argument.name.text, known))
+                     inQuotes(argument.name.text) + didYouMeanArgument(argument.name.text, known))
           .note(declaredName(decl).range, "it is declared here");
 }
 

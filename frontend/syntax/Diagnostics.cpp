@@ -12,22 +12,6 @@ using namespace llvm;
 
 namespace kiln {
 
-StringRef name(DiagCode code) {
-  static constexpr const char *names[] = {
-#define KILN_DIAGNOSTIC(code, name, text) name,
-#include "frontend/syntax/Diagnostics.def"
-  };
-  return names[static_cast<int>(code)];
-}
-
-StringRef describe(DiagCode code) {
-  static constexpr const char *texts[] = {
-#define KILN_DIAGNOSTIC(code, name, text) text,
-#include "frontend/syntax/Diagnostics.def"
-  };
-  return texts[static_cast<int>(code)];
-}
-
 StringRef nearest(StringRef name, ArrayRef<StringRef> candidates) {
   constexpr size_t longest = 100; // the distance costs the product of the lengths
   if (name.size() > longest)
@@ -116,7 +100,8 @@ void Diagnostics::printOne(raw_ostream &os, StringRef kind, SMRange range,
 
 void Diagnostics::print(raw_ostream &os) const {
   for (const Error &error : sorted()) {
-    printOne(os, "error", error.range, error.message + " [" + name(error.code) + "]");
+    printOne(os, "error", error.range,
+             error.message + " [" + name(error.code) + "] [" + number(error.code) + "]");
     for (const Note &note : error.notes)
       printOne(os, "note", note.range, note.message);
   }

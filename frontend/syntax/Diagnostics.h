@@ -22,14 +22,14 @@
 namespace kiln {
 
 enum class DiagCode : uint8_t {
-#define KILN_DIAGNOSTIC(code, name, text) code,
+#define KILN_DIAGNOSTIC(code, ...) code,
 #include "frontend/syntax/Diagnostics.def"
 };
 
 /// The name of a code as printed ("unexpected-token").
 llvm::StringRef name(DiagCode code);
-/// What errors of the code have in common, one sentence.
-llvm::StringRef describe(DiagCode code);
+/// The number of a code as printed ("K0206"); it never changes.
+std::string number(DiagCode code);
 /// The candidate most like `name`, if one is near enough to be meant; empty otherwise.
 llvm::StringRef nearest(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> candidates);
 /// ", did you mean 'x'", or nothing.
@@ -68,8 +68,10 @@ public:
   bool isFull() const { return errors.size() >= limit; }
   /// Kept errors, sorted by file (in the order of loading) and place.
   std::vector<Error> sorted() const;
-  /// Writes all errors with their source lines: "file:line:column: error: message [name]".
+  /// Writes all errors with their source lines: "file:line:column: error: message [name] [K0206]".
   void print(llvm::raw_ostream &os) const;
+  /// Writes the same as objects of JSON, one a line (DiagnosticsJson.h).
+  void printJson(llvm::raw_ostream &os) const;
   llvm::SourceMgr &sourceManager() const { return sources; }
 
 private:

@@ -1,6 +1,7 @@
 //===- Parser.cpp - files and declarations ---------------------------------===//
 #include "frontend/syntax/Parser.h"
 #include "frontend/syntax/ParserImpl.h"
+#include "frontend/syntax/Suggest.h"
 
 #include "llvm/ADT/StringExtras.h"
 
@@ -33,8 +34,20 @@ bool Parser::reportUnexpected(const Twine &expected) {
   bool named = token.is(TokenKind::End) || token.is(TokenKind::Newline);
   diags.error(named ? SMRange(token.loc(), token.loc()) : token.range(), DiagCode::UnexpectedToken,
               "expected " + expected + ", got " +
-                  (named ? spelling(token.kind).str() : inQuotes(token.text)));
+                  (named ? spelling(token.kind).str() : inQuotes(token.text)) + keywordHint());
   return false;
+}
+
+/// ", did you mean 'return'", if the token here or the one before it is nearly a reserved word.
+std::string Parser::keywordHint() const {
+  auto meant = [](const Token &token) {
+    return token.is(TokenKind::Identifier) ? meantKeyword(token.text) : StringRef();
+  };
+  if (StringRef word = meant(current()); !word.empty())
+    return ", did you mean " + inQuotes(word);
+  StringRef word = position ? meant(previous()) : StringRef();
+  return word.empty() ? std::string()
+                      : ", did you mean " + inQuotes(word) + " by " + inQuotes(previous().text);
 }
 
 bool Parser::expect(TokenKind kind, StringRef where) {

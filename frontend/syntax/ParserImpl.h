@@ -59,6 +59,7 @@ private:
   void skipNewlines();
   void skipStatement();
   bool reportUnexpected(const llvm::Twine &expected);
+  std::string keywordHint() const;
   bool checkDepth();
   llvm::SMRange rangeFrom(llvm::SMLoc start) const { return {start, previous().endLoc()}; }
   /// `item` until the closer, with commas between and at most one at the end.

@@ -1,5 +1,6 @@
 //===- ParserStmt.cpp - statements and loops -------------------------------===//
 #include "frontend/syntax/ParserImpl.h"
+#include "frontend/syntax/Suggest.h"
 
 using namespace llvm;
 
@@ -51,6 +52,14 @@ bool Parser::parseBlock(Scope scope, Block &body) {
   return false;
 }
 
+static std::string didYouMeanDeclaration(StringRef word) {
+  constexpr StringLiteral known[] = {"import", "const", "fn", "layer", "model", "recipe"};
+  StringRef meant = meantKeyword(word);
+  return is_contained(known, meant)
+             ? ", did you mean " + inQuotes(meant)
+             : didYouMean(word, SmallVector<StringRef>(std::begin(known), std::end(known)));
+}
+
 const Stmt *Parser::parseStmt(Scope scope) {
   bool inLayer = scope == Scope::Layer || scope == Scope::Model;
   if (inLayer && current().isKeyword() && peek().is(TokenKind::Equal))
@@ -94,9 +103,7 @@ const Stmt *Parser::parseStmt(Scope scope) {
                                                : "in the body of a layer or model";
   diags.error(current().range(), DiagCode::MisplacedStatement,
               inQuotes(current().text) + " cannot stand " + place +
-                  (scope == Scope::File ? didYouMean(current().text, {"import", "const", "fn",
-                                                                      "layer", "model", "recipe"})
-                                        : std::string()));
+                  (scope == Scope::File ? didYouMeanDeclaration(current().text) : std::string()));
   return nullptr;
 }
 
@@ -112,6 +119,7 @@ bool Parser::parseExprs(SmallVectorImpl<const Expr *> &into) {
 
 const Stmt *Parser::parseAssign(Scope scope) {
   SMLoc start = current().loc();
+  StringRef meant = at(TokenKind::Identifier) ? meantKeyword(current().text) : StringRef();
   SmallVector<const Expr *> targets;
   if (current().isKeyword() && peek().is(TokenKind::Equal)) { // a member called by a reserved word
     Ident name;
@@ -125,7 +133,8 @@ const Stmt *Parser::parseAssign(Scope scope) {
       reportUnexpected("'='");
     else
       diags.error(rangeFrom(start), DiagCode::UnusedValue,
-                  "the value is not used, expected '_ = …' or a name to bind it to");
+                  "the value is not used, expected '_ = …' or a name to bind it to" +
+                      (meant.empty() ? "" : ", did you mean " + inQuotes(meant)));
     return nullptr;
   }
   advance();

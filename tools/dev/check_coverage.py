@@ -17,7 +17,7 @@ import sys
 from sources import report, sources, text
 
 DEFINITION = re.compile(r"^def(?:m)? (\w+) *:\s*\w+<\s*\"([\w.-]+)\"", re.M)
-DIAGNOSTIC = re.compile(r"^KILN_DIAGNOSTIC\(\s*(\w+),\s*\"([\w-]+)\",\s*\"(.*)\"\s*\)", re.M)
+DIAGNOSTIC = re.compile(r"^KILN_DIAGNOSTIC\(\s*(\w+),\s*\d+,\s*\"([\w-]+)\",\s*\"(.*)\",$", re.M)
 PROGRAM_FLAG = re.compile(r"cl::(?:opt|list)<[^;{(]*?> *\w* *\s*\w+[({]\s*\"([\w-]+)\"")
 TAG = re.compile(r"\b[a-z]\w*-c\d+\b")
 FLAG = re.compile(r"(?<!\w)-{1,2}[A-Za-z][\w-]*")

@@ -16,6 +16,7 @@
 #include "passes/compress/Calibrate.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Remarks.h"
+#include "tools/kilnc/Report.h"
 #include "tools/kilnc/Verify.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -28,7 +29,6 @@
 #include "llvm/Pass.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/WithColor.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <unistd.h>
@@ -46,11 +46,6 @@ Installation Installation::find(const char *argv0) {
     return sys::fs::exists(path) ? std::string(path) : std::string();
   };
   return {at("share/kiln/std"), at("share/kiln/zoo"), at("lib/kiln/libkiln-halide.so")};
-}
-
-static int report(const Twine &message) {
-  WithColor::error(errs(), "kilnc") << message << "\n";
-  return 1;
 }
 
 namespace {
@@ -100,11 +95,7 @@ private:
 void Compilation::handle(mlir::Diagnostic &diagnostic) {
   if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark)
     return remarks.add(diagnostic.getLocation(), "", diagnostic.str());
-  bool warning = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning;
-  errs() << placeText(diagnostic.getLocation()) << (warning ? "warning: " : "error: ") << diagnostic
-         << "\n";
-  for (mlir::Diagnostic &note : diagnostic.getNotes())
-    errs() << placeText(note.getLocation()) << "note: " << note << "\n";
+  report(diagnostic);
 }
 
 int Compilation::printAST() {
@@ -117,14 +108,16 @@ int Compilation::printAST() {
       return 0;
     }
   }
-  diagnostics.print(errs());
+  report(diagnostics);
   return 1;
 }
 
 /// IR that kilnc or kiln-opt wrote, with the weights beside it.
 bool Compilation::readIR() {
   SourceMgr irSources;
-  mlir::SourceMgrDiagnosticHandler handler(irSources, &context);
+  std::optional<mlir::SourceMgrDiagnosticHandler> handler;
+  if (!areReportsJson()) // text has the source lines of the IR, too
+    handler.emplace(irSources, &context);
   module = mlir::parseSourceFile<mlir::ModuleOp>(options.input, irSources, &context);
   if (!module)
     return false;
@@ -148,7 +141,7 @@ bool Compilation::import() {
   ImportOptions import{options.model, options.sets, installation.std, options.recipe};
   module = importModel(context, diagnostics, options.input, import);
   if (!module)
-    diagnostics.print(errs());
+    report(diagnostics);
   return static_cast<bool>(module);
 }
 

@@ -4,14 +4,15 @@
 #include "tools/kilnc/Compile.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Interrupt.h"
+#include "tools/kilnc/Report.h"
 
+#include "frontend/syntax/Explain.h"
 #include "passes/Pipeline.h"
 
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/TargetSelect.h"
-#include "llvm/Support/WithColor.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -114,6 +115,17 @@ static cl::opt<bool> listTargets("list-targets",
 static cl::opt<bool> helpFunctions("help-functions",
                                    cl::desc("print all primitive functions of the language"),
                                    cl::cat(category));
+static cl::opt<std::string>
+    explained("explain",
+              cl::desc("print what an error's number or name means, with an example, e.g. "
+                       "--explain K0301; all: the page of all errors"),
+              cl::value_desc("number"), cl::cat(category));
+enum class Form { Text, Json };
+static cl::opt<Form> diagnosticsForm(
+    "diagnostics", cl::desc("how errors are written"),
+    cl::values(clEnumValN(Form::Text, "text", "for people, with the source lines (default)"),
+               clEnumValN(Form::Json, "json", "for programs, an object on each line")),
+    cl::init(Form::Text), cl::cat(category));
 static cl::opt<std::string> map("map",
                                 cl::desc("write a table of the library's sections and symbols"),
                                 cl::value_desc("file"), cl::cat(category));
@@ -122,11 +134,6 @@ static cl::extrahelp example(
     "writes libresnet50.so and resnet50.h, which need nothing but libc.\n\n"
     "EXIT STATUS: 0 done, 1 something to mend in the model, the weights or the command, 2 a "
     "fault of kilnc, which then writes a reproducer.\n");
-
-static int userError(const Twine &message) {
-  WithColor::error(errs(), "kilnc") << message << "\n";
-  return 1;
-}
 
 /// "N=64" to a map.
 static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string, int64_t> &into,
@@ -145,16 +152,15 @@ static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string
 
 static int fill(CompileOptions &options, int argc, char **argv) {
   if (input.empty())
-    return userError("no model given; try kilnc --help");
+    return report("no model given; try kilnc --help");
   options.input = input;
   options.output = output;
   options.header = header;
   for (const std::string &text : renames) {
     auto [pattern, replacement] = StringRef(text).split('=');
     if (pattern.empty() || replacement.empty() || replacement.count('*') > pattern.count('*'))
-      return userError(
-          "expected --rename PATTERN=REPLACEMENT with no more '*' on the right, got '" + text +
-          "'");
+      return report("expected --rename PATTERN=REPLACEMENT with no more '*' on the right, got '" +
+                    text + "'");
     options.renames.push_back({pattern.str(), replacement.str()});
   }
   options.model = model;
@@ -162,27 +168,27 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   for (const std::string &text : sets) {
     auto [name, value] = StringRef(text).split('=');
     if (name.empty() || !StringRef(text).contains('='))
-      return userError("expected --set NAME=VALUE, got '" + text + "'");
+      return report("expected --set NAME=VALUE, got '" + text + "'");
     options.sets.push_back({name.str(), value.str()});
   }
   std::string wrong;
   if (!readNumbers(maxima, options.options.max, wrong) ||
       !readNumbers(fixed, options.options.fix, wrong))
-    return userError(wrong);
+    return report(wrong);
   if (StringRef(level).getAsInteger(10, options.options.optLevel) || options.options.optLevel < 0 ||
       options.options.optLevel > 2)
-    return userError("expected -O0, -O1 or -O2, got '-O" + level + "'");
+    return report("expected -O0, -O1 or -O2, got '-O" + level + "'");
   if (backend == "halide")
     options.options.backend = Backend::Halide;
   else if (backend == "llvm")
     options.options.backend = Backend::LLVM;
   else if (!backend.empty())
-    return userError("expected --backend=halide or llvm, got '" + backend + "'");
+    return report("expected --backend=halide or llvm, got '" + backend + "'");
   if (none_of(stages(), [](const Stage &stage) { return stage.name == emit; })) {
     std::string names;
     for (const Stage &stage : stages())
       names += (names.empty() ? "" : ", ") + stage.name.str();
-    return userError("expected --emit to be one of " + names + "; got '" + emit + "'");
+    return report("expected --emit to be one of " + names + "; got '" + emit + "'");
   }
   options.weights.assign(weights.begin(), weights.end());
   options.weightsPrefix = prefix;
@@ -196,9 +202,9 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.options.prune = prune;
   options.calibrationPath = calibrate;
   if (quantize.getNumOccurrences() && quantize.empty())
-    return userError("expected --quantize=int8, int8:32, int8-dynamic, int8-static, bf16 or f16");
+    return report("expected --quantize=int8, int8:32, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
-    return userError("expected --prune=0.8 or 2:4");
+    return report("expected --prune=0.8 or 2:4");
   options.ledgerPath = ledger;
   options.recipe = recipe;
   options.checkEach = checkEach;
@@ -207,8 +213,18 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   for (int i = 0; i < argc; ++i)
     options.commandLine += (i ? " " : "") + std::string(argv[i]);
   options.remarks = remarks;
-  options.progress = sys::Process::StandardErrIsDisplayed();
+  options.progress = sys::Process::StandardErrIsDisplayed() && !areReportsJson();
   return 0;
+}
+
+static int printExplanation(StringRef wanted) {
+  if (wanted == "all")
+    return explainAll(outs()), 0;
+  std::optional<DiagCode> code = findCode(wanted);
+  if (!code)
+    return report("there is no error " + inQuotes(wanted) + nearestCode(wanted) +
+                  "; --explain all prints those that there are");
+  return explain(outs(), *code), 0;
 }
 
 int main(int argc, char **argv) {
@@ -219,11 +235,22 @@ int main(int argc, char **argv) {
   InitializeAllAsmPrinters();
   InitializeAllAsmParsers();
   cl::HideUnrelatedOptions(category);
+  // Known before the options are read: errors there are errors, too.
+  writeJsonReports(is_contained(ArrayRef(argv, argc), StringRef("--diagnostics=json")));
   cl::SetVersionPrinter([](raw_ostream &os) { os << versionText() << "\n"; });
+  std::string faults;
+  raw_string_ostream faultStream(faults);
   if (!cl::ParseCommandLineOptions(
           argc, argv, "kilnc: compiles a neural network to a native library and a C header\n",
-          &errs()))
+          &faultStream)) {
+    if (areReportsJson())
+      return report(StringRef(faults).rtrim());
+    errs() << faults;
     return 1;
+  }
+  writeJsonReports(diagnosticsForm == Form::Json);
+  if (!explained.empty())
+    return printExplanation(explained);
   if (listTargets || helpFunctions) {
     listTargets ? printTargets(outs()) : printFunctions(outs());
     return 0;

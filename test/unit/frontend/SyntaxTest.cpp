@@ -210,9 +210,9 @@ TEST(Recovery, severalErrorsInOneRun) {
 TEST(Recovery, messages) {
   EXPECT_EQ(Parsed("modle M {}\nconst A = 1\n").printed,
             "test.kiln:1:1: error: 'modle' cannot stand at the top of a file, did you mean 'model' "
-            "[misplaced-statement]\n  modle M {}\n  ^~~~~\n");
+            "[misplaced-statement] [K0211]\n  modle M {}\n  ^~~~~\n");
   EXPECT_EQ(Parsed("fn f(x: f32, x: f32) {}").printed,
-            "test.kiln:1:14: error: the name 'x' stands twice [duplicate-name]\n"
+            "test.kiln:1:14: error: the name 'x' stands twice [duplicate-name] [K0302]\n"
             "  fn f(x: f32, x: f32) {}\n               ^\n"
             "test.kiln:1:6: note: the first one is here\n"
             "  fn f(x: f32, x: f32) {}\n       ^\n");

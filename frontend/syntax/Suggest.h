@@ -1,0 +1,21 @@
+//===- Suggest.h - what was meant by a word --------------------*- C++ -*-===//
+#ifndef KILN_FRONTEND_SYNTAX_SUGGEST_H
+#define KILN_FRONTEND_SYNTAX_SUGGEST_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+
+#include <string>
+
+namespace kiln {
+
+/// ", did you mean 'axis'" for an argument that a function has not: what PyTorch, NumPy or
+/// TensorFlow call one that it has, or a similar name.
+std::string didYouMeanArgument(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> known);
+
+/// The reserved word that is meant by a name like it, or by another language's word; may be empty.
+llvm::StringRef meantKeyword(llvm::StringRef name);
+
+} // namespace kiln
+
+#endif // KILN_FRONTEND_SYNTAX_SUGGEST_H
