@@ -31,8 +31,8 @@ private:
       llvm::function_ref<void(const spec::Read &, DType, const Coordinates &, const Frame &)>;
   void walk(const spec::ExprPtr &root, const Frame &frame, ReadVisitor visit);
   Coordinates rootDims(const spec::Stage &stage);
+  static Coordinates withReduction(const spec::Stage &stage, Coordinates at);
   bool findPlaced(Plan &plan, const spec::ExprPtr &body, const Frame &frame);
-  bool keepWhole(const spec::Stage &stage);
   Plan makePlan(const spec::Stage &root);
   struct Strides {
     int contiguous = 0, uniform = 0, scattered = 0;
@@ -47,6 +47,23 @@ private:
   void chooseLevels(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
+
+  // Rounds.cpp: stages that are kept for a round of the outer loops.
+  std::set<std::string> worthKeeping();
+  std::vector<const spec::Stage *> rootStages() const;
+  void keepUnplaced();
+  using KeptVisitor =
+      llvm::function_ref<void(llvm::StringRef, const Coordinates &, const Coordinates *)>;
+  void visitKept(const spec::Stage &root, KeptVisitor visit);
+  size_t sharedDims();
+  std::string takenOver(const spec::Stage &stage, size_t shared);
+  bool layOut(size_t shared);
+  bool chooseKept();
+  llvm::Function *emitRounds(const std::vector<Plan> &plans, llvm::StringRef name);
+  DimExpr roundsAlong(const DimExpr &extent) const;
+  DimExpr roundCount(const spec::Stage &root) const;
+  DimExpr extentOf(const spec::Stage &root, int dim) const;
+  DimExpr extentOf(const Plan &plan, int dim) const { return extentOf(*plan.root, dim); }
 
   // Transpose.cpp: tiles that turn.
   void chooseTransposition(Plan &plan);
@@ -122,9 +139,17 @@ private:
   void storeTile(const Plan &plan);
   std::vector<std::pair<Frame, llvm::Value *>> tilePoints(const Plan &plan);
   void bindSymbols(llvm::Value *dims);
+  /// The part of a stage's (or all stages') loops that a task runs.
+  struct Shares {
+    llvm::Value *from = nullptr, *to = nullptr;
+  };
+  llvm::Function *createTask(llvm::StringRef name);
+  Shares shareOf(const DimExpr &count);
+  void startPlan(const Plan &plan);
+  void callTask(llvm::Function *kernel, llvm::Function *task, llvm::Value *closure,
+                const DimExpr &total, const DimExpr &work);
   void callTasks(const std::vector<Plan> &plans, llvm::ArrayRef<llvm::Function *> tasks,
                  llvm::Function *kernel);
-  const DimExpr &extentOf(const Plan &plan, int dim) const { return plan.root->domain[dim]; }
 
   const TargetFacts &target;
   FeatureTest hasFeature;
@@ -133,6 +158,14 @@ private:
     int64_t offset; ///< in the kernel's stack block, in bytes
   };
   std::map<std::string, Whole, std::less<>> wholeStages; ///< intermediate stages kept on the stack
+  /// The leading dimensions that all stages share, of the last of which a round takes a block.
+  struct Rounds {
+    size_t dims = 0; ///< 0: each stage has its own loops
+    int64_t block = 1;
+    DimExpr count;  ///< the round's part of the block: less in the last one
+    Coordinates at; ///< of the round being emitted
+  };
+  Rounds rounds;
   /// The innermost loop of a reduction, where its number of turns is known.
   struct Innermost {
     std::string symbol;

@@ -39,6 +39,8 @@ std::vector<std::pair<Frame, Value *>> Emitter::tilePoints(const Plan &plan) {
           exists =
               b.CreateICmpSLT(emit(n), values.splat(emit(extentOf(plan, plan.vectorDim)), lanes));
       }
+      for (size_t dim = 0; dim < rounds.dims; ++dim)
+        at[dim] = dim + 1 == rounds.dims ? rounds.at[dim] + at[dim] : rounds.at[dim];
       points.push_back({frameOf(*plan.root, std::move(at)), exists});
     }
   return points;
@@ -65,7 +67,7 @@ void Emitter::storeTile(const Plan &plan) {
 }
 
 void Emitter::vectorTail(const Plan &plan, function_ref<void()> body) {
-  const DimExpr &extent = extentOf(plan, plan.vectorDim);
+  DimExpr extent = extentOf(plan, plan.vectorDim);
   DimExpr tile = DimExpr(plan.lanes * plan.vectors);
   DimExpr from = DimExpr::floorDiv(extent, tile) * tile, rest = extent - from;
   if (std::optional<int64_t> left = rest.constantValue()) {
@@ -85,7 +87,7 @@ void Emitter::vectorTail(const Plan &plan, function_ref<void()> body) {
 }
 
 void Emitter::rowTail(const Plan &plan, function_ref<void()> body) {
-  const DimExpr &extent = extentOf(plan, plan.rowDim);
+  DimExpr extent = extentOf(plan, plan.rowDim);
   DimExpr from = DimExpr::floorDiv(extent, plan.rows) * DimExpr(plan.rows), rest = extent - from;
   if (std::optional<int64_t> left = rest.constantValue()) {
     if (*left == 0)
@@ -168,7 +170,7 @@ void Emitter::enterFlat(const Plan &plan, size_t level, ArrayRef<Value *> at) {
     return enter(plan, level);
   }
   int dim = plan.levels[level].dim;
-  const DimExpr &extent = extentOf(plan, dim);
+  DimExpr extent = extentOf(plan, dim);
   bool isVector = plan.levels[level].kind == Level::Kind::Vector;
   int64_t tile = isVector ? plan.lanes * plan.vectors : 1;
   DimExpr full = DimExpr::floorDiv(extent, tile);
@@ -225,19 +227,18 @@ void Emitter::bindSymbols(Value *dims) {
   }
 }
 
-/// The task of one stored stage: int32_t (ctx, int32_t index, closure) where the closure holds
-/// bufs, dims, the number of tasks and the stack block of whole stages.
-Function *Emitter::emitTask(const Plan &plan, StringRef name) {
+/// A task, int32_t (ctx, int32_t index, closure), as far as all have the same: the closure holds
+/// bufs, dims, the number of tasks and the stack block of stages kept for all of them.
+Function *Emitter::createTask(StringRef name) {
   Type *pointer = b.getPtrTy();
   auto *type = FunctionType::get(b.getInt32Ty(), {pointer, b.getInt32Ty(), pointer}, false);
   auto *task = Function::Create(type, GlobalValue::InternalLinkage, name, module);
   b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", task));
-  Value *closure = task->getArg(2);
-  auto field = [&](int i) { return b.CreateConstGEP1_64(pointer, closure, i); };
-  Value *bufs = b.CreateLoad(pointer, field(0));
-  Value *tasks = b.CreateLoad(b.getInt64Ty(), field(2));
-  Value *stack = b.CreateLoad(pointer, field(3));
-  bindSymbols(b.CreateLoad(pointer, field(1)));
+  auto field = [&](int i) {
+    return b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, task->getArg(2), i));
+  };
+  Value *bufs = field(0), *stack = field(3);
+  bindSymbols(field(1));
   memories.clear();
   for (size_t i = 0; i < spec.operands.size(); ++i) {
     Value *base = b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, bufs, i));
@@ -245,6 +246,21 @@ Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   }
   for (auto &[stage, place] : wholeStages)
     memories[stage] = {&place.facts, b.CreateConstGEP1_64(b.getInt8Ty(), stack, place.offset)};
+  return task;
+}
+
+/// Which of `count` rounds or tiles the task being emitted runs.
+Emitter::Shares Emitter::shareOf(const DimExpr &count) {
+  Function *task = b.GetInsertBlock()->getParent();
+  Value *tasks =
+      b.CreateLoad(b.getInt64Ty(), b.CreateConstGEP1_64(b.getPtrTy(), task->getArg(2), 2));
+  Value *total = emit(count), *index = b.CreateZExt(task->getArg(1), b.getInt64Ty());
+  return {b.CreateUDiv(b.CreateMul(total, index), tasks),
+          b.CreateUDiv(b.CreateMul(total, b.CreateAdd(index, b.getInt64(1))), tasks)};
+}
+
+/// Binds the plan's lanes.
+void Emitter::startPlan(const Plan &plan) {
   lanes = plan.lanes;
   SmallVector<Constant *, 64> numbers;
   for (int i = 0; i < lanes; ++i)
@@ -252,11 +268,14 @@ Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   env[std::string(laneName)] = {ConstantVector::get(numbers), static_cast<int>(env.size())};
   bounds[std::string(laneName)] = bounds[std::string(rowName)] = {0, lanes - 1};
   tileBase.clear();
+}
+
+/// The task of one stored stage.
+Function *Emitter::emitTask(const Plan &plan, StringRef name) {
+  Function *task = createTask(name);
+  startPlan(plan);
   chooseBlocks(plan);
-  Value *total = emit(flatCount(plan));
-  Value *index = b.CreateZExt(task->getArg(1), b.getInt64Ty());
-  Value *from = b.CreateUDiv(b.CreateMul(total, index), tasks);
-  Value *to = b.CreateUDiv(b.CreateMul(total, b.CreateAdd(index, b.getInt64(1))), tasks);
+  auto [from, to] = shareOf(flatCount(plan));
   loop(from, to, [&](Value *flat) {
     std::vector<Value *> at(plan.parallelLevels + 1);
     auto split = [&](Value *count) {
@@ -273,49 +292,64 @@ Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   return task;
 }
 
+/// Calls a task once or, for large work, shares it out.
+void Emitter::callTask(Function *kernel, Function *task, Value *closure, const DimExpr &total,
+                       const DimExpr &work) {
+  Type *pointer = b.getPtrTy();
+  auto share = module.getOrInsertFunction("kiln_parallel_for", b.getInt32Ty(), pointer, pointer,
+                                          b.getInt32Ty(), pointer);
+  Value *parts = emit(total);
+  Value *count = b.CreateBinaryIntrinsic(Intrinsic::smin, parts, b.getInt64(maxTasks));
+  Value *isLarge = b.CreateAnd(b.CreateICmpSGE(emit(work), b.getInt64(parallelWork)),
+                               b.CreateICmpSGT(parts, b.getInt64(1)));
+  count = b.CreateSelect(isLarge, count, b.getInt64(1));
+  b.CreateStore(count, b.CreateConstGEP1_64(pointer, closure, 2));
+  auto *failed = BasicBlock::Create(b.getContext(), "failed", kernel);
+  auto *next = BasicBlock::Create(b.getContext(), "next", kernel);
+  auto check = [&](Value *status) {
+    auto *good = BasicBlock::Create(b.getContext(), "good", kernel);
+    b.CreateCondBr(b.CreateIsNull(status), good, failed);
+    b.SetInsertPoint(failed);
+    b.CreateRet(status);
+    b.SetInsertPoint(good);
+  };
+  branch(
+      isLarge,
+      [&] {
+        isParallel = true;
+        check(b.CreateCall(
+            share, {kernel->getArg(0), task, b.CreateTrunc(count, b.getInt32Ty()), closure}));
+      },
+      [&] { b.CreateCall(task, {kernel->getArg(0), b.getInt32(0), closure}); });
+  b.CreateBr(next);
+  b.SetInsertPoint(next);
+  if (failed->empty())
+    failed->eraseFromParent();
+}
+
 void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tasks,
                         Function *kernel) {
   Type *pointer = b.getPtrTy();
   b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", kernel));
   bindSymbols(kernel->getArg(2));
   auto *closure = b.CreateAlloca(ArrayType::get(pointer, 4));
-  auto *stack = b.CreateAlloca(ArrayType::get(b.getInt8Ty(), std::max<int64_t>(stackBytes, 1)));
+  bool keepsForAll = rounds.dims == 0 && stackBytes > 0;
+  auto *stack =
+      b.CreateAlloca(ArrayType::get(b.getInt8Ty(), keepsForAll ? stackBytes : int64_t(1)));
   stack->setAlignment(Align(64));
   auto field = [&](int i) { return b.CreateConstGEP1_64(pointer, closure, i); };
   b.CreateStore(kernel->getArg(1), field(0));
   b.CreateStore(kernel->getArg(2), field(1));
   b.CreateStore(stack, field(3));
-  auto share = module.getOrInsertFunction("kiln_parallel_for", b.getInt32Ty(), pointer, pointer,
-                                          b.getInt32Ty(), pointer);
-  for (size_t i = 0; i < plans.size(); ++i) {
+  if (rounds.dims > 0) {
+    DimExpr work;
+    for (const Plan &plan : plans)
+      work = work + plan.work;
+    callTask(kernel, tasks.front(), closure, roundCount(*plans.front().root), work);
+  }
+  for (size_t i = 0; rounds.dims == 0 && i < plans.size(); ++i) {
     chooseBlocks(plans[i]);
-    Value *total = emit(flatCount(plans[i]));
-    Value *count = b.CreateBinaryIntrinsic(Intrinsic::smin, total, b.getInt64(maxTasks));
-    Value *isLarge = b.CreateAnd(b.CreateICmpSGE(emit(plans[i].work), b.getInt64(parallelWork)),
-                                 b.CreateICmpSGT(total, b.getInt64(1)));
-    count = b.CreateSelect(isLarge, count, b.getInt64(1));
-    b.CreateStore(count, field(2));
-    auto *failed = BasicBlock::Create(b.getContext(), "failed", kernel);
-    auto *next = BasicBlock::Create(b.getContext(), "next", kernel);
-    auto check = [&](Value *status) {
-      auto *good = BasicBlock::Create(b.getContext(), "good", kernel);
-      b.CreateCondBr(b.CreateIsNull(status), good, failed);
-      b.SetInsertPoint(failed);
-      b.CreateRet(status);
-      b.SetInsertPoint(good);
-    };
-    branch(
-        isLarge,
-        [&] {
-          isParallel = true;
-          check(b.CreateCall(
-              share, {kernel->getArg(0), tasks[i], b.CreateTrunc(count, b.getInt32Ty()), closure}));
-        },
-        [&] { b.CreateCall(tasks[i], {kernel->getArg(0), b.getInt32(0), closure}); });
-    b.CreateBr(next);
-    b.SetInsertPoint(next);
-    if (failed->empty())
-      failed->eraseFromParent();
+    callTask(kernel, tasks[i], closure, flatCount(plans[i]), plans[i].work);
   }
   b.CreateRet(b.getInt32(0));
 }
@@ -323,29 +357,19 @@ void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tas
 std::string Emitter::run(StringRef symbol) {
   for (const Symbol &value : spec.symbols)
     bounds[value.name] = {value.lower, value.upper};
+  if (!chooseKept())
+    return message;
   std::vector<Plan> plans;
-  for (bool isSettled = false; !isSettled;) {
-    plans.clear();
-    isSettled = true;
-    for (const Stage &stage : spec.stages) {
-      if (!spec.findOperand(stage.name) && !wholeStages.count(stage.name))
-        continue;
-      unplaced = nullptr;
-      plans.push_back(makePlan(stage));
-      if (!unplaced)
-        continue;
-      if (!keepWhole(*unplaced))
-        return message;
-      isSettled = false;
-      break;
-    }
-  }
+  for (const Stage *root : rootStages())
+    plans.push_back(makePlan(*root));
   Type *pointer = b.getPtrTy();
   auto *kernel =
       Function::Create(FunctionType::get(b.getInt32Ty(), {pointer, pointer, pointer}, false),
                        GlobalValue::ExternalLinkage, symbol, module);
   std::vector<Function *> tasks;
-  for (size_t i = 0; i < plans.size(); ++i)
+  if (rounds.dims > 0)
+    tasks.push_back(emitRounds(plans, (symbol + "_task").str()));
+  for (size_t i = 0; rounds.dims == 0 && i < plans.size(); ++i)
     tasks.push_back(emitTask(plans[i], (symbol + "_task" + Twine(i)).str()));
   callTasks(plans, tasks, kernel);
   return message;

@@ -24,7 +24,7 @@ static bool mentions(const DimExpr &expr, std::string_view prefix) {
   return llvm::any_of(names, [&](const std::string &name) { return name.starts_with(prefix); });
 }
 
-static Coordinates withReduction(const Stage &stage, Coordinates at) {
+Coordinates Emitter::withReduction(const Stage &stage, Coordinates at) {
   for (size_t i = 0; i < stage.reduction.size(); ++i)
     at.push_back(DimExpr::symbol(reductionName(i)));
   return at;
@@ -91,29 +91,6 @@ bool Emitter::findPlaced(Plan &plan, const ExprPtr &body, const Frame &frame) {
   return isFine;
 }
 
-/// Gives an intermediate stage memory on the stack, if it is small and of constant size.
-bool Emitter::keepWhole(const Stage &stage) {
-  Operand facts{stage.name,   stage.type, stage.domain,          {},
-                std::nullopt, 64,         Operand::Use::Scratch, ""};
-  DimExpr count = 1;
-  for (const DimExpr &extent : llvm::reverse(stage.domain)) {
-    facts.strides.insert(facts.strides.begin(), count);
-    count = count * extent;
-  }
-  std::optional<int64_t> size = count.bounds(bounds).upper;
-  int64_t bytes = size && *size <= 65536 ? alignTo(*size * byteSize(stage.type), 64) : 65537;
-  if (stackBytes + bytes > 65536) {
-    message = "stage '" + stage.name +
-              "' needs a scratch operand: expected at most 65536 bytes of "
-              "intermediate values, got " +
-              (size ? std::to_string(*size) : "an open number of") + " elements";
-    return false;
-  }
-  wholeStages[stage.name] = {facts, stackBytes};
-  stackBytes += bytes;
-  return true;
-}
-
 /// The divisor of a quotient of the symbol, if a position holds it in no other form.
 static std::optional<int64_t> stepAlong(const DimExpr &position, const std::string &symbol) {
   std::optional<int64_t> result;
@@ -162,7 +139,7 @@ const Placed *Emitter::coreOf(const Plan &plan) const {
     return nullptr;
   const Placed &last = plan.placed.back();
   for (size_t i = 0; i < plan.root->domain.size(); ++i)
-    if (!isUnit(plan.root->domain[i]) && !llvm::is_contained(last.dims, static_cast<int>(i)))
+    if (!isUnit(extentOf(plan, i)) && !llvm::is_contained(last.dims, static_cast<int>(i)))
       return nullptr;
   return &last;
 }
@@ -176,13 +153,13 @@ int Emitter::bestDim(const Plan &plan, const ExprPtr &body, const Frame &frame, 
   Frame rootFrame = frameOf(root, rootDims(root));
   DimExpr place = position(facts, storedAt(root, facts, rootFrame, false));
   for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
-    if (isUnit(root.domain[dim]))
+    if (isUnit(extentOf(root, dim)))
       continue;
     Strides loads = stridesAlong(dimName(dim), body, frame);
     auto split = place.splitLinear(dimName(dim));
     int score = 2 * loads.contiguous + loads.uniform - 3 * loads.scattered +
                 (split && split->first == 1 ? 2 : -2);
-    std::optional<int64_t> extent = root.domain[dim].constantValue();
+    std::optional<int64_t> extent = extentOf(root, dim).constantValue();
     score -= extent && *extent < 4 ? 3 : 0;
     if (best >= 0 && score <= bestScore)
       continue;
@@ -267,7 +244,7 @@ void Emitter::chooseTile(Plan &plan) {
   Frame frame = frameOf(stage, withReduction(stage, core->at));
   bool hasReuse = false;
   for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
-    if (dim == plan.vectorDim || isUnit(root.domain[dim]))
+    if (dim == plan.vectorDim || isUnit(extentOf(root, dim)))
       continue;
     Strides loads = stridesAlong(dimName(dim), stage.body, frame);
     if (plan.rowDim < 0 || (!hasReuse && loads.uniform > 0))
@@ -280,9 +257,11 @@ void Emitter::chooseTile(Plan &plan) {
   int registers = std::max(target.vectorRegisters / cost, 4);
   std::optional<int64_t> n, m;
   if (plan.vectorDim >= 0)
-    n = root.domain[plan.vectorDim].constantValue();
+    n = extentOf(root, plan.vectorDim).constantValue();
   if (plan.rowDim >= 0)
-    m = root.domain[plan.rowDim].constantValue();
+    m = plan.rowDim + 1 == static_cast<int>(rounds.dims)
+            ? rounds.block
+            : extentOf(root, plan.rowDim).constantValue();
   bool isDense = hasReuse && plan.vectorDim >= 0;
   int factors = core->dot && !core->dot->isLean() ? 2 : 1;
   chooseTileSize(plan, n, m, registers, isDense ? 8 : 4, factors);
@@ -299,10 +278,12 @@ void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional
   most = m && *m <= mostRows ? std::min(most, 2) : most;
   int64_t bestCost = INT64_MAX;
   // In half cycles: fewer than eight accumulators wait for each other's latency, a vector of
-  // weights takes four cycles to come from the second cache, and each row has a pointer to move.
+  // weights takes four cycles to come from the second cache, and each row has a pointer to move. A
+  // vector hides not all of its way: 8 x 3 runs faster than 6 x 4.
   auto cost = [](int64_t rows, int64_t vectors) {
-    return rows && vectors ? std::max<int64_t>({2 * rows * vectors, 16, 8 * vectors}) + rows + 2
-                           : 0;
+    return rows && vectors
+               ? std::max<int64_t>({2 * rows * vectors, 16, 8 * vectors}) + rows + 3 * vectors
+               : 0;
   };
   for (int vectors = std::min<int64_t>(most, total); vectors >= 1; --vectors) {
     int limit = std::clamp((registers - factors * (1 + vectors)) / vectors, 1, mostRows);

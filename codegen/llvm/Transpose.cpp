@@ -49,7 +49,7 @@ void Emitter::chooseTransposition(Plan &plan) {
       reads.push_back(position(*facts, at));
   });
   auto isLong = [&](int dim) {
-    return root.domain[dim].constantValue().value_or(leastExtent) >= leastExtent;
+    return extentOf(root, dim).constantValue().value_or(leastExtent) >= leastExtent;
   };
   int most = 0, dims = root.domain.size();
   for (int across = 0; across < dims; ++across)

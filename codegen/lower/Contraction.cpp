@@ -102,7 +102,17 @@ static void lowerQMatmul(SpecBuilder &builder, QMatmulOp op) {
                                          loadInteger(builder, op.getB(), atB)));
 }
 
+/// A factor that is computed within the kernel is computed once, not at each of its products.
+static void storeComputed(SpecBuilder &builder, Value factor) {
+  auto op = dyn_cast_or_null<Fusable>(factor.getDefiningOp());
+  FusionRole role = op ? op.getFusionRole() : FusionRole::Constant;
+  bool isWidened = isa_and_nonnull<CastOp, DequantizeOp>(factor.getDefiningOp());
+  if (role == FusionRole::RowWise || (role == FusionRole::Pointwise && !isWidened))
+    builder.store(factor);
+}
+
 static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
+  storeComputed(builder, op.getA());
   int64_t channels = op.getTransposeB() ? 0 : 1;
   auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
   if (integers && integers->group)

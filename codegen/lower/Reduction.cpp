@@ -125,8 +125,8 @@ static std::string appendTop(SpecBuilder &builder, Value x, const Rows &rows) {
   return builder.append(rows.stage(Combiner::Max, init, body), /*isAnchor=*/true);
 }
 
-/// Stages: maximum, exponential, sum; the result is their quotient. For the logarithm: maximum, sum
-/// of exponentials, its logarithm; the result is a difference.
+/// Stages: maximum, exponential, sum, its reciprocal; the result is a product. For the logarithm:
+/// maximum, sum of exponentials, its logarithm; the result is a difference.
 static void lowerSoftmax(SpecBuilder &builder, Operation *op, int64_t axis, bool isLog) {
   Value x = op->getOperand(0), y = op->getResult(0);
   builder.store(x);
@@ -148,11 +148,19 @@ static void lowerSoftmax(SpecBuilder &builder, Operation *op, int64_t axis, bool
   }
   ExprPtr zero = spec::constant(0.0, summand->type);
   std::string sum = builder.append(rows.stage(Combiner::Add, zero, summand));
-  if (!isLog)
+  if (!isLog) {
+    // The sum is at least 1 and at most the row's length: its reciprocal is a normal number.
+    spec::Stage inverse;
+    inverse.domain = rows.domain;
+    inverse.type = zero->type;
+    inverse.body = apply(SpecOp::Div, {spec::constant(1.0, zero->type),
+                                       builder.readStage(sum, identity(rows.domain.size()))});
+    std::string scale = builder.append(std::move(inverse));
     return builder.derive(y, [=, &builder](const At &at) {
-      return apply(SpecOp::Div,
-                   {builder.readStage(exponentials, at), builder.readStage(sum, rows.row(at))});
+      return apply(SpecOp::Mul,
+                   {builder.readStage(exponentials, at), builder.readStage(scale, rows.row(at))});
     });
+  }
   spec::Stage logarithm;
   logarithm.domain = rows.domain;
   logarithm.type = zero->type;

@@ -53,6 +53,8 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
   Operation *anchor = anchorOf(kernel);
   if (!anchor)
     return {"pointwise", "no op needs more than one element"};
+  if (hasFurtherAnchor(kernel))
+    return {"", "several ops are computed row by row"};
   switch (cast<Fusable>(anchor).getFusionRole()) {
   case FusionRole::Convolution:
     return chooseConvolution(anchor, launches);

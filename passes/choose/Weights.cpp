@@ -14,16 +14,22 @@ Launches passes::launchesOf(ModuleOp module) {
   return launches;
 }
 
+static bool isAnchor(Operation &op) {
+  auto fusable = dyn_cast<Fusable>(op);
+  FusionRole role = fusable ? fusable.getFusionRole() : FusionRole::Opaque;
+  return role == FusionRole::Contraction || role == FusionRole::Convolution ||
+         role == FusionRole::Window || role == FusionRole::RowWise || role == FusionRole::Procedure;
+}
+
 Operation *passes::anchorOf(KernelOp kernel) {
   for (Operation &op : kernel.getBody().front())
-    if (auto fusable = dyn_cast<Fusable>(op)) {
-      FusionRole role = fusable.getFusionRole();
-      if (role == FusionRole::Contraction || role == FusionRole::Convolution ||
-          role == FusionRole::Window || role == FusionRole::RowWise ||
-          role == FusionRole::Procedure)
-        return &op;
-    }
+    if (isAnchor(op))
+      return &op;
   return nullptr;
+}
+
+bool passes::hasFurtherAnchor(KernelOp kernel) {
+  return llvm::count_if(kernel.getBody().front(), isAnchor) > 1;
 }
 
 int64_t passes::groupOf(Operation *anchor) {

@@ -14,6 +14,8 @@ Launches launchesOf(mlir::ModuleOp module);
 
 /// The op of a kernel that is no pointwise op, movement or constant; null if there is none.
 mlir::Operation *anchorOf(ir::KernelOp kernel);
+/// Whether there is more than one.
+bool hasFurtherAnchor(ir::KernelOp kernel);
 
 /// Neighbours along the sum that one instruction multiplies: 4 where the anchor sums products of
 /// bytes as i32, else 1.

@@ -44,7 +44,7 @@ private:
   void storeConstants(func::FuncOp function);
   void formIn(Block &block, func::FuncOp function, bool fuse);
   void form(const Group &group, func::FuncOp function);
-  KernelOp build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+  KernelOp build(const Group &group, ArrayRef<Operation *> body, ArrayRef<Value> inputs,
                  func::FuncOp function);
   KernelOp shared(KernelOp kernel, const Group &group, func::FuncOp function);
 
@@ -121,7 +121,7 @@ static void collectNames(Operation *op, std::set<std::string> &names) {
       collect(dims.getDims());
 }
 
-KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<Value> inputs,
+KernelOp Former::build(const Group &group, ArrayRef<Operation *> ops, ArrayRef<Value> inputs,
                        func::FuncOp function) {
   OpBuilder builder(module.getContext());
   ResultRange results = group.results();
@@ -139,13 +139,12 @@ KernelOp Former::build(const Group &group, ArrayRef<Operation *> free, ArrayRef<
     map.map(input, body.addArgument(input.getType(), input.getLoc()));
   builder.setInsertionPointToEnd(&body);
   std::set<std::string> names;
-  for (ArrayRef<Operation *> ops : {free, ArrayRef<Operation *>(group.ops)})
-    for (Operation *op : ops) {
-      Operation *copy = builder.clone(*op, map);
-      if (roleOf(op) == FusionRole::Procedure)
-        copy->setOperands(ValueRange(body.getArguments()));
-      collectNames(op, names);
-    }
+  for (Operation *op : ops) {
+    Operation *copy = builder.clone(*op, map);
+    if (roleOf(op) == FusionRole::Procedure)
+      copy->setOperands(ValueRange(body.getArguments()));
+    collectNames(op, names);
+  }
   ReturnOp::create(builder, loc,
                    llvm::map_to_vector(results, [&](Value v) { return map.lookup(v); }));
   SmallVector<NamedAttribute> dims;
@@ -178,7 +177,7 @@ KernelOp Former::shared(KernelOp kernel, const Group &group, func::FuncOp functi
 
 void Former::form(const Group &group, func::FuncOp function) {
   llvm::SetVector<Value> inputs;
-  llvm::SetVector<Operation *> free;
+  llvm::SetVector<Operation *> body; // with copies of what is free, each in front of its readers
   llvm::SmallPtrSet<Operation *, 8> inside(group.ops.begin(), group.ops.end());
   std::function<void(Operation *)> visit = [&](Operation *op) {
     for (Value operand : op->getOperands()) {
@@ -190,17 +189,19 @@ void Former::form(const Group &group, func::FuncOp function) {
         continue;
       }
       visit(producer);
-      free.insert(producer);
+      body.insert(producer);
     }
   };
-  for (Operation *op : group.ops)
+  for (Operation *op : group.ops) {
     visit(op);
+    body.insert(op);
+  }
   Operation *last = group.ops.back();
   // A procedure has an argument for each operand, though two may be one value.
   SmallVector<Value> arguments(inputs.getArrayRef());
   if (roleOf(last) == FusionRole::Procedure)
     arguments.assign(last->operand_begin(), last->operand_end());
-  KernelOp kernel = shared(build(group, free.getArrayRef(), arguments, function), group, function);
+  KernelOp kernel = shared(build(group, body.getArrayRef(), arguments, function), group, function);
   OpBuilder builder(last);
   auto launch = LaunchOp::create(builder, last->getLoc(), last->getResultTypes(), kernel.getName(),
                                  arguments, DimsAttr());

@@ -210,6 +210,7 @@ void Grouping::fuse() {
     if (isWanted(&op))
       grow(start(&op));
   absorbProducers();
+  joinRows();
 }
 
 std::vector<Group *> Grouping::sorted() {

@@ -46,6 +46,7 @@ private:
   void absorbPads(Group &group);
   void absorbWidening(Group &group);
   void absorbProducers();
+  void joinRows();
   bool isWanted(mlir::Operation *op) const;
 
   mlir::Block &block;
