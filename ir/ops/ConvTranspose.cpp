@@ -209,11 +209,159 @@ static Value cut(const Build &b, Value x, MutableArrayRef<DimExpr> borders) {
                : x;
 }
 
+//===----------------------------------------------------------------------===//
+// The convolution of phases that it is where the strides divide the kernel
+//===----------------------------------------------------------------------===//
+
+/// Whether each position of the result meets the same number of taps: those of its phase, its
+/// remainder by the stride. Then no zero between elements need be multiplied.
+static bool hasEvenPhases(const Growth &growth, ArrayRef<DimExpr> kernel) {
+  bool isSpread = false;
+  for (int i = 0; i < growth.rank; ++i) {
+    std::optional<int64_t> extent = kernel[i].constantValue();
+    int64_t stride = growth.stride[i];
+    if (!extent || *extent < 1 || *extent % stride || (stride > 1 && growth.dilation[i] > 1))
+      return false;
+    isSpread |= stride > 1;
+  }
+  return isSpread;
+}
+
+namespace {
+/// A transposed convolution as one of stride 1 whose channels are [group, phase…, channel].
+struct Phases {
+  const Build &b;
+  const Growth &growth;
+  Dims weight; ///< [C, O / groups, k…]
+  int64_t count = 1;
+
+  Phases(const Build &b, const Growth &growth, Value given)
+      : b(b), growth(growth), weight(dimsOf(given.getType())) {
+    for (int64_t stride : growth.stride)
+      count *= stride;
+  }
+  int rank() const { return growth.rank; }
+  DimExpr inputs() const { return DimExpr::floorDiv(weight[0], growth.groups); }
+  /// Taps of a phase along a dimension.
+  int64_t taps(int i) const { return *weight[2 + i].constantValue() / growth.stride[i]; }
+
+  /// The weight as [groups, phase…, O / groups, C / groups, tap of the phase…].
+  Value apart(Value given) const {
+    Dims split{growth.groups, inputs(), weight[1]};
+    SmallVector<int64_t> order{0};
+    for (int i = 0; i < rank(); ++i) {
+      split.append({taps(i), growth.stride[i]});
+      order.push_back(4 + 2 * i);
+    }
+    order.append({2, 1});
+    for (int i = 0; i < rank(); ++i)
+      order.push_back(3 + 2 * i);
+    return permute(b.reshape(given, split), order);
+  }
+  Value permute(Value x, ArrayRef<int64_t> order) const {
+    return b.make<PermuteOp>(x, b.builder.getDenseI64ArrayAttr(order));
+  }
+  /// What the zeros between elements add in each phase, [groups, phases, O / groups]: 0, or NaN
+  /// where a tap of another phase is not finite.
+  Value zeros(Value parts) const {
+    Dims dims = dimsOf(parts.getType());
+    Value products = b.make<MulOp>(parts, b.full(0, dims, b.elementOf(parts)));
+    SmallVector<int64_t> summed;
+    for (int i = 0; i <= rank(); ++i)
+      summed.push_back(2 + rank() + i);
+    Value sums = sum(products, summed);
+    Value others = b.broadcast(b.reshape(sums, {growth.groups, 1, count, weight[1]}),
+                               {growth.groups, count, count, weight[1]});
+    Value own = b.make<EyeOp>(b.dims(DimExpr(count)), TypeAttr::get(b.builder.getI32Type()));
+    own = b.cast(own, b.builder.getI1Type());
+    Dims spread = dimsOf(others.getType());
+    own = b.broadcast(b.reshape(own, {1, count, count, 1}), spread);
+    return sum(b.make<WhereOp>(own, b.full(0, spread, b.elementOf(parts)), others), {2});
+  }
+  Value sum(Value x, ArrayRef<int64_t> axes) const {
+    return b.make<SumOp>(x, b.builder.getDenseI64ArrayAttr(axes), b.builder.getBoolAttr(false));
+  }
+  DimExpr channels() const { return weight[1] * DimExpr(growth.groups * count); }
+
+  /// y, of the phases in its channels, as [N, O, extent * stride…].
+  Value interleave(Value y) const {
+    Dims dims = dimsOf(y.getType()), split{dims[0]}, joined{dims[0]};
+    // Channels last, as images are computed: then whole rows of channels are moved.
+    bool isLast = rank() < 3;
+    SmallVector<int64_t> order{0}, last{0}, back{0};
+    int first = isLast ? 1 + rank() : 1, extent = isLast ? 1 : 3 + rank();
+    for (int i = 0; i < rank(); ++i)
+      order.append({extent + i, first + 1 + i});
+    order.insert(isLast ? order.end() : order.begin() + 1, {first, first + 1 + rank()});
+    Dims spatial(dims.begin() + 2, dims.end()), channels{growth.groups};
+    for (int64_t stride : growth.stride)
+      channels.push_back(stride);
+    channels.push_back(weight[1]);
+    split.append(isLast ? spatial : channels);
+    split.append(isLast ? channels : spatial);
+    for (int i = 0; i < rank(); ++i)
+      joined.push_back(spatial[i] * DimExpr(growth.stride[i]));
+    joined.insert(isLast ? joined.end() : joined.begin() + 1, weight[1] * DimExpr(growth.groups));
+    for (int i = 0; i < rank(); ++i)
+      last.push_back(2 + i);
+    last.push_back(1);
+    back.push_back(1 + rank());
+    for (int i = 0; i < rank(); ++i)
+      back.push_back(1 + i);
+    Value parts = b.reshape(isLast ? permute(y, last) : y, split);
+    Value whole = b.reshape(permute(parts, order), joined);
+    return isLast ? permute(whole, back) : whole;
+  }
+};
+} // namespace
+
+/// The part of a whole image that the padding leaves.
+static Value uncovered(const Build &b, Value whole, const Growth &growth, Dims sizes) {
+  Dims starts(2, 0);
+  for (int i = 0; i < growth.rank; ++i)
+    starts.push_back(growth.padding[2 * i]);
+  if (dimsOf(whole.getType()) == sizes)
+    return whole;
+  return b.make<SliceOp>(whole, b.dims(starts), b.dims(sizes),
+                         b.builder.getDenseI64ArrayAttr(SmallVector<int64_t>(sizes.size(), 1)));
+}
+
+template <typename Conv, typename Op, typename... Last>
+static SmallVector<Value> decomposeIntoPhases(Op op, int rank, OpBuilder &builder, Last... last) {
+  Build b{builder, op.getLoc()};
+  Growth growth = growthOf(op, rank);
+  Phases phases(b, growth, op.getWeight());
+  Value parts = phases.apart(op.getWeight()), bias = phases.zeros(parts);
+  Dims perPhase = dimsOf(bias.getType());
+  if (op.getBias())
+    bias = b.make<AddOp>(
+        b.broadcast(b.reshape(op.getBias(), {growth.groups, 1, perPhase[2]}), perPhase), bias);
+  Dims shape{phases.channels(), phases.inputs()}, borders;
+  SmallVector<int64_t> spatial;
+  for (int i = 0; i < rank; ++i) {
+    int64_t taps = phases.taps(i), stride = growth.stride[i];
+    int64_t reach = growth.dilation[i] * (taps - 1);
+    shape.push_back(taps);
+    spatial.push_back(2 + i);
+    // Up to the last element of the result, in whole strides.
+    borders.push_back(reach);
+    borders.push_back(reach + (growth.output[i] + stride - 1) / stride);
+  }
+  Value weight = b.make<FlipOp>(b.reshape(parts, shape), b.builder.getDenseI64ArrayAttr(spatial));
+  SmallVector<int64_t> ones(rank, 1);
+  Value y = b.make<Conv>(op.getX(), weight, b.reshape(bias, phases.channels()),
+                         builder.getDenseI64ArrayAttr(ones), b.dims(borders), op.getDilationAttr(),
+                         op.getGroupsAttr(), last...);
+  return {uncovered(b, phases.interleave(y), growth, dimsOf(op.getType()))};
+}
+
 template <typename Conv, typename Op, typename... Last>
 static SmallVector<Value> decomposeTransposed(Op op, int rank, OpBuilder &builder, Last... last) {
   Build b{builder, op.getLoc()};
   Growth growth = growthOf(op, rank);
   Dims w = dimsOf(op.getWeight().getType()), borders;
+  if (hasEvenPhases(growth, ArrayRef(w).drop_front(2)))
+    return decomposeIntoPhases<Conv>(op, rank, builder, last...);
   for (int i = 0; i < rank; ++i) {
     DimExpr reach = (w[2 + i] - DimExpr(1)) * DimExpr(growth.dilation[i]);
     borders.push_back(reach - growth.padding[2 * i]);
