@@ -30,6 +30,11 @@ static Type fix(Type type, const Fixed &fixed) {
 }
 
 static void fixFunction(func::FuncOp function, const Fixed &fixed) {
+  // The arguments of every block: of the function, and of the loops' bodies in it.
+  function.walk([&](Block *block) {
+    for (BlockArgument argument : block->getArguments())
+      argument.setType(fix(argument.getType(), fixed));
+  });
   function.walk([&](Operation *op) {
     for (Value result : op->getResults())
       result.setType(fix(result.getType(), fixed));
@@ -37,8 +42,6 @@ static void fixFunction(func::FuncOp function, const Fixed &fixed) {
       if (auto dims = dyn_cast<DimsAttr>(attr.getValue()))
         op->setAttr(attr.getName(), DimsAttr::get(op->getContext(), fix(dims.getDims(), fixed)));
   });
-  for (BlockArgument argument : function.getArguments())
-    argument.setType(fix(argument.getType(), fixed));
   function.setFunctionType(FunctionType::get(function.getContext(),
                                              function.front().getArgumentTypes(),
                                              function.front().getTerminator()->getOperandTypes()));
