@@ -147,10 +147,8 @@ Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<A
 }
 
 const FnDecl *Elaborator::method(const Instance &instance, StringRef name) {
-  for (const Stmt *stmt : instance.decl->body)
-    if (auto *fn = dyn_cast<FnDecl>(stmt); fn && fn->name.text == name)
-      return fn;
-  return nullptr;
+  auto found = find_if(instance.functions, [&](auto *fn) { return fn->name.text == name; });
+  return found == instance.functions.end() ? nullptr : *found;
 }
 
 /// Makes `callee` the current frame unless it is in progress or calls nest too deeply.
@@ -300,8 +298,12 @@ Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::ve
   Frame own(module);
   own.decl = decl;
   own.inLayer = true;
-  instances.push_back({decl, module, {}, {}, {}, {}, "", false});
+  instances.push_back({decl, module, {}, {}, {}, {}, {}, "", false});
   Instance &instance = instances.back();
+  // Those of branches are there once the branch has been taken.
+  for (const Stmt *stmt : decl->body)
+    if (auto *fn = dyn_cast<FnDecl>(stmt))
+      instance.functions.push_back(fn);
   own.self = &instance;
   if (!enter(own, place, decl->name.text))
     return Value();

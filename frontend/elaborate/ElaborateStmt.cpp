@@ -195,6 +195,9 @@ void Elaborator::exec(Block block) {
       frame->resultPlace = stmt->range;
     } else if (auto *member = dyn_cast<MemberDecl>(stmt)) {
       declareWeight(member);
+    } else if (auto *fn = dyn_cast<FnDecl>(stmt)) {
+      if (!is_contained(frame->self->functions, fn))
+        frame->self->functions.push_back(fn);
     } else if (auto *ignore = dyn_cast<IgnoreDecl>(stmt)) {
       frame->self->ignores.push_back(ignore);
     } else if (auto *tie = dyn_cast<TieDecl>(stmt)) {

@@ -258,8 +258,12 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const 
   nameMembers(**instance, "");
   (*result)->setAttr("kiln.model", builder.getStringAttr(model->name.text));
   emitWeights(*result);
-  for (const Stmt *stmt : model->body)
-    if (auto *fn = dyn_cast<FnDecl>(stmt); fn && !fn->isPrivate)
+  std::vector<const FnDecl *> entries = (*instance)->functions;
+  llvm::sort(entries, [](const FnDecl *a, const FnDecl *b) {
+    return a->range.Start.getPointer() < b->range.Start.getPointer();
+  });
+  for (const FnDecl *fn : entries)
+    if (!fn->isPrivate)
       emitEntry(*result, **instance, fn);
   if (diags.hasErrors())
     return nullptr;

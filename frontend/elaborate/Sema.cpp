@@ -36,6 +36,7 @@ private:
   void visitLayer(const LayerDecl *decl);
   void collectMembers(Block block);
   void addMember(const Ident &name, const Stmt *stmt);
+  void visitFunctions(Block block, const StringSet<> &arguments);
   void visitFn(const FnDecl *fn);
   void visitParameters(ArrayRef<Parameter> parameters);
   void visitType(const Type *type);
@@ -104,10 +105,20 @@ void Resolver::visitLayer(const LayerDecl *decl) {
   visitParameters(decl->parameters);
   StringSet<> arguments = scope;
   visitBlock(decl->body);
-  for (const Stmt *stmt : decl->body)
+  visitFunctions(decl->body, arguments);
+}
+
+/// The functions of a layer, those of its branches and loops too.
+void Resolver::visitFunctions(Block block, const StringSet<> &arguments) {
+  for (const Stmt *stmt : block)
     if (auto *fn = dyn_cast<FnDecl>(stmt)) {
       scope = arguments;
       visitFn(fn);
+    } else if (auto *ifStmt = dyn_cast<IfStmt>(stmt)) {
+      visitFunctions(ifStmt->thenBody, arguments);
+      visitFunctions(ifStmt->elseBody, arguments);
+    } else if (auto *loop = dyn_cast<ForStmt>(stmt)) {
+      visitFunctions(loop->body, arguments);
     }
 }
 
@@ -148,9 +159,21 @@ void Resolver::visitTypeName(const Ident &name, ArrayRef<StringLiteral> words) {
               "there is no type " + inQuotes(name.text) + didYouMean(name.text, known));
 }
 
+static bool isTensor(const Type *type) {
+  return type->kind == Type::Kind::Named &&
+         (type->hasShape || !is_contained(typeWords, type->name.text));
+}
+
 void Resolver::visitType(const Type *type) {
-  for (const Type *member : type->members)
+  for (const Type *member : type->members) {
     visitType(member);
+    if (type->kind != Type::Kind::Named && isTensor(member))
+      diags.error(member->range, DiagCode::TypeMismatch,
+                  type->kind == Type::Kind::List
+                      ? "a list holds compile-time values, not tensors"
+                      : "a tensor is no alternative of a type: which one is given must be known "
+                        "when the model is compiled");
+  }
   if (type->kind != Type::Kind::Named)
     return;
   visitTypeName(type->name, typeWords);

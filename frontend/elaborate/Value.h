@@ -83,6 +83,7 @@ struct Instance {
   llvm::MapVector<llvm::StringRef, Value> members; ///< keys live in the source
   std::vector<const ast::IgnoreDecl *> ignores;
   std::vector<const ast::TieDecl *> ties;
+  std::vector<const ast::FnDecl *> functions; ///< of the body and of branches taken in it
   std::string path;
   bool named = false;
 };
