@@ -227,6 +227,28 @@ static Value earlyEnough(const Build &b, AttentionOp op, const Dims &scores) {
   return spread<LeOp>(b, key, spread<AddOp>(b, count(b, scores[2], 2), shift));
 }
 
+/// Whether a mask is known to change no score: zeros to be added, or true everywhere.
+static bool isNeutral(Value mask) {
+  bool isBool = dtypeOf(mask.getType()) == DType::Bool;
+  while (Operation *op = mask.getDefiningOp()) {
+    if (isa<ZerosOp>(op))
+      return !isBool;
+    if (isa<OnesOp>(op))
+      return isBool;
+    if (auto full = dyn_cast<FullOp>(op)) {
+      auto number = dyn_cast<FloatAttr>(full.getValue());
+      double value =
+          number ? number.getValueAsDouble() : double(cast<IntegerAttr>(full.getValue()).getInt());
+      return isBool ? value != 0 : value == 0;
+    }
+    // Each element of these is one of the operand's, in the same type.
+    if (!isa<BroadcastToOp, ReshapeOp, PermuteOp, SliceOp>(op))
+      return false;
+    mask = op->getOperand(0);
+  }
+  return false;
+}
+
 SmallVector<Value> AttentionOp::decompose(OpBuilder &builder) {
   Build b{builder, getLoc()};
   Type wide = b.wideOf(getQ());
@@ -247,7 +269,9 @@ SmallVector<Value> AttentionOp::decompose(OpBuilder &builder) {
   Value score = b.make<MatmulOp>(query, b.cast(getK(), wide), builder.getUnitAttr());
   score = b.reshape(score, scores);
   Value sees = earlyEnough(b, *this, scores);
-  if (Value mask = getMask()) {
+  Value mask = getMask() && !isNeutral(getMask()) ? getMask() : Value();
+  bool isMasked = mask != nullptr;
+  if (mask) {
     Dims shape = dimsOf(mask.getType());
     shape.insert(shape.begin(), 4 - shape.size(), 1);
     mask = b.reshape(mask, shape);
@@ -264,7 +288,7 @@ SmallVector<Value> AttentionOp::decompose(OpBuilder &builder) {
   }
   Value weight = b.make<SoftmaxOp>(score, builder.getI64IntegerAttr(3));
   std::optional<int64_t> spare = (scores[3] - scores[2]).bounds({}).lower;
-  bool seesAlways = !getMask() && !getKeyLength() && (!getCausal() || (spare && *spare >= 0));
+  bool seesAlways = !isMasked && !getKeyLength() && (!getCausal() || (spare && *spare >= 0));
   if (!seesAlways) // softmax gives NaN where a query sees nothing
     weight = b.make<WhereOp>(sees, weight, b.full(0, scores, wide));
   weight = b.reshape(weight, {q[0], k[1], rows, k[2]});

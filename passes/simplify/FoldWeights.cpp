@@ -57,6 +57,9 @@ int64_t bytesOf(Value value) {
 /// Largest tensor that folding makes on the way, in elements: more is left to the library.
 constexpr int64_t maxFoldedElements = int64_t(1) << 28;
 
+/// Largest condition that is looked at for being one value everywhere.
+constexpr int64_t maxCondition = 1 << 16;
+
 /// Bytes of a permuted tensor of dense rows; elements stay as they are.
 std::vector<uint8_t> permuteBytes(ArrayRef<uint8_t> from, int64_t size, ArrayRef<int64_t> shape,
                                   ArrayRef<int64_t> axes) {
@@ -99,6 +102,8 @@ public:
       if (op->getNumResults() == 1 && isKnown(op))
         known.insert(op);
     });
+    if (failed(decideChoices()))
+      return failure();
     // A root is known but used by something that is not.
     module.walk([&](Operation *op) {
       if (known.contains(op) &&
@@ -129,6 +134,33 @@ private:
     return llvm::all_of(op->getOperands(), [&](Value v) {
       return v.getDefiningOp() && known.contains(v.getDefiningOp());
     });
+  }
+
+  /// Replaces each `where` whose condition is known to be one value everywhere.
+  LogicalResult decideChoices() {
+    SmallVector<std::pair<WhereOp, Operation *>> choices;
+    module.walk([&](WhereOp op) {
+      Operation *condition = op.getCondition().getDefiningOp();
+      while (isa_and_nonnull<BroadcastToOp, ReshapeOp>(condition))
+        condition = condition->getOperand(0).getDefiningOp();
+      if (condition && known.contains(condition) && !known.contains(op) &&
+          cast<ShapedType>(condition->getResult(0).getType()).getNumElements() <= maxCondition)
+        choices.push_back({op, condition});
+    });
+    for (auto [op, condition] : choices) {
+      const Tensor *value = evaluate(condition);
+      if (!value)
+        return failure();
+      bool isTrue = value->ints.empty() || value->ints[0];
+      bool isDecided =
+          llvm::all_of(value->ints, [&](int64_t each) { return bool(each) == isTrue; });
+      values.clear();
+      if (!isDecided)
+        continue;
+      op.getResult().replaceAllUsesWith(isTrue ? op.getA() : op.getB());
+      op.erase();
+    }
+    return success();
   }
 
   /// Folds the op, or where it only enlarges its operands, those.
