@@ -18,15 +18,29 @@ std::pair<StringRef, StringRef> run::splitName(StringRef text, llvm::ArrayRef<Te
   return {"", text};
 }
 
-llvm::Expected<Value> run::readTensor(StringRef path) {
+/// The tensors of a file; an error calls it `what`.
+static llvm::Expected<std::vector<NamedTensor>> readFile(StringRef path, StringRef what) {
   llvm::Expected<std::vector<NamedTensor>> tensors = readWeights(path);
+  if (tensors)
+    return tensors;
+  std::string text = llvm::toString(tensors.takeError());
+  StringRef reason = text;
+  reason.consume_front("cannot read weights ");
+  return failure("cannot read " + what + " " + reason);
+}
+
+static Value copyOf(const WeightView &view) {
+  return Value{view.type, view.shape, {view.bytes.begin(), view.bytes.end()}};
+}
+
+llvm::Expected<Value> run::readTensor(StringRef path, StringRef what) {
+  llvm::Expected<std::vector<NamedTensor>> tensors = readFile(path, what);
   if (!tensors)
     return tensors.takeError();
   if (tensors->size() != 1)
     return failure("'" + path + "' holds " + llvm::Twine(tensors->size()) +
                    " tensors, expected one: give a .npy file");
-  const WeightView &view = tensors->front().view;
-  return Value{view.type, view.shape, {view.bytes.begin(), view.bytes.end()}};
+  return copyOf(tensors->front().view);
 }
 
 /// SplitMix64: the same numbers on every machine.
@@ -60,7 +74,7 @@ class InputMaker {
 public:
   InputMaker(const Entry &entry, Dims &dims, const ImageOptions &options)
       : entry(entry), dims(dims), options(options), texts(entry.arguments.size()),
-        values(entry.arguments.size()) {}
+        archived(entry.arguments.size()), values(entry.arguments.size()) {}
 
   llvm::Error assign(StringRef text);
   llvm::Error readFiles();
@@ -70,7 +84,8 @@ private:
   const Entry &entry;
   Dims &dims;
   const ImageOptions &options;
-  std::vector<StringRef> texts; ///< what was given for each argument
+  std::vector<StringRef> texts;               ///< what was given for each argument
+  std::vector<std::optional<Value>> archived; ///< what a file for several arguments holds
   std::vector<Value> values;
   StringRef otherwise; ///< for arguments with no text
 
@@ -78,6 +93,7 @@ private:
     return text == "zeros" || text.starts_with("random:") || text == "random";
   }
   std::string argumentNames() const;
+  llvm::Error assignArchive(StringRef path);
   llvm::Error bind(const TensorSpec &spec, const Value &value, StringRef path);
   llvm::Expected<Value> generate(const TensorSpec &spec, StringRef text, uint64_t position) const;
 };
@@ -99,6 +115,8 @@ llvm::Error InputMaker::assign(StringRef text) {
   } else if (isGenerated(rest) && otherwise.empty()) {
     otherwise = rest;
     return llvm::Error::success();
+  } else if (rest.ends_with(".npz") && entry.arguments.size() > 1) {
+    return assignArchive(rest);
   } else if (entry.arguments.size() != 1) {
     return failure("'--input " + text + "' names none of the inputs of '" + entry.name +
                    "', expected NAME=VALUE with one of " + argumentNames());
@@ -109,6 +127,28 @@ llvm::Error InputMaker::assign(StringRef text) {
     return failure("'--input " + text +
                    "' has no value, expected a file, 'random:SEED' or 'zeros'");
   texts[position] = rest;
+  return llvm::Error::success();
+}
+
+/// Gives each argument the array of its name; the file may hold others.
+llvm::Error InputMaker::assignArchive(StringRef path) {
+  llvm::Expected<std::vector<NamedTensor>> tensors = readFile(path, "the inputs");
+  if (!tensors)
+    return tensors.takeError();
+  bool isUsed = false;
+  for (auto [i, spec] : llvm::enumerate(entry.arguments))
+    for (const NamedTensor &tensor : *tensors) {
+      if (tensor.name != spec.name)
+        continue;
+      if (!texts[i].empty())
+        return failure("input '" + spec.name + "' is given twice");
+      texts[i] = path;
+      archived[i] = copyOf(tensor.view);
+      isUsed = true;
+    }
+  if (!isUsed)
+    return failure("'" + path + "' holds none of the inputs of '" + entry.name +
+                   "', expected arrays with some of the names " + argumentNames());
   return llvm::Error::success();
 }
 
@@ -145,8 +185,9 @@ llvm::Error InputMaker::readFiles() {
     std::string lower = texts[i].lower();
     bool isImage = StringRef(lower).ends_with(".png") || StringRef(lower).ends_with(".jpg") ||
                    StringRef(lower).ends_with(".jpeg");
-    llvm::Expected<Value> value =
-        isImage ? loadImage(texts[i], spec, options) : readTensor(texts[i]);
+    llvm::Expected<Value> value = archived[i] ? std::move(*archived[i])
+                                  : isImage   ? loadImage(texts[i], spec, options)
+                                              : readTensor(texts[i], "the input");
     if (!value)
       return value.takeError();
     if (llvm::Error error = bind(spec, *value, texts[i]))

@@ -11,7 +11,7 @@ std::pair<llvm::StringRef, llvm::StringRef> splitName(llvm::StringRef text,
                                                       llvm::ArrayRef<TensorSpec> names);
 
 /// Reads the only tensor of a .npy file (or of any other file of weights).
-llvm::Expected<Value> readTensor(llvm::StringRef path);
+llvm::Expected<Value> readTensor(llvm::StringRef path, llvm::StringRef what);
 
 /// Makes the arguments of a call from `--input` texts ("image=x.npy", "x.png", "random:7",
 /// "zeros") and adds to `dims` the dimensions that follow from their shapes. "random" and "zeros"

@@ -32,7 +32,9 @@ struct CommandLine {
       "input", cl::value_desc("NAME=VALUE"),
       cl::desc(
           "An argument: x.npy, x.png, x.jpg, random:SEED or zeros. NAME= may be left out where "
-          "there is one; random and zeros then serve all that are not given"),
+          "there is one; x.npz then serves those whose names it holds, random and zeros all that "
+          "are "
+          "not given"),
       cl::cat(category)};
   cl::list<std::string> dimensions{"dim", cl::value_desc("N=8"),
                                    cl::desc("A dimension that no input file tells"),
@@ -211,7 +213,7 @@ static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> resu
     auto result = findResult(entry, "compare", text);
     if (!result)
       return result.takeError();
-    llvm::Expected<Value> expected = readTensor(result->second);
+    llvm::Expected<Value> expected = readTensor(result->second, "what to compare with");
     if (!expected)
       return expected.takeError();
     llvm::StringRef name = entry.results[result->first].name;

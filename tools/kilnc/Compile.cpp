@@ -351,10 +351,26 @@ std::string Compilation::outputOr(StringRef ending) const {
   return "lib" + host::snakeCase(model ? model.getValue() : "model") + ending.str();
 }
 
+/// Whether a path names something that is there and no file, like a device or a pipe: nothing is
+/// put in its place or beside it.
+static bool isSpecialFile(StringRef path) {
+  sys::fs::file_status status;
+  return !sys::fs::status(path, status) && sys::fs::exists(status) &&
+         !sys::fs::is_regular_file(status);
+}
+
 /// Prints, or writes to the file that -o names.
 int Compilation::emitTo(function_ref<void(raw_ostream &)> write) {
   if (options.output.empty()) {
     write(outs());
+    return 0;
+  }
+  if (isSpecialFile(options.output)) {
+    std::error_code code;
+    raw_fd_ostream os(options.output, code);
+    if (code)
+      return report("cannot write '" + options.output + "': " + code.message());
+    write(os);
     return 0;
   }
   Error error = writeToOutput(options.output, [&](raw_ostream &os) -> Error {
@@ -369,7 +385,7 @@ int Compilation::emitText() {
   mlir::OpPrintingFlags flags;
   flags.enableDebugInfo(!options.output.empty());
   if (int code = emitTo([&](raw_ostream &os) { module->print(os, flags); });
-      code || options.output.empty())
+      code || options.output.empty() || isSpecialFile(options.output))
     return code;
   std::vector<std::string> hashes;
   for (auto weight : module->getOps<ir::WeightOp>())
@@ -465,6 +481,8 @@ int Compilation::build() {
     store.dropPages(program.weights[index].contentHash);
     return Error::success();
   };
+  if (isSpecialFile(outputOr(".so")))
+    return report("expected a file for -o, got the device or pipe '" + outputOr(".so") + "'");
   link::LibraryInputs inputs;
   inputs.program = &program;
   inputs.targets = std::move(*code);
