@@ -47,6 +47,10 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row) {
   json.attribute("relative_error", row.relativeError());
   if (std::optional<double> ratio = row.sqnr())
     json.attribute("sqnr_db", *ratio);
+  if (row.nearestError)
+    json.attribute("calibration_error_nearest", *row.nearestError);
+  if (row.compensatedError)
+    json.attribute("calibration_error_compensated", *row.compensatedError);
   if (!row.reasons.empty())
     json.attributeArray("reasons", [&] {
       for (const std::string &reason : row.reasons)

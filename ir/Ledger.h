@@ -28,6 +28,9 @@ struct LedgerRow {
   int64_t elements = 0, zeros = 0;
   int64_t bytesBefore = 0, bytesAfter = 0; ///< scales included
   double signal = 0, error = 0;            ///< sums of squares of the weight and of its change
+  /// The change of its products on calibration data, relative to their size, with numbers rounded
+  /// to the nearest and with compensation; nothing where that was not tried.
+  std::optional<double> nearestError, compensatedError;
   /// Why the layer was left alone, and what of the wish cannot be had.
   std::vector<std::string> reasons;
 

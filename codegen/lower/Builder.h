@@ -94,6 +94,9 @@ spec::ExprPtr wholePower(const spec::ExprPtr &a, const spec::ExprPtr &b);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
 /// kiln.quantize, kiln.requantize and kiln.dequantize.
 spec::ExprPtr loadQuantized(SpecBuilder &builder, mlir::Operation *op, const At &at);
+/// One of the two numbers of a byte as an i32: the low (`isHigh` = 0) or the high half (1), signed
+/// of an i8.
+spec::ExprPtr halfOf(const spec::ExprPtr &byte, const spec::ExprPtr &isHigh);
 /// Null also if the op cannot be read through with `outside`: then it must be stored.
 spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &at,
                            std::optional<double> outside);

@@ -35,7 +35,7 @@ struct Integers {
   static std::optional<Integers> of(SpecBuilder &builder, Value weight, int64_t channels,
                                     int64_t depth) {
     auto op = weight.getDefiningOp<DequantizeOp>();
-    if (!op || builder.isStored(weight) || op.getZeroPoint() ||
+    if (!op || builder.isStored(weight) || op.getZeroPoint() || op.getBits() != 8 ||
         dtypeOf(weight.getType()) == DType::F64)
       return std::nullopt;
     Integers result{op.getX(), op.getScale(), static_cast<int64_t>(op.getGroup())};
@@ -72,6 +72,54 @@ static void lowerGroupedMatmul(SpecBuilder &builder, MatmulOp op, const Integers
   builder.appendAnchor(op, sumOfProducts(op.getType(),
                                          {DimExpr::floorDiv(depth, weight.group), weight.group},
                                          builder.load(op.getA(), atA), right));
+}
+
+/// How many products of numbers of 4 bits are added before the scale multiplies their sum.
+static constexpr int64_t halvesAtOnce = 8;
+
+/// The weight in 4 bits, where groups along the depth have whole blocks of them.
+static DequantizeOp halvesOf(SpecBuilder &builder, MatmulOp op) {
+  auto weight = op.getB().getDefiningOp<DequantizeOp>();
+  int64_t depthAxis = op.getTransposeB() ? 1 : 0;
+  if (!weight || builder.isStored(op.getB()) || weight.getBits() != 4 ||
+      dtypeOf(op.getB().getType()) != DType::F32 || dimsOf(op.getB().getType()).size() != 2 ||
+      static_cast<int64_t>(weight.getAxis()) != depthAxis)
+    return {};
+  int64_t group = weight.getGroup();
+  DimExpr depth = dimsOf(op.getB().getType())[depthAxis];
+  bool isWhole = group > 0 && group % halvesAtOnce == 0 &&
+                 depth == DimExpr::floorDiv(depth, group) * DimExpr(group);
+  return isWhole ? weight : DequantizeOp();
+}
+
+/// Sums over groups and blocks in them; a block is written out, so that halves of bytes are known
+/// places and its scale is one factor.
+static void lowerHalves(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
+  DimExpr depth = dimsOf(op.getA().getType()).back();
+  int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
+  int64_t group = weight.getGroup(), n = op.getTransposeB() ? 0 : 1;
+  auto along = [&](int64_t perByte, int64_t offset) {
+    return affine({{rank, group / perByte}, {rank + 1, halvesAtOnce / perByte}}, offset);
+  };
+  At atA = identity(rank), atB(2), atScale(2);
+  atB[n] = atScale[n] = spec::index(rank - 1);
+  atScale[1 - n] = spec::index(rank);
+  ExprPtr zero, sum;
+  if (weight.getZeroPoint())
+    zero = spec::cast(builder.load(weight.getZeroPoint(), atScale), DType::I32);
+  for (int64_t i = 0; i < halvesAtOnce; ++i) {
+    atA[rank - 1] = along(1, i);
+    atB[1 - n] = along(2, i / 2);
+    ExprPtr q = halfOf(builder.load(weight.getX(), atB), spec::constant(i % 2, DType::I32));
+    if (zero)
+      q = spec::apply(spec::Op::Sub, {q, zero});
+    ExprPtr product = spec::relaxed(
+        spec::apply(spec::Op::Mul, {builder.load(op.getA(), atA), spec::cast(q, DType::F32)}));
+    sum = sum ? spec::apply(spec::Op::Add, {sum, product}) : product;
+  }
+  builder.appendAnchor(op, sumOfProducts(op.getType(),
+                                         {DimExpr::floorDiv(depth, group), group / halvesAtOnce},
+                                         sum, builder.load(weight.getScale(), atScale)));
 }
 
 /// Small integers are multiplied as i32.
@@ -113,6 +161,8 @@ static void storeComputed(SpecBuilder &builder, Value factor) {
 
 static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   storeComputed(builder, op.getA());
+  if (DequantizeOp weight = halvesOf(builder, op))
+    return lowerHalves(builder, op, weight);
   int64_t channels = op.getTransposeB() ? 0 : 1;
   auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
   if (integers && integers->group)

@@ -82,9 +82,32 @@ static ExprPtr requantize(SpecBuilder &builder, RequantizeOp op, const At &at) {
   return saturate(builder, x, op.getZeroPoint(), where, *dtypeOf(op.getType()));
 }
 
+ExprPtr lower::halfOf(const ExprPtr &byte, const ExprPtr &isHigh) {
+  auto number = [](int64_t value) { return constant(value, DType::I32); };
+  ExprPtr by = apply(SpecOp::Mul, {isHigh, number(4)});
+  ExprPtr half =
+      apply(SpecOp::And, {apply(SpecOp::Shr, {spec::cast(byte, DType::I32), by}), number(15)});
+  if (byte->type == DType::U8)
+    return half;
+  // The sign without a shift beyond the ends of i32, which Halide takes to be impossible.
+  return apply(SpecOp::Sub, {apply(SpecOp::Xor, {half, number(8)}), number(8)});
+}
+
+/// The number at a position, as an i32.
+static ExprPtr numberAt(SpecBuilder &builder, DequantizeOp op, At at) {
+  if (op.getBits() == 8)
+    return spec::cast(builder.load(op.getX(), at), DType::I32);
+  spec::Index &along = at[op.getAxis()];
+  ExprPtr position = valueOf(along), two = constant(int64_t(2), DType::I64);
+  along = spec::Index();
+  along.indirect = apply(SpecOp::FloorDiv, {position, two});
+  return halfOf(builder.load(op.getX(), at),
+                spec::cast(apply(SpecOp::Mod, {position, two}), DType::I32));
+}
+
 static ExprPtr dequantize(SpecBuilder &builder, DequantizeOp op, const At &at) {
   At where = scaleAt(op.getScale(), at, op.getAxis(), op.getGroup());
-  ExprPtr x = spec::cast(builder.load(op.getX(), at), DType::I32);
+  ExprPtr x = numberAt(builder, op, at);
   if (op.getZeroPoint())
     x = apply(SpecOp::Sub, {x, spec::cast(builder.load(op.getZeroPoint(), where), DType::I32)});
   ExprPtr scale = builder.load(op.getScale(), where);

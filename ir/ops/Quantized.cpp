@@ -12,10 +12,11 @@ static bool isSmallInteger(Type type) {
   return dtypeOf(type) == DType::I8 || dtypeOf(type) == DType::U8;
 }
 
-/// quantized-c1 to quantized-c3, on the operands x, scale and zero_point.
-static LogicalResult requireScales(MaybeLoc loc, StringRef op, ValueRange operands, int64_t axis,
-                                   int64_t group) {
-  SmallVector<DimExpr> x = dimsOf(operands[0].getType()), scale = dimsOf(operands[1].getType());
+/// quantized-c1 to quantized-c3, on the shape of the numbers and the operands x, scale and
+/// zero_point.
+static LogicalResult requireScales(MaybeLoc loc, StringRef op, ArrayRef<DimExpr> x,
+                                   ValueRange operands, int64_t axis, int64_t group) {
+  SmallVector<DimExpr> scale = dimsOf(operands[1].getType());
   int64_t rank = x.size();
   bool isPerTensor = scale.empty() && group == 0;
   if (group < 0 || (!isPerTensor && (axis < 0 || axis >= rank))) // quantized-c1
@@ -24,7 +25,7 @@ static LogicalResult requireScales(MaybeLoc loc, StringRef op, ValueRange operan
                              axis, " and ", group);
   SmallVector<DimExpr> wanted;
   if (group > 0) {
-    wanted = x;
+    wanted.assign(x.begin(), x.end());
     wanted[axis] = DimExpr::floorDiv(x[axis] + DimExpr(group - 1), group);
   } else if (!isPerTensor) {
     wanted.push_back(x[axis]);
@@ -61,7 +62,7 @@ KILN_INFER(QuantizeOp) {
                              typeText(scale), " and ", typeText(x));
   RankedTensorType type = tensorType(op.getDtype(), dimsOf(x));
   if (failed(requireTarget(loc, "quantize", operands, type)) || // quantize-c2
-      failed(requireScales(loc, "quantize", operands, op.getAxis(), op.getGroup())))
+      failed(requireScales(loc, "quantize", dimsOf(x), operands, op.getAxis(), op.getGroup())))
     return failure();
   results.push_back(type);
   return success();
@@ -75,7 +76,7 @@ KILN_INFER(RequantizeOp) {
                              typeText(x), " and ", typeText(scale));
   RankedTensorType type = tensorType(op.getDtype(), dimsOf(x));
   if (failed(requireTarget(loc, "requantize", operands, type)) || // requantize-c2
-      failed(requireScales(loc, "requantize", operands, op.getAxis(), /*group=*/0)))
+      failed(requireScales(loc, "requantize", dimsOf(x), operands, op.getAxis(), /*group=*/0)))
     return failure();
   results.push_back(type);
   return success();
@@ -92,9 +93,18 @@ KILN_INFER(DequantizeOp) {
   if (!isFloat(*dtypeOf(scale))) // dequantize-c2
     return emitOptionalError(loc, "'dequantize' expected scales of a float type, got ",
                              typeText(scale));
-  if (failed(requireScales(loc, "dequantize", operands, op.getAxis(), op.getGroup())))
+  SmallVector<DimExpr> shape = dimsOf(x);
+  int64_t bits = op.getBits(), axis = op.getAxis(), rank = shape.size();
+  if ((bits != 8 && bits != 4) || (bits == 4 && (axis < 0 || axis >= rank))) // dequantize-c3
+    return emitOptionalError(loc,
+                             "'dequantize' expected numbers of 8 bits, or of 4 along an axis "
+                             "of ",
+                             typeText(x), ", got ", bits, " and ", axis);
+  if (bits == 4)
+    shape[axis] = shape[axis] * DimExpr(2);
+  if (failed(requireScales(loc, "dequantize", shape, operands, axis, op.getGroup())))
     return failure();
-  results.push_back(tensorType(cast<RankedTensorType>(scale).getElementType(), dimsOf(x)));
+  results.push_back(tensorType(cast<RankedTensorType>(scale).getElementType(), shape));
   return success();
 }
 
@@ -146,9 +156,28 @@ KILN_EVALUATE(RequantizeOp) {
   return success();
 }
 
+/// Twice as many numbers along the axis: the low halves of bytes and the high ones.
+static Tensor halvesOf(const Tensor &x, int64_t axis, ArrayRef<int64_t> shape) {
+  Tensor result(x.type, SmallVector<int64_t>(shape));
+  SmallVector<int64_t, 6> strides = x.strides();
+  int64_t element = 0;
+  forEachIndex(result.shape, [&](ArrayRef<int64_t> index) {
+    int64_t at = 0;
+    for (size_t d = 0; d < index.size(); ++d)
+      at += (static_cast<int64_t>(d) == axis ? index[d] / 2 : index[d]) * strides[d];
+    int64_t half = x.ints[at] >> (4 * (index[axis] % 2)) & 15;
+    result.ints[element++] = x.type == DType::I8 && half > 7 ? half - 16 : half;
+  });
+  return result;
+}
+
 KILN_EVALUATE(DequantizeOp) {
-  const Tensor &x = *operands[0], &scale = *operands[1];
+  const Tensor &scale = *operands[1];
   const Tensor *zero = operands.size() > 2 ? operands[2] : nullptr;
+  std::optional<Tensor> halves;
+  if (getBits() == 4)
+    halves = halvesOf(*operands[0], getAxis(), results[0].shape);
+  const Tensor &x = halves ? *halves : *operands[0];
   forEachScaled(x, scale, getAxis(), getGroup(), [&](int64_t i, int64_t at) {
     int64_t difference = x.ints[i] - (zero ? zero->ints[at] : 0);
     results[0].floats[i] = static_cast<double>(difference) * scale.floats[at];

@@ -30,7 +30,7 @@ def Kiln_QuantizeOp : Kiln_PrimitiveOp<"quantize",
 }
 
 def Kiln_DequantizeOp : Kiln_PrimitiveOp<"dequantize",
-    "dequantize(x, scale, zero_point?, *, axis: axis = 0, group: int = 0)", "Pointwise",
+    "dequantize(x, scale, zero_point?, *, axis: axis = 0, group: int = 0, bits: int = 8)", "Pointwise",
     perResult # " * ::kiln::DimExpr(2)"> {
   let summary = "(x - zero_point) * scale";
   let description = [{
@@ -38,15 +38,20 @@ def Kiln_DequantizeOp : Kiln_PrimitiveOp<"dequantize",
     `kiln.quantize`. ONNX's DequantizeLinear. Of a trained weight it is never evaluated at compile time: x is
     how the weight is stored, and the kernel that reads it widens it.
 
+    With `bits` = 4 each byte of x holds two neighbours along `axis`, the first in its low half: numbers in
+    -8 … 7 (two's complement) of i8, and in 0 … 15 of u8. The result is twice as long along `axis`; `group`
+    counts its positions, and zero points are whole bytes.
+
     Constraints:
     - dequantize-c1: x has type i8 or u8, and so has zero_point
     - dequantize-c2: scale has a float type
-    - quantized-c1 to quantized-c3
+    - dequantize-c3: `bits` is 8 or 4; if 4, `axis` is a dimension of x
+    - quantized-c1 to quantized-c3, of the shape of the result
 
     Example: `%y = kiln.dequantize %q, %s {axis = 0 : i64, group = 0 : i64} : (tensor<4x8xi8>, tensor<4xf32>) -> tensor<4x8xf32>`
   }];
   let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$scale, Optional<Kiln_Tensor>:$zero_point,
-    I64Attr:$axis, I64Attr:$group);
+    I64Attr:$axis, I64Attr:$group, DefaultValuedAttr<I64Attr, "8">:$bits);
 }
 
 def Kiln_RequantizeOp : Kiln_PrimitiveOp<"requantize",

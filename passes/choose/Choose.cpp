@@ -131,9 +131,16 @@ struct Choose : passes::impl::ChooseBase<Choose> {
   using ChooseBase::ChooseBase;
 
   /// Who generates a kernel that a template fits; adds the reason.
-  StringRef generatorOf(const target::KernelShape &shape, std::string &reason) {
+  StringRef generatorOf(const target::KernelShape &shape, Operation *anchor, std::string &reason) {
     if (generator != "auto")
       return generator == "llvm" ? "llvm" : "halide";
+    auto widened = anchor && anchor->getNumOperands() > 1
+                       ? anchor->getOperand(1).getDefiningOp<DequantizeOp>()
+                       : DequantizeOp();
+    if (widened && widened.getBits() < 8) {
+      reason += ", its weight is stored in halves of bytes, which was not measured";
+      return "llvm";
+    }
     const target::Target *facts = target::find(std::string_view(target));
     std::optional<double> ratio = facts ? target::halideRatio(facts->name, shape) : std::nullopt;
     if (!ratio) {
@@ -158,7 +165,7 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       if (isOfBytes)
         choice.reason += ", products of bytes are summed by groups";
       StringRef chosen =
-          choice.name.empty() || isOfBytes ? "llvm" : generatorOf(shape, choice.reason);
+          choice.name.empty() || isOfBytes ? "llvm" : generatorOf(shape, anchor, choice.reason);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
       std::string text =
           ("'" + kernel.getName() + "': " +

@@ -186,12 +186,13 @@ void Packer::pack(KernelOp kernel) {
               : hasColumns(anchor) ? Form::PanelOfColumns
                                    : Form::Panel;
   int64_t group = form == Form::ColumnsLast ? 1 : groupOf(anchor);
-  packArgument(argument, layoutOf(anchor->getOperand(1).getType(), form, group), name.getValue());
-  // Scales of groups lie as their weight does: vectors of columns read them.
+  packArgument(argument, layoutOf(argument.getType(), form, group), name.getValue());
+  // Scales and zero points of groups lie as their weight does: vectors of columns read them.
   auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
   if (widened && widened.getGroup() > 0 && name == "linear")
-    if (auto scales = dyn_cast<BlockArgument>(widened.getScale()))
-      packScales(scales, name.getValue());
+    for (Value operand : widened->getOperands().drop_front())
+      if (auto scales = dyn_cast<BlockArgument>(operand))
+        packScales(scales, name.getValue());
 }
 
 void Packer::packScales(BlockArgument scales, StringRef name) {

@@ -98,7 +98,12 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module) {
   Calibrator result;
   for (const Layer &layer : layersOf(module)) {
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
-    if (!rule || rule->scheme.activations != Scheme::Activations::Static || !layer.reason.empty())
+    if (!rule || !rule->scheme.needsCalibration() || !layer.reason.empty())
+      continue;
+    bool isSummed = rule->scheme.rounding == Scheme::Rounding::GPTQ;
+    if (isSummed && llvm::any_of(layer.readers, [](Operation *op) { return isa<MatmulOp>(op); }))
+      result.addSummed(layer);
+    if (isSummed)
       continue;
     for (Operation *reader : layer.readers)
       if (isa<MatmulOp, Conv2dOp>(reader))
@@ -107,12 +112,20 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module) {
   return result;
 }
 
+void Calibrator::addSummed(const Layer &layer) {
+  for (Operation *reader : layer.readers)
+    if (isa<MatmulOp>(reader))
+      summed.insert({reader, Inputs(layer.depth())});
+}
+
 LogicalResult Calibrator::call(FunctionOpInterface function, ArrayRef<Tensor> arguments) {
   auto observe = [&](Operation *op, ArrayRef<const Tensor *> operands, MutableArrayRef<Tensor>) {
     auto found = watched.find(op);
     if (found != watched.end())
       for (double value : operands[0]->floats)
         found->second.histogram.add(value);
+    if (auto sums = summed.find(op); sums != summed.end())
+      sums->second.add(operands[0]->floats);
   };
   return success(succeeded(interpret(function, arguments, observe)));
 }
@@ -122,4 +135,12 @@ void Calibrator::finish() {
     if (auto range = watch.histogram.range(watch.observer))
       op->setAttr("kiln.range",
                   Builder(op->getContext()).getDenseF64ArrayAttr({range->first, range->second}));
+  for (auto &[op, inputs] : summed) {
+    WeightStore &store = op->getContext()->getLoadedDialect<KilnDialect>()->getWeights();
+    int64_t depth = inputs.getDepth();
+    auto *first = reinterpret_cast<const uint8_t *>(inputs.get().data());
+    std::string hash =
+        store.addOwned(DType::F64, {depth, depth}, {first, first + 8 * inputs.get().size()});
+    op->setAttr("kiln.inputs", Builder(op->getContext()).getStringAttr(hash));
+  }
 }

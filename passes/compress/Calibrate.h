@@ -2,6 +2,7 @@
 #ifndef KILN_PASSES_COMPRESS_CALIBRATE_H
 #define KILN_PASSES_COMPRESS_CALIBRATE_H
 
+#include "passes/compress/Compensate.h"
 #include "passes/compress/Rules.h"
 
 #include "ir/Tensor.h"
@@ -31,24 +32,28 @@ private:
   int64_t total = 0;
 };
 
-/// Watches what the layers of static rules read, while the interpreter runs calls.
+/// Watches what the layers of static rules, and of those with rounding = gptq, read, while the
+/// interpreter runs calls.
 class Calibrator {
 public:
   /// Fails with an error at a rule.
   static mlir::FailureOr<Calibrator> start(mlir::ModuleOp module);
   /// Whether a rule wants it.
-  bool isWanted() const { return !watched.empty(); }
+  bool isWanted() const { return !watched.empty() || !summed.empty(); }
   llvm::LogicalResult call(mlir::FunctionOpInterface function,
                            llvm::ArrayRef<ir::Tensor> arguments);
-  /// Each reader that a call reached gets `kiln.range` = [low, high].
+  /// Each reader that a call reached gets `kiln.range` = [low, high], or `kiln.inputs`, which names
+  /// a tensor in the store of weights: the sum of products of its inputs (Compensate.h).
   void finish();
 
 private:
+  void addSummed(const Layer &layer);
   struct Watch {
     Observer observer;
     Histogram histogram;
   };
   llvm::MapVector<mlir::Operation *, Watch> watched;
+  llvm::MapVector<mlir::Operation *, Inputs> summed;
 };
 
 } // namespace kiln::passes

@@ -2,22 +2,25 @@
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
-// `kiln.dequantize` (int8) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…], matmuls
-// with `transpose_b`, takes of rows before they are widened; with dynamic activations, matmuls are
-// `kiln.qmatmul` of it and rows in u8, with static ones also convolutions `kiln.qconv2d`, by the
-// `kiln.range` of the readers (Calibrate.h). What does not fit, or would take more bytes, is left
-// alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an
-// error at a rule that names none, a warning if a rule asks for fewer bits and no layer got them.
+// `kiln.dequantize` (int8, int4) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…] (in
+// int4 [N, K / 2]), matmuls with `transpose_b`, takes of rows before they are widened; with dynamic
+// activations, matmuls are `kiln.qmatmul` of it and rows in u8, with static ones also convolutions
+// `kiln.qconv2d`, by the `kiln.range` of the readers, with GPTQ numbers are rounded by their
+// `kiln.inputs` (Calibrate.h). What does not fit, or would take more bytes, is left alone.
+// `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an error at a
+// rule that names none, a warning if a rule asks for fewer bits and no layer got them.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Build.h"
 #include "passes/Passes.h"
+#include "passes/compress/Compensate.h"
 #include "passes/compress/Layers.h"
 #include "passes/compress/Requantize.h"
 #include "passes/compress/Rows.h"
 #include "passes/compress/Rules.h"
 #include "passes/compress/Static.h"
+#include "passes/compress/Stored.h"
 
 #include "mlir/IR/Remarks.h"
 
@@ -35,16 +38,9 @@ using namespace kiln::passes;
 using namespace mlir;
 
 namespace {
-/// A weight [N, K…] in fewer bits.
-struct Stored {
-  DType type = DType::I8;
-  SmallVector<int64_t> shape;
-  std::vector<uint8_t> bytes;
-  SmallVector<int64_t> scaleShape; ///< empty: no scales
-  std::vector<float> scales;
-  double error = 0; ///< sum of squares of the change
-  int64_t zeros = 0;
-  int64_t size() const { return bytes.size() + scales.size() * sizeof(float); }
+/// What is stored of a weight; without scales it is a narrower float, without zeros symmetric.
+struct Integers {
+  WeightOp numbers, scales, zeros;
 };
 
 /// Stores the weights of a module.
@@ -56,6 +52,8 @@ public:
   LogicalResult run();
 
 private:
+  std::optional<Inputs> inputsOf(const Layer &layer) const;
+  std::optional<Stored> rounded(const Layer &layer, Scheme &scheme);
   bool quantize(Layer &layer, const Scheme &scheme);
   Value read(OpBuilder &builder, WeightOp weight) const {
     return GetOp::create(builder, weight.getLoc(), weight.getType(), weight.getSymName());
@@ -65,8 +63,8 @@ private:
   void replace(Layer &layer, Stored stored, const Scheme &scheme);
   WeightOp addOffsets(const Layer &layer, const Stored &stored, int64_t zero);
   void replaceStatic(Operation *reader, const Layer &layer, const Stored &stored, WeightOp weight);
-  void replaceWeight(Operation *reader, WeightOp weight, WeightOp scales, const Scheme &scheme);
-  void replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme);
+  void replaceWeight(Operation *reader, const Integers &integers, const Scheme &scheme);
+  void replaceTake(TakeOp take, const Integers &integers, const Scheme &scheme);
 
   ModuleOp module;
   SymbolTable symbols;
@@ -76,68 +74,6 @@ private:
   Requantizer requantizer{symbols};
 };
 } // namespace
-
-/// The element (n, k) of the layer's weight.
-static float element(const Layer &layer, int64_t n, int64_t k) {
-  return layer.at(layer.isColumns ? k * layer.outputs() + n : n * layer.depth() + k);
-}
-
-static SmallVector<int64_t> orientedShape(const Layer &layer) {
-  SmallVector<int64_t> shape(layer.shape());
-  if (layer.isColumns)
-    std::swap(shape[0], shape[1]);
-  return shape;
-}
-
-/// Symmetric: the largest magnitude of a group becomes 127.
-static Stored toInt8(const Layer &layer, int64_t group) {
-  Stored stored;
-  stored.shape = orientedShape(layer);
-  int64_t depth = layer.depth(), run = group ? group : depth;
-  stored.scaleShape.push_back(layer.outputs());
-  if (group)
-    stored.scaleShape.push_back(depth / group);
-  stored.bytes.reserve(layer.view->numElements());
-  for (int64_t n = 0; n < layer.outputs(); ++n)
-    for (int64_t first = 0; first < depth; first += run) {
-      float largest = 0;
-      for (int64_t k = first; k < first + run; ++k)
-        largest = std::max(largest, std::fabs(element(layer, n, k)));
-      // A group of zeros, or of numbers whose scale has no precision left, keeps an ordinary one.
-      float scale = largest / 127 < 1e-37f ? 1.0f : largest / 127;
-      stored.scales.push_back(scale);
-      for (int64_t k = first; k < first + run; ++k) {
-        float value = element(layer, n, k);
-        float whole = std::fmin(std::fmax(std::nearbyint(value / scale), -127.0f), 127.0f);
-        double change = value - static_cast<double>(whole) * scale;
-        stored.error += change * change;
-        stored.zeros += whole == 0;
-        stored.bytes.push_back(static_cast<uint8_t>(static_cast<int8_t>(whole)));
-      }
-    }
-  return stored;
-}
-
-/// Rounded to a narrower float; nothing if a value becomes infinite.
-static std::optional<Stored> toNarrow(const Layer &layer, DType type) {
-  Stored stored;
-  stored.type = type;
-  stored.shape = orientedShape(layer);
-  Tensor rounded(type, stored.shape);
-  int64_t depth = layer.depth();
-  for (int64_t i = 0, count = layer.view->numElements(); i < count; ++i) {
-    double value = element(layer, i / depth, i % depth);
-    double narrow = roundTo(type, value);
-    if (!std::isfinite(narrow))
-      return std::nullopt;
-    rounded.floats[i] = narrow;
-    stored.error += (value - narrow) * (value - narrow);
-    stored.zeros += narrow == 0;
-  }
-  stored.bytes.resize(rounded.floats.size() * byteSize(type));
-  rounded.toBytes(stored.bytes.data());
-  return stored;
-}
 
 WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
                               ArrayRef<int64_t> shape, std::vector<uint8_t> bytes) {
@@ -179,15 +115,16 @@ void Quantizer::replaceStatic(Operation *reader, const Layer &layer, const Store
       addOffsets(layer, stored, affine.zero));
 }
 
-void Quantizer::replaceWeight(Operation *reader, WeightOp weight, WeightOp scales,
-                              const Scheme &scheme) {
+void Quantizer::replaceWeight(Operation *reader, const Integers &integers, const Scheme &scheme) {
   OpBuilder builder(reader);
   Location loc = reader->getLoc();
-  Value value = read(builder, weight);
-  if (scales)
-    value = DequantizeOp::create(builder, loc, value, read(builder, scales), Value(),
+  Value value = read(builder, integers.numbers);
+  if (integers.scales)
+    value = DequantizeOp::create(builder, loc, value, read(builder, integers.scales),
+                                 integers.zeros ? read(builder, integers.zeros) : Value(),
                                  builder.getI64IntegerAttr(scheme.group ? 1 : 0),
-                                 builder.getI64IntegerAttr(scheme.group));
+                                 builder.getI64IntegerAttr(scheme.group),
+                                 builder.getI64IntegerAttr(scheme.bits()));
   else
     value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
   reader->setOperand(1, value);
@@ -196,24 +133,26 @@ void Quantizer::replaceWeight(Operation *reader, WeightOp weight, WeightOp scale
 }
 
 /// Rows are taken as they are stored, with their scales; each row is a group, or several.
-void Quantizer::replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const Scheme &scheme) {
+void Quantizer::replaceTake(TakeOp take, const Integers &integers, const Scheme &scheme) {
   OpBuilder builder(take);
   Build build{builder, take.getLoc()};
   auto rowsOf = [&](WeightOp table) -> Value {
     return build.make<TakeOp>(read(builder, table), take.getIndices(), builder.getI64IntegerAttr(0),
                               take.getGuardedAttr());
   };
-  Value value = rowsOf(weight);
-  if (scales) {
+  Value value = rowsOf(integers.numbers);
+  if (integers.scales) {
     SmallVector<DimExpr> shape = dimsOf(value.getType());
     int64_t depth = *shape.back().constantValue(), axis = shape.size() - 1;
-    Value factors = rowsOf(scales);
+    Value factors = rowsOf(integers.scales);
     shape.back() = 1;
     if (!scheme.group)
       factors = build.reshape(factors, shape);
     value =
-        build.make<DequantizeOp>(value, factors, Value(), builder.getI64IntegerAttr(axis),
-                                 builder.getI64IntegerAttr(scheme.group ? scheme.group : depth));
+        build.make<DequantizeOp>(value, factors, integers.zeros ? rowsOf(integers.zeros) : Value(),
+                                 builder.getI64IntegerAttr(axis),
+                                 builder.getI64IntegerAttr(scheme.group ? scheme.group : depth),
+                                 builder.getI64IntegerAttr(scheme.bits()));
   } else {
     value = build.cast(value, builder.getF32Type());
   }
@@ -223,27 +162,30 @@ void Quantizer::replaceTake(TakeOp take, WeightOp weight, WeightOp scales, const
 
 /// The readers read the stored weight, each through an op of its own, which goes into its kernel.
 void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
-  bool isInt8 = stored.type == DType::I8;
-  std::string suffix = "." + (isInt8 ? std::string("int8") : std::string(name(stored.type)));
+  std::string suffix = scheme.bits() < 16 ? ".int" + std::to_string(scheme.bits())
+                                          : "." + std::string(name(stored.type));
   WeightOp offsets;
   if (scheme.activations == Scheme::Activations::Dynamic)
     offsets = addOffsets(layer, stored, 128);
-  WeightOp weight = addWeight(layer, suffix, stored.type, stored.shape, stored.bytes), scales;
-  if (isInt8) {
+  Integers integers;
+  integers.numbers = addWeight(layer, suffix, stored.type, stored.shape, stored.bytes);
+  if (!stored.scales.empty()) {
     auto *first = reinterpret_cast<const uint8_t *>(stored.scales.data());
-    scales = addWeight(layer, ".scales", DType::F32, stored.scaleShape,
-                       {first, first + stored.scales.size() * sizeof(float)});
+    integers.scales = addWeight(layer, ".scales", DType::F32, stored.scaleShape,
+                                {first, first + stored.scales.size() * sizeof(float)});
   }
+  if (!stored.zeroPoints.empty())
+    integers.zeros = addWeight(layer, ".zeros", stored.type, stored.scaleShape, stored.zeroPoints);
   for (Operation *reader : layer.readers) {
     Operation *get = reader->getOperand(isa<TakeOp>(reader) ? 0 : 1).getDefiningOp();
     if (auto take = dyn_cast<TakeOp>(reader))
-      replaceTake(take, weight, scales, scheme);
+      replaceTake(take, integers, scheme);
     else if (auto matmul = dyn_cast<MatmulOp>(reader); matmul && offsets)
-      rowQuantizer.replace(matmul, weight, scales, offsets);
+      rowQuantizer.replace(matmul, integers.numbers, integers.scales, offsets);
     else if (scheme.activations == Scheme::Activations::Static && StaticQuantizer::affineOf(reader))
-      replaceStatic(reader, layer, stored, weight);
+      replaceStatic(reader, layer, stored, integers.numbers);
     else
-      replaceWeight(reader, weight, scales, scheme);
+      replaceWeight(reader, integers, scheme);
     if (get->use_empty())
       get->erase();
   }
@@ -263,6 +205,56 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
   return "";
 }
 
+/// Empty if its depth falls into groups.
+static std::string whyNotInGroups(const Layer &layer, int64_t group) {
+  if (layer.shape().size() != 2)
+    return "groups are for matrices, not filters";
+  return layer.depth() % group == 0 ? ""
+                                    : std::to_string(group) + " does not divide its depth " +
+                                          std::to_string(layer.depth());
+}
+
+/// What calibration data gave its readers.
+std::optional<Inputs> Quantizer::inputsOf(const Layer &layer) const {
+  std::optional<Inputs> inputs;
+  for (Operation *reader : layer.readers)
+    if (auto hash = reader->getAttrOfType<StringAttr>("kiln.inputs")) {
+      const WeightView *view = store.find(hash.getValue());
+      if (!inputs)
+        inputs.emplace(layer.depth());
+      inputs->addSums({reinterpret_cast<const double *>(view->bytes.data()),
+                       static_cast<size_t>(view->numElements())});
+    }
+  return inputs;
+}
+
+/// The weight by the scheme, whose rounding is to the nearest where nothing else is better.
+std::optional<Stored> Quantizer::rounded(const Layer &layer, Scheme &scheme) {
+  if (scheme.rounding == Scheme::Rounding::Nearest)
+    return storedAs(layer, scheme);
+  auto toNearest = [&](const Twine &reason) {
+    remarkMissed(layer, "rounding", "is rounded to the nearest: " + reason);
+    scheme.rounding = Scheme::Rounding::Nearest;
+  };
+  std::optional<Inputs> inputs = inputsOf(layer);
+  if (!inputs) {
+    toNearest("no product with it saw calibration data");
+    return storedAs(layer, scheme);
+  }
+  Compensation result = compensate(layer, scheme, *inputs);
+  LedgerRow &row = ledgerRow(layer);
+  row.nearestError = result.nearest;
+  row.compensatedError = result.compensated;
+  std::string errors = "relative error on calibration data " + digits(result.nearest) +
+                       " by rounding to the nearest, " + digits(result.compensated) +
+                       " with compensation";
+  if (result.compensated < result.nearest)
+    remarkPassed(layer, "rounding", "has " + errors);
+  else
+    toNearest(errors);
+  return std::move(result.stored);
+}
+
 /// Whether the layer is stored in fewer bits now.
 bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   auto leave = [&](const Twine &reason) {
@@ -275,13 +267,12 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
     if (!std::isfinite(layer.at(i)))
       return leave("it holds a value that is not finite");
   Scheme scheme = wanted;
-  if (scheme.group && (layer.shape().size() != 2 || layer.depth() % scheme.group != 0)) {
-    remarkMissed(layer, "group",
-                 "has a scale per channel: " +
-                     (layer.shape().size() != 2
-                          ? std::string("groups are for matrices, not filters")
-                          : std::to_string(scheme.group) + " does not divide its depth " +
-                                std::to_string(layer.depth())));
+  if (scheme.kind == Scheme::Kind::Int4)
+    if (std::string reason = whyNotInGroups(layer, scheme.group); !reason.empty())
+      return leave("int4 is in groups, and " + reason);
+  if (std::string reason = scheme.group ? whyNotInGroups(layer, scheme.group) : "";
+      !reason.empty()) {
+    remarkMissed(layer, "group", "has a scale per channel: " + reason);
     scheme.group = 0;
   }
   if (scheme.activations != Scheme::Activations::None)
@@ -289,10 +280,7 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
       remarkMissed(layer, "activations", "activations stay floats: " + reason);
       scheme.activations = Scheme::Activations::None;
     }
-  std::optional<Stored> stored =
-      scheme.kind == Scheme::Kind::Int8
-          ? std::optional(toInt8(layer, scheme.group))
-          : toNarrow(layer, scheme.kind == Scheme::Kind::BF16 ? DType::BF16 : DType::F16);
+  std::optional<Stored> stored = rounded(layer, scheme);
   if (!stored)
     return leave("a value is too large for " + Twine(scheme.text()));
   LedgerRow &row = ledgerRow(layer);
@@ -306,7 +294,7 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
     return leave(scheme.text() + " would take " + Twine(size) + " bytes of " +
                  Twine(row.bytesBefore));
   row.scheme = scheme.text();
-  row.bits = static_cast<int>(8 * byteSize(stored->type));
+  row.bits = static_cast<int>(scheme.bits());
   row.bytesAfter = size;
   // What was pruned is a zero still, so the changes add up.
   row.error += stored->error;
@@ -328,9 +316,11 @@ LogicalResult Quantizer::run() {
   if (!module->removeAttr("kiln.compress"))
     return success();
   for (const Rule &rule : *rules)
-    if (rule.scheme.activations == Scheme::Activations::Static && !isCalibrated)
-      return emitError(rule.place, "activations = static needs calibration data; give it by "
-                                   "--calibrate=inputs.npz");
+    if (rule.scheme.needsCalibration() && !isCalibrated)
+      return emitError(rule.place, rule.scheme.rounding == Scheme::Rounding::GPTQ
+                                       ? "rounding = gptq"
+                                       : "activations = static")
+             << " needs calibration data; give it by --calibrate=inputs.npz";
   SmallVector<Layer> layers = layersOf(module);
   auto paths =
       llvm::map_to_vector(layers, [](const Layer &layer) -> std::string { return layer.path; });
@@ -353,7 +343,10 @@ LogicalResult Quantizer::run() {
   for (QuantizeOp op : staticQuantizer.getQuantizers())
     if (!requantizer.fold(op))
       StaticQuantizer::multiply(op);
-  module.walk([](Operation *op) { op->removeAttr("kiln.range"); });
+  module.walk([](Operation *op) {
+    op->removeAttr("kiln.range");
+    op->removeAttr("kiln.inputs");
+  });
   if (isWanted && done == 0)
     module.emitWarning("nothing is quantised: no layer could be stored in fewer bits; --remarks "
                        "gives the reason of each");

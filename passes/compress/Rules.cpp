@@ -29,6 +29,10 @@ std::string Scheme::text() const {
                           : observer == Observer::Percentile ? "percentile"
                                                              : "mse"));
     return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
+  case Kind::Int4:
+    return "int4 in groups of " + std::to_string(group) +
+           (hasZeroPoints ? " with zero points" : "") +
+           (rounding == Rounding::GPTQ ? ", rounded by GPTQ" : "");
   }
   return "";
 }
@@ -77,6 +81,8 @@ private:
   LogicalResult readSparsity(Rule &rule);
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
+  LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
+  LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
 
   DictionaryAttr dict;
@@ -89,14 +95,17 @@ LogicalResult Reader::readScheme(Rule &rule) {
   static const std::map<StringRef, Scheme::Kind> kinds = {{"f32", Scheme::Kind::F32},
                                                           {"bf16", Scheme::Kind::BF16},
                                                           {"f16", Scheme::Kind::F16},
-                                                          {"int8", Scheme::Kind::Int8}};
+                                                          {"int8", Scheme::Kind::Int8},
+                                                          {"int4", Scheme::Kind::Int4}};
   auto found = kinds.find(to);
   bool isKeep = rule.action == Rule::Action::Keep;
   if (isKeep && to != "f32")
     return emitError(place("to"), "expected 'as f32', got '") << to << "'";
   if (found == kinds.end() || (!isKeep && to == "f32"))
-    return emitError(place("to"), "expected int8, bf16 or f16, got '") << to << "'";
+    return emitError(place("to"), "expected int8, int4, bf16 or f16, got '") << to << "'";
   rule.scheme.kind = found->second;
+  if (rule.scheme.kind == Scheme::Kind::Int4)
+    rule.scheme.group = 32;
   return success();
 }
 
@@ -136,25 +145,52 @@ LogicalResult Reader::readObserver(Rule &rule, StringRef value, Location at) {
   return success();
 }
 
+LogicalResult Reader::readInt4(Rule &rule, StringRef name, StringRef value, Location at) {
+  if (name == "zero_point") {
+    rule.scheme.hasZeroPoints = value == "true";
+    if (value != "true" && value != "false")
+      return emitError(at, "expected zero_point = true or false, got '") << value << "'";
+  }
+  if (name == "rounding") {
+    rule.scheme.rounding = value == "gptq" ? Scheme::Rounding::GPTQ : Scheme::Rounding::Nearest;
+    if (value != "gptq" && value != "nearest")
+      return emitError(at, "expected rounding = nearest or gptq, got '") << value << "'";
+  }
+  return success();
+}
+
+LogicalResult Reader::readInt8(Rule &rule, StringRef name, StringRef value, Location at) {
+  if (name == "calibrate")
+    return readObserver(rule, value, at);
+  if (name == "weights" && value != "per_channel")
+    return emitError(at, "expected weights = per_channel, got '") << value << "'";
+  return name == "activations" ? readActivations(rule, value, at) : success();
+}
+
 LogicalResult Reader::readSettings(Rule &rule) {
   auto settings = dict.getAs<DictionaryAttr>("with");
-  bool isInt8 = rule.action == Rule::Action::Quantize && rule.scheme.kind == Scheme::Kind::Int8;
+  bool isQuantize = rule.action == Rule::Action::Quantize;
+  bool isInt8 = isQuantize && rule.scheme.kind == Scheme::Kind::Int8;
+  bool isInt4 = isQuantize && rule.scheme.kind == Scheme::Kind::Int4;
+  SmallVector<StringRef> known;
+  if (isInt8)
+    known = {"group", "weights", "activations", "calibrate"};
+  else if (isInt4)
+    known = {"group", "zero_point", "rounding"};
   for (NamedAttribute entry : settings ? settings.getValue() : ArrayRef<NamedAttribute>()) {
     StringRef name = entry.getName(), value;
     if (auto given = dyn_cast<StringAttr>(entry.getValue()))
       value = given.getValue();
     Location at = place(name);
-    if (!isInt8 || !llvm::is_contained({"group", "weights", "activations", "calibrate"}, name))
+    if (!llvm::is_contained(known, name))
       return emitError(at, "unknown setting '")
-             << name << "'; int8 has group, weights, activations and calibrate, others have none";
-    if (name == "calibrate" && failed(readObserver(rule, value, at)))
-      return failure();
+             << name
+             << "'; int8 has group, weights, activations and calibrate, int4 has group, zero_point "
+                "and rounding, others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
-    if (name == "weights" && value != "per_channel")
-      return emitError(at, "expected weights = per_channel, got '") << value << "'";
-    if (name == "activations" && failed(readActivations(rule, value, at)))
+    if (failed(isInt4 ? readInt4(rule, name, value, at) : readInt8(rule, name, value, at)))
       return failure();
   }
   if (rule.scheme.group && rule.scheme.activations != Scheme::Activations::None)

@@ -22,12 +22,22 @@ enum class Observer : uint8_t { MinMax, Percentile, MSE };
 
 /// How a weight's numbers are stored, and what they are multiplied with.
 struct Scheme {
-  enum class Kind : uint8_t { F32, BF16, F16, Int8 } kind = Kind::F32;
-  int64_t group = 0; ///< elements along K that share a scale; 0: all of an output channel
+  enum class Kind : uint8_t { F32, BF16, F16, Int8, Int4 } kind = Kind::F32;
+  int64_t group = 0;          ///< elements along K that share a scale; 0: all of an output channel
+  bool hasZeroPoints = false; ///< of Int4
+  /// Of Int4: each number to the nearest, or such that the changes of a row make up for each other
+  /// on calibration data.
+  enum class Rounding : uint8_t { Nearest, GPTQ } rounding = Rounding::Nearest;
+  bool needsCalibration() const {
+    return activations == Activations::Static || rounding == Rounding::GPTQ;
+  }
   /// In what the layer reads activations: floats; integers with a scale a row, computed in each
   /// call; or integers with a range known from calibration data.
   enum class Activations : uint8_t { None, Dynamic, Static } activations = Activations::None;
   Observer observer = Observer::MinMax; ///< of Static
+  int64_t bits() const {
+    return kind == Kind::Int4 ? 4 : kind == Kind::Int8 ? 8 : kind == Kind::F32 ? 32 : 16;
+  }
   std::string text() const;
 };
 

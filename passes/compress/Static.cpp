@@ -137,7 +137,8 @@ void StaticQuantizer::share() {
       OpBuilder builder(use.getOwner());
       Build build{builder, op.getLoc()};
       use.set(build.make<DequantizeOp>(op.getResult(), op.getScale(), op.getZeroPoint(),
-                                       op.getAxisAttr(), op.getGroupAttr()));
+                                       op.getAxisAttr(), op.getGroupAttr(),
+                                       builder.getI64IntegerAttr(8)));
     }
   }
 }

@@ -255,7 +255,8 @@ bool Compilation::calibrate() {
   if (failed(calibrator))
     return false;
   if (!calibrator->isWanted())
-    return !report("--calibrate has nothing to do: no layer has activations = static");
+    return !report(
+        "--calibrate has nothing to do: no layer has activations = static or rounding = gptq");
   auto calls = argumentsOf(*module, options.calibrationPath);
   if (!calls)
     return !report(toString(calls.takeError()));

@@ -71,17 +71,19 @@ static cl::opt<std::string>
             cl::desc("halide or llvm: who generates kernels (default: for each kernel who "
                      "measured faster)"),
             cl::value_desc("name"), cl::cat(category));
-static cl::opt<std::string>
-    quantize("quantize",
-             cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
-                      "(a scale for each 32 along the depth; also 64, 128); int8-dynamic: and "
-                      "matrix products computed in integers, with a scale for each row, "
-                      "int8-static: all layers, with the ranges of --calibrate"),
-             cl::value_desc("scheme"), cl::cat(category));
-static cl::opt<std::string>
-    calibrate("calibrate",
-              cl::desc("inputs by name, from which int8-static learns the ranges of activations"),
-              cl::value_desc("inputs.npz"), cl::cat(category));
+static cl::opt<std::string> quantize(
+    "quantize",
+    cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
+             "(a scale for each 32 along the depth; also 64, 128); int4, int4:64, int4:128: "
+             "of matrices, in groups of 32 or those; int8-dynamic: int8 and "
+             "matrix products computed in integers, with a scale for each row, "
+             "int8-static: all layers, with the ranges of --calibrate"),
+    cl::value_desc("scheme"), cl::cat(category));
+static cl::opt<std::string> calibrate(
+    "calibrate",
+    cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
+             "rounding = gptq what errors do"),
+    cl::value_desc("inputs.npz"), cl::cat(category));
 static cl::opt<std::string> prune("prune",
                                   cl::desc("which of them become zero: 0.8 (the smaller ones, that "
                                            "part of each layer), 2:4 (all but 2 of 4)"),
@@ -202,7 +204,8 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.options.prune = prune;
   options.calibrationPath = calibrate;
   if (quantize.getNumOccurrences() && quantize.empty())
-    return report("expected --quantize=int8, int8:32, int8-dynamic, int8-static, bf16 or f16");
+    return report(
+        "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
     return report("expected --prune=0.8 or 2:4");
   options.ledgerPath = ledger;

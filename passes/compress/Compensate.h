@@ -1,0 +1,43 @@
+//===- Compensate.h - rounding that makes up for its errors ----*- C++ -*-===//
+//
+// GPTQ (Frantar et al., arXiv 2210.17323): columns of W are rounded one after the other, and what
+// each changes in W x, for inputs as they were seen, is made up for by the columns to come.
+//
+//===----------------------------------------------------------------------===//
+#ifndef KILN_PASSES_COMPRESS_COMPENSATE_H
+#define KILN_PASSES_COMPRESS_COMPENSATE_H
+
+#include "passes/compress/Stored.h"
+
+namespace kiln::passes {
+
+/// The sum of x xᵀ over a layer's inputs x, [K, K] in f64.
+class Inputs {
+public:
+  explicit Inputs(int64_t depth) : depth(depth), sums(depth * depth) {}
+  /// Adds rows of K values; rows with a value that is not finite do not count.
+  void add(llvm::ArrayRef<double> rows);
+  /// The sum of squares of d x, for a row d.
+  double squares(llvm::ArrayRef<double> d) const;
+  /// Adds what get() of another gave.
+  void addSums(llvm::ArrayRef<double> others);
+  llvm::ArrayRef<double> get() const { return sums; }
+  int64_t getDepth() const { return depth; }
+
+private:
+  int64_t depth;
+  std::vector<double> sums; ///< above the diagonal and on it
+};
+
+/// What a layer's rounding changes in its results on calibration data, relative to their size.
+struct Compensation {
+  Stored stored;
+  double nearest = 0, compensated = 0;
+};
+
+/// A layer in 4 bits by both roundings; the better one is taken.
+Compensation compensate(const Layer &layer, const Scheme &scheme, const Inputs &inputs);
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_COMPRESS_COMPENSATE_H

@@ -1,0 +1,169 @@
+//===- Stored.cpp - a weight in fewer bits ----------------------------------===//
+
+#include "passes/compress/Stored.h"
+
+#include "ir/Tensor.h"
+
+#include <cmath>
+
+using namespace kiln;
+using namespace kiln::ir;
+using namespace kiln::passes;
+using namespace mlir;
+
+float passes::elementOf(const Layer &layer, int64_t n, int64_t k) {
+  return layer.at(layer.isColumns ? k * layer.outputs() + n : n * layer.depth() + k);
+}
+
+static SmallVector<int64_t> orientedShape(const Layer &layer) {
+  SmallVector<int64_t> shape(layer.shape());
+  if (layer.isColumns)
+    std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+/// A group of zeros, or of numbers whose scale has no precision left, keeps an ordinary one.
+static float orOrdinary(float scale) { return std::fabs(scale) < 1e-37f ? 1.0f : scale; }
+
+/// Symmetric: the largest magnitude of a group becomes 127.
+static Stored toInt8(const Layer &layer, int64_t group) {
+  Stored stored;
+  stored.shape = orientedShape(layer);
+  int64_t depth = layer.depth(), run = group ? group : depth;
+  stored.scaleShape.push_back(layer.outputs());
+  if (group)
+    stored.scaleShape.push_back(depth / group);
+  stored.bytes.reserve(layer.view->numElements());
+  for (int64_t n = 0; n < layer.outputs(); ++n)
+    for (int64_t first = 0; first < depth; first += run) {
+      float largest = 0;
+      for (int64_t k = first; k < first + run; ++k)
+        largest = std::max(largest, std::fabs(elementOf(layer, n, k)));
+      float scale = orOrdinary(largest / 127);
+      stored.scales.push_back(scale);
+      for (int64_t k = first; k < first + run; ++k) {
+        float value = elementOf(layer, n, k);
+        float whole = std::fmin(std::fmax(std::nearbyint(value / scale), -127.0f), 127.0f);
+        double change = value - static_cast<double>(whole) * scale;
+        stored.error += change * change;
+        stored.zeros += whole == 0;
+        stored.bytes.push_back(static_cast<uint8_t>(static_cast<int8_t>(whole)));
+      }
+    }
+  return stored;
+}
+
+/// Rounded to a narrower float; nothing if a value becomes infinite.
+static std::optional<Stored> toNarrow(const Layer &layer, DType type) {
+  Stored stored;
+  stored.type = type;
+  stored.shape = orientedShape(layer);
+  Tensor rounded(type, stored.shape);
+  int64_t depth = layer.depth();
+  for (int64_t i = 0, count = layer.view->numElements(); i < count; ++i) {
+    double value = elementOf(layer, i / depth, i % depth);
+    double narrow = roundTo(type, value);
+    if (!std::isfinite(narrow))
+      return std::nullopt;
+    rounded.floats[i] = narrow;
+    stored.error += (value - narrow) * (value - narrow);
+    stored.zeros += narrow == 0;
+  }
+  stored.bytes.resize(rounded.floats.size() * byteSize(type));
+  rounded.toBytes(stored.bytes.data());
+  return stored;
+}
+
+//===----------------------------------------------------------------------===//
+// 4 bits
+//===----------------------------------------------------------------------===//
+
+int64_t Steps::nearest(double value) const {
+  double steps = std::nearbyint(value / static_cast<double>(scale)) + static_cast<double>(zero);
+  return static_cast<int64_t>(
+      std::clamp(steps, static_cast<double>(low), static_cast<double>(high)));
+}
+
+Steps Steps::of(ArrayRef<float> values, bool hasZeroPoints) {
+  float least = 0, most = 0;
+  for (float value : values) {
+    least = std::min(least, value);
+    most = std::max(most, value);
+  }
+  Steps steps;
+  if (!hasZeroPoints) {
+    steps.scale = orOrdinary((-least > most ? least : most) / -8);
+    return steps;
+  }
+  steps.low = 0;
+  steps.high = 15;
+  steps.scale = orOrdinary(most / 15 - least / 15);
+  steps.zero = static_cast<int64_t>(std::nearbyint(-least / steps.scale));
+  return steps;
+}
+
+HalfBytes::HalfBytes(const Layer &layer, const Scheme &scheme) : layer(layer), scheme(scheme) {
+  int64_t groups = layer.depth() / scheme.group;
+  stored.type = scheme.hasZeroPoints ? DType::U8 : DType::I8;
+  stored.shape = {layer.outputs(), layer.depth() / 2};
+  stored.scaleShape = {layer.outputs(), groups};
+  stored.bytes.resize(layer.outputs() * layer.depth() / 2);
+  stored.scales.resize(layer.outputs() * groups);
+  if (scheme.hasZeroPoints)
+    stored.zeroPoints.resize(stored.scales.size());
+}
+
+void HalfBytes::setSteps(int64_t n, int64_t group, const Steps &steps) {
+  int64_t at = n * stored.scaleShape[1] + group;
+  stored.scales[at] = steps.scale;
+  if (scheme.hasZeroPoints)
+    stored.zeroPoints[at] = static_cast<uint8_t>(steps.zero);
+}
+
+/// `value` is what is read back.
+void HalfBytes::set(int64_t n, int64_t k, int64_t q, double value) {
+  double change = elementOf(layer, n, k) - value;
+  stored.error += change * change;
+  stored.zeros += value == 0;
+  stored.bytes[(n * layer.depth() + k) / 2] |= static_cast<uint8_t>((q & 15) << (k % 2 * 4));
+}
+
+double Stored::halfAt(int64_t n, int64_t k) const {
+  int64_t depth = 2 * shape[1], groups = scaleShape[1];
+  int64_t at = n * groups + k / (depth / groups);
+  int64_t q = bytes[(n * depth + k) / 2] >> (k % 2 * 4) & 15;
+  if (type == DType::I8 && q > 7)
+    q -= 16;
+  int64_t zero = zeroPoints.empty() ? 0 : zeroPoints[at];
+  return static_cast<double>(q - zero) * scales[at];
+}
+
+static Stored toInt4(const Layer &layer, const Scheme &scheme) {
+  HalfBytes result(layer, scheme);
+  SmallVector<float> values(scheme.group);
+  for (int64_t n = 0; n < layer.outputs(); ++n)
+    for (int64_t first = 0; first < layer.depth(); first += scheme.group) {
+      for (int64_t i = 0; i < scheme.group; ++i)
+        values[i] = elementOf(layer, n, first + i);
+      Steps steps = Steps::of(values, scheme.hasZeroPoints);
+      result.setSteps(n, first / scheme.group, steps);
+      for (int64_t i = 0; i < scheme.group; ++i) {
+        int64_t q = steps.nearest(values[i]);
+        result.set(n, first + i, q, steps.valueOf(q));
+      }
+    }
+  return result.take();
+}
+
+std::optional<Stored> passes::storedAs(const Layer &layer, const Scheme &scheme) {
+  switch (scheme.kind) {
+  case Scheme::Kind::Int4:
+    return toInt4(layer, scheme);
+  case Scheme::Kind::Int8:
+    return toInt8(layer, scheme.group);
+  case Scheme::Kind::BF16:
+    return toNarrow(layer, DType::BF16);
+  default:
+    return toNarrow(layer, DType::F16);
+  }
+}

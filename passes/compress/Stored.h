@@ -1,0 +1,61 @@
+//===- Stored.h - a weight in fewer bits -----------------------*- C++ -*-===//
+#ifndef KILN_PASSES_COMPRESS_STORED_H
+#define KILN_PASSES_COMPRESS_STORED_H
+
+#include "passes/compress/Layers.h"
+#include "passes/compress/Rules.h"
+
+namespace kiln::passes {
+
+/// A weight [N, K…] in fewer bits; in 4 bits, two numbers a byte: [N, K / 2].
+struct Stored {
+  DType type = DType::I8;
+  llvm::SmallVector<int64_t> shape;
+  std::vector<uint8_t> bytes;
+  llvm::SmallVector<int64_t> scaleShape; ///< empty: no scales
+  std::vector<float> scales;
+  std::vector<uint8_t> zeroPoints; ///< one a scale, or none
+  double error = 0;                ///< sum of squares of the change
+  int64_t zeros = 0;               ///< elements that are 0
+  /// What is read back of two numbers a byte.
+  double halfAt(int64_t n, int64_t k) const;
+  int64_t size() const {
+    return static_cast<int64_t>(bytes.size() + scales.size() * sizeof(float) + zeroPoints.size());
+  }
+};
+
+/// The element (n, k) of the layer's weight.
+float elementOf(const Layer &layer, int64_t n, int64_t k);
+
+/// The layer's weight by the scheme, each number to the nearest; nothing if a narrower float cannot
+/// hold a value. Groups divide the depth.
+std::optional<Stored> storedAs(const Layer &layer, const Scheme &scheme);
+
+/// How one group of numbers in 4 bits is read back: (q - zero) * scale, for q from `low` to `high`.
+struct Steps {
+  float scale = 1;
+  int64_t zero = 0, low = -8, high = 7;
+  int64_t nearest(double value) const;
+  double valueOf(int64_t q) const { return static_cast<double>(q - zero) * scale; }
+  /// The number of largest magnitude becomes -8; with zero points, the range from the least to the
+  /// largest number, 0 among them, becomes 0 … 15.
+  static Steps of(llvm::ArrayRef<float> values, bool hasZeroPoints);
+};
+
+/// Rows [N, K] of weights in 4 bits, made number by number.
+class HalfBytes {
+public:
+  HalfBytes(const Layer &layer, const Scheme &scheme);
+  void setSteps(int64_t n, int64_t group, const Steps &steps);
+  void set(int64_t n, int64_t k, int64_t q, double value);
+  Stored take() { return std::move(stored); }
+
+private:
+  const Layer &layer;
+  const Scheme &scheme;
+  Stored stored;
+};
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_COMPRESS_STORED_H
