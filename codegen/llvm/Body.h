@@ -56,6 +56,9 @@ inline DType accumulated(const spec::Stage &stage) {
 /// errors of a step grow with the number of steps before it.
 inline constexpr int64_t blockSteps = 32;
 
+/// Reads that are chosen among, from which on the choice branches.
+inline constexpr size_t fewChoices = 4;
+
 class Body {
 public:
   Body(const spec::KernelSpec &spec, llvm::Module &module, bool hasHalf, bool hasRounding)
@@ -85,6 +88,7 @@ protected:
   llvm::Value *evaluate(const spec::ExprPtr &expr, const Frame &frame);
   llvm::Value *evaluateNode(const spec::Expr &expr, const Frame &frame);
   llvm::Value *evaluateRead(const spec::Expr &expr, const Frame &frame);
+  llvm::Value *evaluateBranch(const spec::Expr &expr, const Frame &frame);
   std::optional<DimExpr> computed(const spec::Index &index, const DimExpr &extent,
                                   const Frame &frame) const;
   DimExpr coordinate(const spec::Index &index, const DimExpr &extent, const Frame &frame,
@@ -106,7 +110,8 @@ protected:
   std::map<std::string, llvm::Value *> placedValues; ///< of reducing stages, by the frame's key
   std::set<const spec::Index *> proven;              ///< checked for the whole tile
   int lanes = 1, unique = 0;
-  std::string message; ///< what the generator does not do
+  bool mayBranch = true; ///< within a body: no value is shared among points
+  std::string message;   ///< what the generator does not do
 };
 
 } // namespace kiln::codegen

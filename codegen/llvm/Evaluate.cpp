@@ -126,6 +126,36 @@ Value *Body::evaluateRead(const Expr &expr, const Frame &frame) {
   return value;
 }
 
+/// Reads in an expression of selects alone.
+static size_t choices(const Expr &expr) {
+  return expr.op == Op::Select ? choices(*expr.args[1]) + choices(*expr.args[2])
+                               : expr.op == Op::Read;
+}
+
+/// A choice among several reads by one condition for all lanes branches: only what is chosen is
+/// read. Null for others.
+Value *Body::evaluateBranch(const Expr &expr, const Frame &frame) {
+  if (lanes == 1 || !mayBranch || choices(expr) < fewChoices)
+    return nullptr;
+  Value *test = evaluate(expr.args[0], frame);
+  if (test->getType()->isVectorTy() || isa<Constant>(test))
+    return nullptr;
+  auto before = memo;
+  std::pair<Value *, BasicBlock *> arms[2];
+  auto arm = [&](int i) {
+    memo = before;
+    Value *value = evaluate(expr.args[1 + i], frame);
+    value = value->getType()->isVectorTy() ? value : values.splat(value, lanes);
+    arms[i] = {value, b.GetInsertBlock()};
+  };
+  branch(test, [&] { arm(0); }, [&] { arm(1); });
+  memo = std::move(before);
+  PHINode *result = b.CreatePHI(arms[0].first->getType(), 2);
+  for (auto [value, block] : arms)
+    result->addIncoming(value, block);
+  return result;
+}
+
 Value *Body::evaluateNode(const Expr &expr, const Frame &frame) {
   switch (expr.op) {
   case Op::Const:
@@ -136,6 +166,10 @@ Value *Body::evaluateNode(const Expr &expr, const Frame &frame) {
     return emit(expr.extent);
   case Op::Read:
     return evaluateRead(expr, frame);
+  case Op::Select:
+    if (Value *value = evaluateBranch(expr, frame))
+      return value;
+    [[fallthrough]];
   default: {
     SmallVector<Value *, 3> args;
     for (const ExprPtr &arg : expr.args)

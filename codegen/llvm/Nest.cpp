@@ -50,6 +50,7 @@ void Emitter::storeTile(const Plan &plan) {
   const Stage &root = *plan.root;
   const Memory &memory = memories.find(root.name)->second;
   isTurning = plan.isTurning;
+  mayBranch = !isTurning;
   turningRow = 0;
   turned.clear();
   for (auto &[frame, exists] : tilePoints(plan)) {
@@ -62,6 +63,7 @@ void Emitter::storeTile(const Plan &plan) {
     ++turningRow;
   }
   mask = nullptr;
+  mayBranch = true;
   isTurning = false;
   env.erase(env.find(rowName));
 }

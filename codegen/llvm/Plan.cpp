@@ -170,7 +170,10 @@ int Emitter::bestDim(const Plan &plan, const ExprPtr &body, const Frame &frame, 
   return best;
 }
 
+/// As many lanes as the widest type in the inner loop leaves room for: an epilogue, run once for
+/// many steps of a sum, may take several registers a value.
 int Emitter::lanesFor(const Plan &plan) {
+  const Placed *core = coreOf(plan);
   int64_t width = 1;
   std::set<const Expr *> seen;
   int64_t most = target.vectorBytes;
@@ -186,7 +189,7 @@ int Emitter::lanesFor(const Plan &plan) {
         visitStage(*spec.findStage(node->read.source));
     });
   };
-  visitStage(*plan.root);
+  visitStage(core && isFloat(core->stage->type) ? *core->stage : *plan.root);
   return std::max<int64_t>(std::min(target.vectorBytes / width, most), 2);
 }
 

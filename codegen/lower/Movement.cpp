@@ -105,16 +105,22 @@ static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
   SmallVector<DimExpr> begins{DimExpr(0)};
   for (Value x : op.getXs())
     begins.push_back(begins.back() + dimsOf(x.getType())[axis]);
-  ExprPtr position = valueOf(at[axis]), element;
-  for (size_t i = op.getXs().size(); i-- > 0;) {
+  ExprPtr position = valueOf(at[axis]);
+  auto piece = [&](size_t i) {
     At inner = at;
     inner[axis] = scaled(at[axis], 1, -begins[i]);
-    ExprPtr piece = builder.load(op.getXs()[i], inner,
-                                 op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
-    ExprPtr isHere = spec::apply(spec::Op::Lt, {position, number(begins[i + 1], DType::I64)});
-    element = element ? spec::apply(spec::Op::Select, {isHere, piece, element}) : piece;
-  }
-  return element;
+    return builder.load(op.getXs()[i], inner,
+                        op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
+  };
+  // Halves of halves: a position is found by few comparisons.
+  std::function<ExprPtr(size_t, size_t)> among = [&](size_t from, size_t to) {
+    if (to - from == 1)
+      return piece(from);
+    size_t middle = from + (to - from) / 2;
+    ExprPtr isBefore = spec::apply(spec::Op::Lt, {position, number(begins[middle], DType::I64)});
+    return spec::apply(spec::Op::Select, {isBefore, among(from, middle), among(middle, to)});
+  };
+  return among(0, op.getXs().size());
 }
 
 /// An index as a position from the front.
