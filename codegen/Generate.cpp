@@ -187,7 +187,7 @@ static void reportDeclined(ModuleOp module, const llvm::StringMap<host::KernelEn
                  std::string(job->target->name) + ", not by halide: " + job->declined;
 }
 
-/// Says of each contraction that has no fast form on GPUs why.
+/// Says of each contraction or procedure that has no fast form on GPUs why.
 static void reportSimple(ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels) {
   auto note = remark::RemarkOpts::name("tile").category("generate");
   for (auto kernel : module.getOps<ir::KernelOp>()) {

@@ -3,6 +3,7 @@
 #include "codegen/cuda/Generate.h"
 
 #include "codegen/cuda/Emitter.h"
+#include "codegen/cuda/Procedure.h"
 #include "codegen/llvm/Optimise.h"
 #include "ir/target/Target.h"
 
@@ -67,7 +68,17 @@ static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
   return needs;
 }
 
+static DeviceNeeds needsOf(const ProcedurePlan &plan, StringRef symbol) {
+  DeviceNeeds needs{{}, plan.scratchBytes, plan.missed};
+  for (const ProcedurePlan::Grid &grid : plan.grids)
+    needs.launches.push_back(
+        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads});
+  return needs;
+}
+
 DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef symbol) {
+  if (spec.procedure)
+    return needsOf(planProcedure(spec), symbol);
   spec::KernelSpec expanded = spec;
   spec::expandMath(expanded);
   return needsOf(makePlan(expanded), symbol);
@@ -77,37 +88,60 @@ StringRef cuda::withoutHead(StringRef ptx) {
   return ptx.substr(ptx.find('\n', ptx.find(".address_size")));
 }
 
-static Expected<DeviceModule> make(const spec::KernelSpec &source, TargetMachine &machine,
-                                   StringRef symbol, LLVMContext &context) {
-  if (source.procedure)
-    return error("procedure '" + source.procedure->name + "' has no code for CUDA");
-  if (std::string text = spec::verify(source); !text.empty())
-    return error(text);
+/// The grids of a spec of stages, not yet optimised.
+static Expected<DeviceModule> makeStages(const spec::KernelSpec &source, StringRef symbol,
+                                         const DataLayout &layout, LLVMContext &context) {
   spec::KernelSpec expanded = source;
   spec::expandMath(expanded);
   Plan plan = makePlan(expanded);
-  size_t arguments = expanded.operands.size() + plan.scratch.size() + expanded.symbols.size();
-  if (arguments * 8 > mostArgumentBytes)
-    return error("unsupported on GPUs: a kernel of " + Twine(arguments) + " arguments");
   DeviceModule result{needsOf(plan, symbol), nullptr, print(plan)};
   result.code = std::make_unique<Module>("kernel", context);
-  result.code->setTargetTriple(machine.getTargetTriple());
-  result.code->setDataLayout(machine.createDataLayout());
+  result.code->setDataLayout(layout);
   for (size_t i = 0; i < plan.grids.size(); ++i) {
     Emitter emitter(expanded, plan, *result.code);
     if (std::string text = emitter.emitGrid(plan.grids[i], result.launches[i].name); !text.empty())
       return error("unsupported on GPUs: " + text);
   }
-  for (Function &function : *result.code)
+  return result;
+}
+
+/// The same for a procedure.
+static Expected<DeviceModule> makeProcedure(const spec::KernelSpec &spec, StringRef symbol,
+                                            LLVMContext &context) {
+  ProcedurePlan plan = planProcedure(spec);
+  DeviceModule result{needsOf(plan, symbol), nullptr, print(plan)};
+  auto code = emitProcedure(spec, plan, result.launches, context);
+  if (!code)
+    return code.takeError();
+  result.code = std::move(*code);
+  return result;
+}
+
+static Expected<DeviceModule> make(const spec::KernelSpec &spec, TargetMachine &machine,
+                                   StringRef symbol, LLVMContext &context) {
+  if (std::string text = spec::verify(spec); !text.empty())
+    return error(text);
+  DataLayout layout = machine.createDataLayout();
+  auto result = spec.procedure ? makeProcedure(spec, symbol, context)
+                               : makeStages(spec, symbol, layout, context);
+  if (!result)
+    return result.takeError();
+  size_t arguments = spec.operands.size() + result->scratchBytes.size() + spec.symbols.size();
+  if (arguments * 8 > mostArgumentBytes)
+    return error("unsupported on GPUs: a kernel of " + Twine(arguments) + " arguments");
+  Module &code = *result->code;
+  code.setTargetTriple(machine.getTargetTriple());
+  code.setDataLayout(layout);
+  for (Function &function : code)
     if (!function.isDeclaration()) {
       function.addFnAttr("no-builtins");
       function.addFnAttr(Attribute::NoUnwind);
     }
   std::string text;
   raw_string_ostream stream(text);
-  if (verifyModule(*result.code, &stream))
+  if (verifyModule(code, &stream))
     return error("the generator made a malformed kernel: " + text);
-  codegen::optimise(*result.code, &machine, OptimizationLevel::O2, /*unrolls=*/true);
+  codegen::optimise(code, &machine, OptimizationLevel::O2, /*unrolls=*/true);
   return result;
 }
 

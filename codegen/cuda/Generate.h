@@ -33,7 +33,7 @@ struct DeviceLaunch {
 struct DeviceNeeds {
   std::vector<DeviceLaunch> launches; ///< in order, each behind the end of the one before
   std::vector<DimExpr> scratchBytes;
-  std::string missed; ///< why a contraction has no fast form; empty if all have
+  std::string missed; ///< why it has no fast form, or a contraction in it; empty if all have
 };
 
 /// The same without making the code.

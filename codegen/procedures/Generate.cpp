@@ -4,38 +4,19 @@
 
 #include "codegen/host/Formula.h"
 #include "codegen/llvm/Optimise.h"
+#include "codegen/procedures/Code.h"
 
-#include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace kiln;
 using namespace kiln::codegen;
 using namespace llvm;
 
-// The code of all procedures.
-asm(".pushsection .rodata\n"
-    ".globl kilnProceduresBegin\n"
-    "kilnProceduresBegin: .incbin \"" KILN_PROCEDURES_PATH "\"\n"
-    ".globl kilnProceduresEnd\n"
-    "kilnProceduresEnd: .byte 0\n"
-    ".popsection\n");
-extern "C" const char kilnProceduresBegin[], kilnProceduresEnd[];
-
 static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
-
-/// The names of a procedure's constants, in the order of its parameters.
-static std::vector<std::string> constantsOf(StringRef name) {
-#define KILN_PROCEDURE(procedure, inputs, outputs, scratch, sizes, ...)                            \
-  if (name == #procedure)                                                                          \
-    return {__VA_ARGS__};
-#include "codegen/procedures/Procedures.def"
-  return {};
-}
 
 /// SYMBOL(ctx, bufs, dims): computes the sizes and calls the procedure with the constants.
 static void emitEntry(Module &module, const spec::KernelSpec &spec, Function &procedure,
@@ -54,8 +35,8 @@ static void emitEntry(Module &module, const spec::KernelSpec &spec, Function &pr
     builder.CreateStore(host::emitDimExpr(builder, size, dims),
                         builder.CreateConstGEP1_64(i64, sizes, i));
   SmallVector<Value *> arguments = {entry->getArg(0), entry->getArg(1), sizes};
-  for (const std::string &name : constantsOf(call.name))
-    arguments.push_back(builder.getInt64(uint64_t(call.constants.at(name))));
+  for (int64_t constant : constantsOf(call))
+    arguments.push_back(builder.getInt64(uint64_t(constant)));
   builder.CreateRet(builder.CreateCall(&procedure, arguments));
 }
 
@@ -89,13 +70,10 @@ Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spe
   if (!spec.procedure)
     return error("a kernel of stages is no procedure");
   LLVMContext context;
-  StringRef bitcode(kilnProceduresBegin, size_t(kilnProceduresEnd - kilnProceduresBegin));
-  Expected<std::unique_ptr<Module>> module =
-      parseBitcodeFile(MemoryBufferRef(bitcode, "procedures"), context);
+  Expected<std::unique_ptr<Module>> module = loadProcedures(false, context);
   if (!module)
     return module.takeError();
-  std::string name =
-      "kiln_" + spec.procedure->name + "_" + std::string(kiln::name(spec.operands.front().type));
+  std::string name = functionOf(spec);
   Function *procedure = (*module)->getFunction(name);
   if (!procedure)
     return error("there is no code for '" + name + "'");

@@ -6,29 +6,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "codegen/procedures/Numbers.h"
+#include "codegen/procedures/Positions.h"
 
 using namespace kiln::procedures;
 
 namespace {
-/// Positions of any type of integers, whose bytes and sign the kernel's constants tell.
-struct Positions {
-  const void *data;
-  int64_t count, extent, bytes;
-  bool isSigned;
-
-  /// -1: none.
-  int64_t operator[](int64_t i) const {
-    int64_t index = bytes == 8   ? static_cast<const int64_t *>(data)[i]
-                    : bytes == 4 ? static_cast<const int32_t *>(data)[i]
-                    : bytes == 2 ? static_cast<const int16_t *>(data)[i]
-                    : isSigned   ? static_cast<const int8_t *>(data)[i]
-                                 : static_cast<const uint8_t *>(data)[i];
-    if (index < 0)
-      index += extent;
-    return index < 0 || index >= extent ? -1 : index;
-  }
-};
-
 /// Elements of a slice that one piece of work takes. That of sums keeps a wide sum for each along
 /// the whole extent; codegen/lower knows how many.
 constexpr int64_t copyLanes = 4096, sumLanes = 8;

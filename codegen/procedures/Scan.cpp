@@ -1,6 +1,7 @@
 //===- Scan.cpp - running totals along an axis ----------------------------===//
 //
-// Elements that stand side by side are totalled together, so that memory is read in its order.
+// Elements that stand side by side are totalled together, so that memory is read in its order; on a
+// GPU by neighbouring threads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -9,7 +10,7 @@
 using namespace kiln::procedures;
 
 namespace {
-constexpr int64_t mostLanes = 64;
+constexpr int64_t mostLanes = isOnDevice ? 1 : 64;
 
 template <typename Number, bool product> struct Scan {
   using Bits = typename Number::Bits;

@@ -68,8 +68,32 @@ struct Bool : Unsigned<uint8_t> {};
 /// know it too.
 inline constexpr int64_t mostTasks = 16;
 
+/// Whether this is compiled for a GPU.
+#ifdef __NVPTX__
+inline constexpr bool isOnDevice = true;
+#else
+inline constexpr bool isOnDevice = false;
+#endif
+
 inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
+#ifdef __NVPTX__
+/// Calls each(i) for the i in [0, points) that are the running thread's: the grid's threads take
+/// turns.
+template <typename Each> void forPoints(int64_t points, Each each) {
+  int64_t threads = __nvvm_read_ptx_sreg_ntid_x();
+  int64_t first = __nvvm_read_ptx_sreg_ctaid_x() * threads + __nvvm_read_ptx_sreg_tid_x();
+  for (int64_t i = first, all = __nvvm_read_ptx_sreg_nctaid_x() * threads; i < points; i += all)
+    each(i);
+}
+
+/// Calls work.rows(0, row, row + 1) for the rows in [0, rows) that are the running thread's: for
+/// code without scratch memory of a task.
+template <typename Work> int32_t forRows(kiln_ctx *, int64_t rows, int64_t, Work &work) {
+  forPoints(rows, [&](int64_t row) { work.rows(0, row, row + 1); });
+  return KILN_OK;
+}
+#else
 /// Calls work.rows(task, begin, end) for parts of [0, rows), in parallel unless there are too few
 /// elements for it.
 template <typename Work>
@@ -91,6 +115,7 @@ int32_t forRows(kiln_ctx *ctx, int64_t rows, int64_t elements, Work &work) {
   };
   return kiln_parallel_for(ctx, task, int32_t(closure.tasks), &closure);
 }
+#endif
 
 } // namespace kiln::procedures
 

@@ -99,6 +99,15 @@ static void addEntry(Module &module, Function &kernel) {
   b.CreateRetVoid();
 }
 
+/// Whether the instruction may touch shared memory, but as no plain load or store.
+static bool touchesSharedOtherwise(const Instruction &instruction) {
+  if (auto *cast = dyn_cast<AddrSpaceCastInst>(&instruction))
+    return cast->getSrcAddressSpace() == sharedSpace;
+  if (auto *atomic = dyn_cast<AtomicRMWInst>(&instruction))
+    return atomic->getPointerAddressSpace() == sharedSpace;
+  return isa<AnyMemIntrinsic, AtomicCmpXchgInst>(instruction);
+}
+
 /// Tells of each touch of shared memory by plain loads and stores. "", or what else there is.
 static std::string watchShared(Module &module) {
   SmallVector<std::pair<Instruction *, Value *>> touches;
@@ -107,8 +116,7 @@ static std::string watchShared(Module &module) {
       if (Value *at = getLoadStorePointerOperand(&instruction)) {
         if (at->getType()->getPointerAddressSpace() == sharedSpace)
           touches.push_back({&instruction, at});
-      } else if (isa<AnyMemIntrinsic, AtomicRMWInst, AtomicCmpXchgInst, AddrSpaceCastInst>(
-                     instruction)) {
+      } else if (touchesSharedOtherwise(instruction)) {
         return "the emulator does not know '" + std::string(instruction.getOpcodeName()) + "'";
       }
   for (auto [instruction, at] : touches) {

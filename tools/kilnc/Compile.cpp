@@ -526,24 +526,6 @@ int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
   return StringRef(text).starts_with("cannot write") ? 1 : failInternally("library");
 }
 
-/// Sorting, scans and writes at positions have code for processors only.
-static LogicalResult refuseOnDevices(mlir::ModuleOp module, ArrayRef<std::string> targets) {
-  bool hasDevice = any_of(targets, [](const std::string &name) {
-    const target::Target *facts = target::find(name);
-    return facts && facts->kind == target::Kind::CUDA;
-  });
-  bool isFine = true;
-  if (hasDevice)
-    module.walk([&](ir::Fusable op) {
-      if (op.getFusionRole() != ir::FusionRole::Procedure)
-        return;
-      op.emitError("'" + op->getName().stripDialect() +
-                   "' has no code for GPUs yet; leave 'cuda:…' out of --target");
-      isFine = false;
-    });
-  return success(isFine);
-}
-
 int Compilation::run() {
   if (wants("ast"))
     return printAST();
@@ -569,7 +551,7 @@ int Compilation::run() {
   if (!loadHalide())
     return 1;
   if (wants("kernels") || wants("host") || wants("library"))
-    return failed(refuseOnDevices(*module, options.targets)) ? 1 : build();
+    return build();
   return emitText();
 }
 
