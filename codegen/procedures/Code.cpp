@@ -29,8 +29,7 @@ Expected<std::unique_ptr<Module>> codegen::loadProcedures(bool forDevice, LLVMCo
 }
 
 std::string codegen::functionOf(const spec::KernelSpec &spec) {
-  return "kiln_" + spec.procedure->name + "_" +
-         std::string(kiln::name(spec.operands.front().type));
+  return "kiln_" + spec.procedure->name + "_" + std::string(kiln::name(spec.operands.front().type));
 }
 
 /// The names of a procedure's constants.

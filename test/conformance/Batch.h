@@ -28,12 +28,6 @@ struct Outcome {
   std::string text; ///< stage, class and what is seen
 };
 
-/// Procedures have no code for GPUs, which kilnc says; elsewhere nothing may be left out.
-inline bool lacksDeviceCode(const Outcome &outcome, const Config &config) {
-  return outcome.kind == Outcome::Failed && config.isDevice() &&
-         outcome.text.find("' has no code for CUDA") != std::string::npos;
-}
-
 struct BatchOptions {
   Config config;
   uint64_t seed = 0;

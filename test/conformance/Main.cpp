@@ -55,7 +55,7 @@ private:
     Case what;
     std::string text;
   };
-  unsigned passed = 0, failed = 0, skipped = 0;
+  unsigned passed = 0, failed = 0;
   std::set<std::string> asked, ran, lines;
   std::set<std::pair<std::string, DType>> accepted;
   std::vector<Refusal> refusals;
@@ -76,10 +76,6 @@ void Report::add(const Case &one, const Config &config, const Outcome &outcome) 
   ran.insert(one.op);
   accepted.insert({one.op, one.type});
   lines.insert("legal " + one.op + " " + std::string(name(one.type)));
-  if (lacksDeviceCode(outcome, config)) {
-    ++skipped;
-    return;
-  }
   if (outcome.kind == Outcome::Failed) {
     ++failed;
     print(one, config.str(), outcome.text);
@@ -135,7 +131,7 @@ int Report::finish() {
     for (const std::string &line : lines)
       os << line << "\n";
   }
-  llvm::outs() << passed << " passed, " << failed << " failed, " << skipped << " skipped\n";
+  llvm::outs() << passed << " passed, " << failed << " failed, 0 skipped\n";
   return failed || !passed ? 1 : 0;
 }
 

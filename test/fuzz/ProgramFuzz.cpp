@@ -65,7 +65,7 @@ private:
   const Setup &setup;
   std::vector<Pointwise> pointwise;
   std::vector<Failure> failures;
-  unsigned agreed = 0, refused = 0, skipped = 0, steps = 0;
+  unsigned agreed = 0, refused = 0, steps = 0;
 };
 } // namespace
 
@@ -86,7 +86,7 @@ std::string Fuzzer::failureOf(const Program &program, const Config &config) {
   std::string text;
   runJobs({Job{{program.makeCase()}, config}}, 1, setup.common,
           [&](const Case &, const Config &, const Outcome &outcome) {
-            if (outcome.kind == Outcome::Failed && !lacksDeviceCode(outcome, config))
+            if (outcome.kind == Outcome::Failed)
               text = outcome.text;
           });
   return text;
@@ -127,8 +127,6 @@ void Fuzzer::runSome(unsigned from, unsigned end) {
       steps += program->numSteps();
     } else if (outcome.kind == Outcome::Refused && isSpoilt(one.id)) {
       ++refused;
-    } else if (lacksDeviceCode(outcome, config)) {
-      ++skipped;
     } else {
       failures.push_back({*program, config, outcome.text});
       if (outcome.kind == Outcome::Failed)
@@ -159,7 +157,6 @@ int Fuzzer::run() {
   }
   llvm::outs() << "seed " << seed << ": " << agreed << " programs of " << steps
                << " steps agree with the interpreter, " << refused << " spoilt ones were refused, "
-               << (skipped ? std::to_string(skipped) + " have no code for GPUs, " : "")
                << failures.size() << " failed\n";
   return failures.empty() && agreed ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include "codegen/spec/Numbers.h"
 #include "test/gpu/Block.h"
 #include "test/gpu/Matrix.h"
+#include "test/gpu/Reference.h"
 #include "test/gpu/Shared.h"
 #include "test/unit/llvm/Builders.h"
 
@@ -345,9 +346,7 @@ std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int6
     ours.push_back(got.back()->data());
     theirs.push_back(want.back()->data());
   }
-  KernelSpec expanded = spec;
-  expandMath(expanded);
-  if (std::string text = evaluate(expanded, theirs, symbols); !text.empty())
+  if (std::string text = runReference(spec, theirs, symbols); !text.empty())
     return "the reference: " + text;
   if (std::string text = (*kernel)->run(ours, symbols); !text.empty())
     return text;

@@ -45,7 +45,8 @@ template <typename Bits> struct Write {
     });
   }
 
-  /// Calls each(lane of src, place in y, position, index) for each element of src whose index has its position.
+  /// Calls each(lane of src, place in y, position, index) for each element of src whose index has
+  /// its position.
   template <typename Each> void owned(Each each) const {
     forPoints(outer * positions.count * inner, [&](int64_t point) {
       int64_t lane = point % inner, k = point / inner % positions.count,

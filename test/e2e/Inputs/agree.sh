@@ -2,16 +2,17 @@
 # Compiles a model in several ways and compares calls with the interpreter.
 #   agree.sh MODEL.kiln FOLDER 'ENTRY [--dim N=2...]'...
 # Prints 'ENTRY --dim N=2: agree', or what the interpreter and all libraries say if all refuse. Ways are
-# -O0 and -O2, or the lines of $AGREE_WAYS; every result must be the same to the bit on two threads.
+# -O0 and -O2, or the lines of $AGREE_WAYS; $AGREE_SETS are arguments of the model (--set NAME=VALUE …). Every result must be the same to the bit on two threads.
 set -euo pipefail
 model=$1 out=$2
 shift 2
 mkdir -p "$out"
+read -ra sets <<<"${AGREE_SETS:-}"
 mapfile -t ways <<<"${AGREE_WAYS:--O0
 -O2}"
 for i in "${!ways[@]}"; do
   read -ra options <<<"${ways[i]}"
-  kilnc "$model" --weights random:1 "${options[@]}" -o "$out/lib${options[0]#-O}$i.so"
+  kilnc "$model" "${sets[@]}" --weights random:1 "${options[@]}" -o "$out/lib${options[0]#-O}$i.so"
   libraries[i]="$out/lib${options[0]#-O}$i.so"
 done
 
@@ -45,7 +46,7 @@ for call in "$@"; do
   read -ra words <<<"$call"
   rm -rf "$out/want" "$out/one"
   mkdir "$out/want" "$out/one"
-  if kiln-run --interpret "$model" --weights random:1 "${words[@]}" --input random:3 \
+  if kiln-run --interpret "$model" "${sets[@]}" --weights random:1 "${words[@]}" --input random:3 \
     $(outputs "${words[0]}" "$out/want") >"$out/said" 2>&1; then
     for i in "${!ways[@]}"; do
       mapfile -t given < <(known "${libraries[i]}" "${words[@]}")

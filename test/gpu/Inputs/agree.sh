@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # Compares a library for a GPU, by the driver of the tests, with the interpreter: as test/e2e/Inputs/agree.sh does.
 #   agree.sh DRIVER MODEL.kiln FOLDER 'ENTRY [--dim N=2...]'...
-# Each line of $GPU_WAYS is a way to compile.
+# Each line of $GPU_WAYS is a way to compile; $AGREE_SETS as there.
 set -euo pipefail
 driver=$1 model=$2 out=$3
 mkdir -p "$out"
+read -ra sets <<<"${AGREE_SETS:-}"
 mapfile -t ways <<<"${GPU_WAYS:--O0 --target=cuda:sm_80
 -O2 --target=cuda:sm_80}"
 specs=
 for i in "${!ways[@]}"; do
   read -ra options <<<"${ways[i]}"
-  kilnc "$model" --weights random:1 "${options[@]}" --emit=kernels -o "$out/$i.specs"
+  kilnc "$model" "${sets[@]}" --weights random:1 "${options[@]}" --emit=kernels -o "$out/$i.specs"
   specs+=$out/$i.specs:
 done
 export AGREE_WAYS KILN_FAKE_KERNELS=$specs LD_LIBRARY_PATH=$driver KILN_FAKE_LOG=$out/log
