@@ -36,10 +36,13 @@ private:
   std::string leaf(const Type &type);
   void innerLoop(const Named &carried, unsigned depth);
   unsigned numNames = 0;
+  int64_t rounds = 64; ///< of the loops around, at most
 };
 } // namespace
 
 static constexpr size_t maxOperands = 10; // a digit names one
+/// Rounds of a nest of loops that take a moment even where no op is fused.
+static constexpr int64_t mostRounds = 1 << 17;
 
 std::string Body::outer(unsigned value) {
   auto known = llvm::find(operands, value);
@@ -107,8 +110,12 @@ std::string Body::expression(const Type &type, unsigned depth) {
 void Body::innerLoop(const Named &carried, unsigned depth) {
   std::vector<Named> before = scope;
   std::string again = fresh("d"), head;
-  auto sequence = llvm::find_if(before, [](const Named &n) { return !n.type.shape.empty(); });
+  int64_t around = rounds;
+  auto turns = [&](const Named &n) { return around * mostElements({n.type.shape[0]}); };
+  auto sequence = llvm::find_if(
+      before, [&](const Named &n) { return !n.type.shape.empty() && turns(n) <= mostRounds; });
   if (sequence != before.end() && maker.oneIn(2)) {
+    rounds = std::max<int64_t>(turns(*sequence), 1);
     std::string element = fresh("f");
     Type type = sequence->type;
     type.shape.erase(type.shape.begin());
@@ -128,6 +135,7 @@ void Body::innerLoop(const Named &carried, unsigned depth) {
   indent.resize(indent.size() - 2);
   line("}");
   scope = std::move(before);
+  rounds = around;
 }
 
 void Body::rebind(const Named &carried, unsigned depth) {
