@@ -183,6 +183,8 @@ LogicalResult Frame::execute(Operation &op) {
 /// Values of the block are dropped after their last use: a big network's intermediates do not fit
 /// otherwise.
 LogicalResult Frame::runBlock(Block &block) {
+  // In a loop's next round a dimension has no value again until it is bound.
+  block.walk([&](BindOp op) { evaluation.dims.erase(op.getSymbol().str()); });
   DenseMap<Value, Operation *> lastUse;
   block.walk([&](Operation *op) {
     for (Value v : op->getOperands())
