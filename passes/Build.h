@@ -15,6 +15,13 @@ inline bool isLeaf(mlir::Value value) {
          (llvm::isa<ir::GetOp>(op) || (op->getNumOperands() == 0 && llvm::isa<ir::Evaluable>(op)));
 }
 
+/// Whether the value is one of those, or one that its reader widens.
+inline bool isWidenedLeaf(mlir::Value value) {
+  while (llvm::isa_and_nonnull<ir::CastOp, ir::DequantizeOp, ir::ReshapeOp>(value.getDefiningOp()))
+    value = value.getDefiningOp()->getOperand(0);
+  return isLeaf(value);
+}
+
 } // namespace kiln::passes
 
 #endif // KILN_PASSES_BUILD_H

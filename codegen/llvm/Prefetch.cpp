@@ -22,24 +22,39 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
   size_t level = 0;
   while (level < plan.levels.size() && plan.levels[level].dim != plan.vectorDim)
     ++level;
-  if (level == plan.levels.size() || placed.lanesAlong >= 0)
+  if (level == plan.levels.size() || placed.lanesAlong >= 0 || stage.reduction.empty())
     return;
+  // The largest of the panels (scales of groups lie in panels too), at the piece's first step, and
+  // how far a step moves there.
   const Operand *weight = nullptr;
   Coordinates next;
-  Frame start = frame;
-  start.at.resize(stage.domain.size());
-  start.at.insert(start.at.end(), stage.reduction.size(), DimExpr(0));
-  int64_t width = static_cast<int64_t>(plan.lanes) * plan.vectors;
-  walk(stage.body, start, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
-    const Operand *operand = spec.findOperand(read.source);
-    auto split = operand && operand->panel ? at[0].splitLinear(laneName) : std::nullopt;
-    if (!split || split->first != 1)
-      return;
-    weight = operand;
-    next = at;
-    next[0] = split->second;
-  });
-  if (!weight)
+  int64_t most = 0, move = 0, group = placed.dot ? placed.dot->group : 1;
+  for (int64_t step : {int64_t(0), group}) {
+    Frame start = frame;
+    start.at.resize(stage.domain.size());
+    start.at.insert(start.at.end(), stage.reduction.size(), DimExpr(0));
+    start.at.back() = step;
+    walk(stage.body, start, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
+      const Operand *operand = spec.findOperand(read.source);
+      auto split = operand && operand->panel ? at[0].splitLinear(laneName) : std::nullopt;
+      if (!split || split->first != 1)
+        return;
+      Coordinates here = at;
+      here[0] = split->second;
+      DimExpr count = 1;
+      for (const DimExpr &extent : operand->packedShape())
+        count = count * extent;
+      int64_t size = count.constantValue().value_or(1);
+      if (step == 0 && size > most) {
+        most = size;
+        weight = operand;
+        next = here;
+      } else if (step != 0 && operand == weight && move == 0) {
+        move = (position(*operand, here) - position(*operand, next)).constantValue().value_or(0);
+      }
+    });
+  }
+  if (!weight || move <= 0)
     return;
   DimExpr uses = 1, use = 0;
   for (const Level &inner : drop_begin(plan.levels, level + 1)) {
@@ -48,7 +63,8 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
     use = use * count + DimExpr::floorDiv(tileBase[inner.dim], tile);
     uses = uses * count;
   }
-  int64_t vector = plan.lanes * byteSize(weight->type), bytes = vector * plan.vectors;
+  int64_t vector = divideCeil(move * byteSize(weight->type), group);
+  int64_t bytes = vector * plan.vectors, width = static_cast<int64_t>(plan.lanes) * plan.vectors;
   std::optional<int64_t> known = uses.constantValue();
   if (known && (*known == 0 || *known >= manyUses))
     return;
@@ -69,7 +85,6 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
   for (const DimExpr &extent : stage.reduction)
     use = use * extent;
   fetching->steps = use;
-  int64_t group = placed.dot ? placed.dot->group : 1;
   int64_t each = known ? divideCeil(bytes, *known) : 0;
   fetching->lines = known ? divideCeil(each * group, lineBytes) : 1;
   fetching->each =

@@ -7,6 +7,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Build.h"
 #include "passes/fuse/Groups.h"
 
 #include "mlir/IR/Remarks.h"
@@ -33,17 +34,6 @@ static SmallVector<DimExpr> rowsOf(Value value) {
   return dims;
 }
 
-static std::optional<int64_t> mostOf(const DimExpr &extent, const DimExpr::BoundsMap &bounds) {
-  return extent.bounds(bounds).upper;
-}
-
-/// Whether the value is a weight, or one that its reader widens: such products have a template.
-static bool isStored(Value value) {
-  while (isa_and_nonnull<CastOp, DequantizeOp, ReshapeOp>(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return isa_and_nonnull<GetOp>(value.getDefiningOp());
-}
-
 /// Whether the op computes rows of `rows` from rows at the same position.
 static bool isRowOp(Operation *op, const SmallVector<DimExpr> &rows) {
   if (op->getNumResults() != 1 || rowsOf(op->getResult(0)) != rows)
@@ -53,7 +43,8 @@ static bool isRowOp(Operation *op, const SmallVector<DimExpr> &rows) {
     return true;
   case FusionRole::Contraction: {
     auto matmul = dyn_cast<MatmulOp>(op);
-    return matmul && !isStored(matmul.getB()) && rowsOf(matmul.getA()) == rows;
+    return matmul && !isWidenedLeaf(matmul.getB()) && // those have a template
+           rowsOf(matmul.getA()) == rows;
   }
   case FusionRole::RowWise: {
     int64_t last = static_cast<int64_t>(rows.size());
@@ -73,7 +64,7 @@ static bool isRowOp(Operation *op, const SmallVector<DimExpr> &rows) {
 /// Bytes that a row of the op's value takes where it is kept.
 static std::optional<int64_t> bytesOf(Operation *op, const DimExpr::BoundsMap &bounds) {
   Type type = op->getResult(0).getType();
-  std::optional<int64_t> most = mostOf(dimsOf(type).back(), bounds);
+  std::optional<int64_t> most = dimsOf(type).back().bounds(bounds).upper;
   if (!most)
     return std::nullopt;
   return *most * std::max<int64_t>(byteSize(*dtypeOf(type)), 4);

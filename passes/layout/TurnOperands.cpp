@@ -25,13 +25,6 @@ using namespace kiln::passes;
 /// Rows of a product from which on a transpose costs less than it gains.
 static constexpr int64_t leastRows = 8;
 
-/// Whether the value is a weight, or one that its reader widens.
-static bool isStored(Value value) {
-  while (isa_and_nonnull<CastOp, DequantizeOp, ReshapeOp>(value.getDefiningOp()))
-    value = value.getDefiningOp()->getOperand(0);
-  return isLeaf(value);
-}
-
 namespace {
 struct TurnOperands : passes::impl::TurnOperandsBase<TurnOperands> {
   void runOnOperation() override {
@@ -45,7 +38,7 @@ struct TurnOperands : passes::impl::TurnOperandsBase<TurnOperands> {
   static void turn(MatmulOp op, DenseMap<Value, Value> &turned) {
     SmallVector<DimExpr> a = dimsOf(op.getA().getType());
     std::optional<int64_t> rows = a[a.size() - 2].constantValue();
-    if (!op.getTransposeB() || isStored(op.getB()) || (rows && *rows < leastRows))
+    if (!op.getTransposeB() || isWidenedLeaf(op.getB()) || (rows && *rows < leastRows))
       return;
     Value known = turned.lookup(op.getB());
     if (!known) {
