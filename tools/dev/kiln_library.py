@@ -119,7 +119,7 @@ class Instance:
 
         def call():
             self.check(self.model.call(self.instance, index, dims, bufs))
-        call.arguments, call.counts = given, dict(zip(open_dims, counts))
+        call.arrays, call.counts = arrays, dict(zip(open_dims, counts))  # alive as long as the call, which writes them
         call.dims, call.tensors = dims, entry.results[:entry.numResults]
         return call, results
 
