@@ -353,6 +353,15 @@ FailureOr<spec::KernelSpec> SpecBuilder::run() {
   return std::move(spec);
 }
 
+/// The text names equal nodes once. The spec that is generated from has them once too: code depends
+/// on what is shared, and kernels are told apart, cached and checked by their text.
 FailureOr<spec::KernelSpec> lower::lowerKernel(KernelOp kernel) {
-  return SpecBuilder(kernel).run();
+  FailureOr<spec::KernelSpec> built = SpecBuilder(kernel).run();
+  if (failed(built))
+    return failure();
+  std::string error;
+  std::optional<spec::KernelSpec> shared = spec::parse(spec::print(*built), error);
+  if (!shared)
+    return kernel.emitError("internal: the kernel's text cannot be read: ") << error, failure();
+  return std::move(*shared);
 }
