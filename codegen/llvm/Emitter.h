@@ -123,6 +123,7 @@ private:
   void dotRest(const Placed &placed, std::vector<Instance> &instances);
 
   // Prefetch.cpp: the next tile of a weight.
+  Piece largestPanel(const Placed &placed, const Frame &frame, int64_t group);
   void startFetching(const Plan &plan, const Placed &placed, const Frame &frame);
   void fetch(const Placed &placed, const Frame &frame);
 

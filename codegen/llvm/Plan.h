@@ -20,6 +20,14 @@ struct Steps {
   llvm::SmallVector<int64_t, 16> offsets;
 };
 
+/// Where the vectors of a tile begin to read a weight in panels, and the elements that a step
+/// moves.
+struct Piece {
+  const spec::Operand *weight = nullptr;
+  Coordinates at;
+  int64_t move = 0;
+};
+
 /// A sum of products of bytes x and y, of which one step takes a group: y is a weight whose panels
 /// have such groups along the last dimension of the reduction.
 struct Dot {

@@ -14,21 +14,12 @@ static constexpr int64_t manyUses = 64;
 /// Steps of a reduction from a prefetch to the use of what it brings.
 static constexpr int64_t streamAhead = 32;
 
-/// Finds what the tiles of one piece of a weight, all those within the level of the vectors, are to
-/// fetch while they compute: each its share of the piece that comes next. The processor's own
-/// prefetching starts anew at each page and ends at the end of a piece.
-void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame &frame) {
+/// The largest of the panels that a stage reads (scales of groups lie in panels too), at the first
+/// step of the reduction, and how far `group` positions of the last dimension move there.
+Piece Emitter::largestPanel(const Placed &placed, const Frame &frame, int64_t group) {
   const Stage &stage = *placed.stage;
-  size_t level = 0;
-  while (level < plan.levels.size() && plan.levels[level].dim != plan.vectorDim)
-    ++level;
-  if (level == plan.levels.size() || placed.lanesAlong >= 0 || stage.reduction.empty())
-    return;
-  // The largest of the panels (scales of groups lie in panels too), at the piece's first step, and
-  // how far a step moves there.
-  const Operand *weight = nullptr;
-  Coordinates next;
-  int64_t most = 0, move = 0, group = placed.dot ? placed.dot->group : 1;
+  Piece piece;
+  int64_t most = 0;
   for (int64_t step : {int64_t(0), group}) {
     Frame start = frame;
     start.at.resize(stage.domain.size());
@@ -47,13 +38,28 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
       int64_t size = count.constantValue().value_or(1);
       if (step == 0 && size > most) {
         most = size;
-        weight = operand;
-        next = here;
-      } else if (step != 0 && operand == weight && move == 0) {
-        move = (position(*operand, here) - position(*operand, next)).constantValue().value_or(0);
+        piece = {operand, here, 0};
+      } else if (step != 0 && operand == piece.weight && piece.move == 0) {
+        DimExpr moved = position(*operand, here) - position(*operand, piece.at);
+        piece.move = moved.constantValue().value_or(0);
       }
     });
   }
+  return piece;
+}
+
+/// Finds what the tiles of one piece of a weight, all those within the level of the vectors, are to
+/// fetch while they compute: each its share of the piece that comes next. The processor's own
+/// prefetching starts anew at each page and ends at the end of a piece.
+void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame &frame) {
+  const Stage &stage = *placed.stage;
+  size_t level = 0;
+  while (level < plan.levels.size() && plan.levels[level].dim != plan.vectorDim)
+    ++level;
+  if (level == plan.levels.size() || placed.lanesAlong >= 0 || stage.reduction.empty())
+    return;
+  int64_t group = placed.dot ? placed.dot->group : 1;
+  auto [weight, next, move] = largestPanel(placed, frame, group);
   if (!weight || move <= 0)
     return;
   DimExpr uses = 1, use = 0;
