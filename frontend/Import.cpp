@@ -7,6 +7,8 @@
 #include "ir/KilnDialect.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/RegionUtils.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -37,6 +39,13 @@ static const ast::LayerDecl *chooseModel(const Module &module, StringRef wanted,
   return nullptr;
 }
 
+/// What nothing reads is not computed, whatever is optimised later: its indices are not looked at.
+static void eraseUnread(mlir::ModuleOp module) {
+  mlir::IRRewriter rewriter(module.getContext());
+  for (auto function : module.getOps<mlir::func::FuncOp>())
+    (void)mlir::runRegionDCE(rewriter, function->getRegions());
+}
+
 mlir::OwningOpRef<mlir::ModuleOp> kiln::importModel(mlir::MLIRContext &context, Diagnostics &diags,
                                                     StringRef path, const ImportOptions &options) {
   context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
@@ -53,7 +62,8 @@ mlir::OwningOpRef<mlir::ModuleOp> kiln::importModel(mlir::MLIRContext &context, 
     return nullptr;
   mlir::OwningOpRef<mlir::ModuleOp> result =
       Elaborator(context, diags, modules, primitives).run(model, *module, options);
-  if (result && !applyRecipe(modules, *module, options.recipe, *model, *result, diags))
+  if (!result || !applyRecipe(modules, *module, options.recipe, *model, *result, diags))
     return nullptr;
+  eraseUnread(*result);
   return result;
 }

@@ -213,8 +213,11 @@ static HExpr shifted(const HExpr &a, const HExpr &b, bool isLeft) {
   HExpr isWide = b < 0 || b >= t.bits();
   if (t.is_uint())
     isWide = b >= t.bits();
-  HExpr by = Halide::cast(t.with_code(halide_type_uint), select(isWide, 0, b));
-  HExpr value = isLeft ? a << by : a >> by;
+  Halide::Type u = t.with_code(halide_type_uint);
+  HExpr by = Halide::cast(u, select(isWide, 0, b));
+  // Bits that leave on the left are overflow, which Halide takes to be impossible of signed
+  // numbers.
+  HExpr value = isLeft ? Halide::reinterpret(t, Halide::reinterpret(u, a) << by) : a >> by;
   HExpr limit = isLeft || t.is_uint() ? HExpr(Halide::Internal::make_zero(t))
                                       : a >> HExpr(Halide::cast(by.type(), t.bits() - 1));
   return Halide::Internal::is_const(b) ? Halide::Internal::simplify(select(isWide, limit, value))

@@ -89,7 +89,7 @@ ExprPtr lower::halfOf(const ExprPtr &byte, const ExprPtr &isHigh) {
       apply(SpecOp::And, {apply(SpecOp::Shr, {spec::cast(byte, DType::I32), by}), number(15)});
   if (byte->type == DType::U8)
     return half;
-  // The sign without a shift beyond the ends of i32, which Halide takes to be impossible.
+  // The sign: -8 … 7 are 8 … 15 and 0 … 7 with the highest bit turned, less 8.
   return apply(SpecOp::Sub, {apply(SpecOp::Xor, {half, number(8)}), number(8)});
 }
 

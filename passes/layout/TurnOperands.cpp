@@ -28,40 +28,41 @@ static constexpr int64_t leastRows = 8;
 namespace {
 struct TurnOperands : passes::impl::TurnOperandsBase<TurnOperands> {
   void runOnOperation() override {
-    getOperation().walk([](Block *block) {
-      DenseMap<Value, Value> turned;
-      for (MatmulOp op : llvm::make_early_inc_range(block->getOps<MatmulOp>()))
-        turn(op, turned);
+    DenseMap<Value, Value> turned;
+    getOperation().walk([&](MatmulOp op) { turn(op, turned); });
+    getOperation().walk([](PermuteOp op) {
+      if (op->use_empty())
+        op.erase();
     });
   }
 
+  /// The transpose stands behind what it transposes: in front of the loops that only read that.
   static void turn(MatmulOp op, DenseMap<Value, Value> &turned) {
     SmallVector<DimExpr> a = dimsOf(op.getA().getType());
     std::optional<int64_t> rows = a[a.size() - 2].constantValue();
-    if (!op.getTransposeB() || isWidenedLeaf(op.getB()) || (rows && *rows < leastRows))
+    Value b = op.getB();
+    if (!op.getTransposeB() || isWidenedLeaf(b) || (rows && *rows < leastRows))
       return;
-    Value known = turned.lookup(op.getB());
+    Value known = turned.lookup(b);
     if (!known) {
-      Axes axes = llvm::to_vector<6>(llvm::seq<int64_t>(dimsOf(op.getB().getType()).size()));
+      Axes axes = llvm::to_vector<6>(llvm::seq<int64_t>(dimsOf(b.getType()).size()));
       std::swap(axes[axes.size() - 2], axes.back());
-      OpBuilder builder(op);
-      Value from = op.getB();
-      if (auto before = from.getDefiningOp<PermuteOp>()) {
+      OpBuilder builder(op.getContext());
+      builder.setInsertionPointAfterValue(b);
+      Value from = b;
+      if (auto before = b.getDefiningOp<PermuteOp>()) {
         for (int64_t &axis : axes)
           axis = before.getAxes()[axis];
         from = before.getX();
       }
       known = permute(Build{builder, op.getLoc()}, from, axes);
-      turned.insert({op.getB(), known});
+      turned.insert({b, known});
       remark::passed(op.getLoc(), remark::RemarkOpts::name("turned").category("layout"))
           << "the second operand of 'matmul' is transposed once: its rows are read by "
              "vectors of columns";
     }
-    Operation *before = op.getB().getDefiningOp();
     op.getBMutable().assign(known);
     op.setTransposeB(false);
-    if (before && before->use_empty() && isa<PermuteOp>(before))
-      before->erase();
   }
 };
 } // namespace

@@ -14,8 +14,6 @@
 #include "test/conformance/Values.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/PatternMatch.h"
-#include "mlir/Transforms/RegionUtils.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -357,13 +355,6 @@ void Batch::callLibrary() {
   }
 }
 
-/// What nothing reads is not computed, so its indices are not looked at either.
-static void eraseUnused(mlir::ModuleOp module) {
-  mlir::IRRewriter rewriter(module.getContext());
-  for (auto function : module.getOps<mlir::func::FuncOp>())
-    (void)mlir::runRegionDCE(rewriter, function->getRegions());
-}
-
 void Batch::run(llvm::ArrayRef<Case> all) {
   if (llvm::sys::fs::createUniqueDirectory("conformance", folder))
     return whole("files", "no temporary folder");
@@ -383,7 +374,6 @@ void Batch::run(llvm::ArrayRef<Case> all) {
     else if (llvm::Error error = bindWeights(*module, {{"random:1"}, "", true}))
       whole("weights", toString(std::move(error)));
     else {
-      eraseUnused(*module);
       for (Running &running : cases)
         prepare(running);
       if (!options.exportDir.empty())

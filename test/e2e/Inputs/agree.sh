@@ -2,7 +2,8 @@
 # Compiles a model in several ways and compares calls with the interpreter.
 #   agree.sh MODEL.kiln FOLDER 'ENTRY [--dim N=2...]'...
 # Prints 'ENTRY --dim N=2: agree', or what the interpreter and all libraries say if all refuse. Ways are
-# -O0 and -O2, or the lines of $AGREE_WAYS; $AGREE_SETS are arguments of the model (--set NAME=VALUE …). Every result must be the same to the bit on two threads.
+# -O0 and -O2, or the lines of $AGREE_WAYS; $AGREE_SETS are arguments of the model (--set NAME=VALUE …). Every result must
+# be the same to the bit on two threads.
 set -euo pipefail
 model=$1 out=$2
 shift 2

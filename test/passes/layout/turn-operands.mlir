@@ -36,3 +36,19 @@ func.func @left(%x: tensor<1x64xf32>, %y: tensor<10x64xf32>, %z: tensor<16x64xf3
   %1 = kiln.matmul %z, %w {transpose_b} : (tensor<16x64xf32>, tensor<10x64xf32>) -> tensor<16x10xf32>
   return %0, %1 : tensor<1x10xf32>, tensor<16x10xf32>
 }
+
+// What a loop only reads is transposed in front of it.
+// CHECK-LABEL: func.func @loop
+// CHECK: kiln.permute %arg1 {axes = array<i64: 1, 0>}
+// CHECK: kiln.scan
+// CHECK-NOT: kiln.permute
+// CHECK: return
+func.func @loop(%x: tensor<3x16x64xf32>, %y: tensor<64x64xf32>, %c: tensor<16x64xf32>) -> tensor<16x64xf32> {
+  %0 = kiln.scan sequences(%x) carries(%c) : (tensor<3x16x64xf32>, tensor<16x64xf32>) -> tensor<16x64xf32> {
+  ^bb0(%e: tensor<16x64xf32>, %d: tensor<16x64xf32>):
+    %1 = kiln.matmul %d, %y {transpose_b} : (tensor<16x64xf32>, tensor<64x64xf32>) -> tensor<16x64xf32>
+    %2 = kiln.add %1, %e : (tensor<16x64xf32>, tensor<16x64xf32>) -> tensor<16x64xf32>
+    kiln.yield %2 : tensor<16x64xf32>
+  }
+  return %0 : tensor<16x64xf32>
+}
