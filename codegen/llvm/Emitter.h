@@ -42,8 +42,8 @@ private:
   const Placed *coreOf(const Plan &plan) const;
   void chooseLanes(Plan &plan);
   void chooseTile(Plan &plan);
-  static void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m,
-                             int registers, int mostRows, int factors);
+  void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m, int registers,
+                      int mostRows, int factors);
   void chooseLevels(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
@@ -87,6 +87,7 @@ private:
     llvm::Value *mask;
     std::vector<llvm::AllocaInst *> values, positions; ///< one accumulator for each unrolled step
     std::vector<llvm::AllocaInst *> totals;            ///< in f64, of blocks of a long sum
+    llvm::Value *waiting = nullptr;                    ///< address of the sum so far, of slices
   };
   void place(const Plan &plan, const Placed &placed);
   void reduce(const Placed &placed, std::vector<Instance> &instances);
@@ -122,8 +123,19 @@ private:
   void dotStep(const Placed &placed, Instance &instance, int64_t count);
   void dotRest(const Placed &placed, std::vector<Instance> &instances);
 
+  // Slices.cpp: long reductions in slices.
+  void chooseSlices(Plan &plan);
+  std::optional<Slicing> fitSums(Plan &plan, size_t level, DType type);
+  std::pair<DimExpr, DimExpr> withinBlock(const Plan &plan, size_t level);
+  llvm::Value *waitingSum(const Plan &plan, int row, int vector);
+  void sliced(const Plan &plan);
+  void eachSlice(const Plan &plan, size_t dim);
+
   // Prefetch.cpp: the next tile of a weight.
   Piece largestPanel(const Placed &placed, const Frame &frame, int64_t group);
+  void fetchNextSlice(const Plan &plan, const Piece &piece, DimExpr use, DimExpr uses,
+                      int64_t bytes, int64_t group);
+  void shareOut(std::optional<int64_t> known, const DimExpr &uses, int64_t bytes, int64_t group);
   void startFetching(const Plan &plan, const Placed &placed, const Frame &frame);
   void fetch(const Placed &placed, const Frame &frame);
 
@@ -154,33 +166,11 @@ private:
 
   const TargetFacts &target;
   FeatureTest hasFeature;
-  struct Whole {
-    spec::Operand facts;
-    int64_t offset; ///< in the kernel's stack block, in bytes
-  };
-  std::map<std::string, Whole, std::less<>> wholeStages; ///< intermediate stages kept on the stack
-  /// The leading dimensions that all stages share, of the last of which a round takes a block.
-  struct Rounds {
-    size_t dims = 0; ///< 0: each stage has its own loops
-    int64_t block = 1;
-    DimExpr count;  ///< the round's part of the block: less in the last one
-    Coordinates at; ///< of the round being emitted
-  };
+  std::map<std::string, Whole, std::less<>> wholeStages; ///< kept on the stack
   Rounds rounds;
-  /// The innermost loop of a reduction, where its number of turns is known.
-  struct Innermost {
-    std::string symbol;
-    int64_t extent;
-  };
   std::optional<Innermost> innermost;
-  /// What the steps of a reduction prefetch: step i `lines` at `from + each * (steps + i)`.
-  struct Fetching {
-    llvm::SmallVector<llvm::Value *> from;
-    llvm::Value *each = nullptr; ///< in bytes
-    DimExpr steps;
-    int64_t lines = 1;
-  };
   std::optional<Fetching> fetching;
+  std::optional<Slice> slice;
   llvm::Value *mask = nullptr; ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension

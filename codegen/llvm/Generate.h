@@ -24,6 +24,7 @@ struct TargetFacts {
   std::string features;          ///< LLVM's list: "+avx512f,-x87"
   int vectorBytes = 32;          ///< width of a vector register
   int vectorRegisters = 16;
+  int64_t cacheBytes = 2 << 20; ///< of the second cache
 };
 
 struct GeneratedKernel {

@@ -9,8 +9,6 @@ using namespace kiln::codegen;
 using namespace llvm;
 using namespace kiln::spec;
 
-/// Tiles of the innermost parallel level in one block of it.
-static constexpr int64_t blockTiles = 32;
 /// Elements times reduction length from which a stage is shared out, and into how many tasks:
 /// fixed, so that results do not depend on the number of threads.
 static constexpr int64_t parallelWork = 1 << 18, maxTasks = 16;
@@ -119,8 +117,8 @@ void Emitter::tiledLevel(const Plan &plan, size_t level) {
   bool isSplit = plan.splitsNext && level == plan.parallelLevels;
   Value *from = b.getInt64(0), *to = emit(full);
   if (isSplit && blocks != DimExpr(1)) {
-    from = emit(block * DimExpr(blockTiles));
-    to = b.CreateBinaryIntrinsic(Intrinsic::smin, to, emit((block + 1) * DimExpr(blockTiles)));
+    from = emit(block * DimExpr(plan.blockTiles));
+    to = b.CreateBinaryIntrinsic(Intrinsic::smin, to, emit((block + 1) * DimExpr(plan.blockTiles)));
   }
   loop(from, to, [&](Value *i) {
     std::optional<int64_t> count = full.bounds(bounds).upper;
@@ -151,10 +149,14 @@ void Emitter::enter(const Plan &plan, size_t level) {
   for (const Placed &placed : plan.placed)
     if (placed.depth == level)
       place(plan, placed);
-  if (level == plan.levels.size())
-    storeTile(plan);
-  else
+  if (level == plan.levels.size()) {
+    if (!slice || slice->isLast)
+      storeTile(plan);
+  } else if (plan.slicing && level == plan.slicing->level) {
+    sliced(plan);
+  } else {
     tiledLevel(plan, level);
+  }
   placedValues = std::move(before);
 }
 
@@ -215,9 +217,9 @@ void Emitter::chooseBlocks(const Plan &plan) {
   // One block at least: a rest without a full tile needs one too.
   DimExpr full = DimExpr::floorDiv(extent, tile);
   if (std::optional<int64_t> known = full.constantValue())
-    blocks = std::max<int64_t>((*known + blockTiles - 1) / blockTiles, 1);
+    blocks = std::max<int64_t>((*known + plan.blockTiles - 1) / plan.blockTiles, 1);
   else
-    blocks = DimExpr::floorDiv(full, blockTiles) + 1;
+    blocks = DimExpr::floorDiv(full, plan.blockTiles) + 1;
 }
 
 void Emitter::bindSymbols(Value *dims) {

@@ -278,7 +278,10 @@ void Emitter::chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional
   int64_t total = n ? std::max<int64_t>(divideCeil(*n, plan.lanes), 1) : 24;
   int64_t extent = plan.rowDim < 0 ? 1 : m ? std::max<int64_t>(*m, 1) : 96;
   // Weights that one tile reads stream from memory: fewer streams run faster.
-  most = m && *m <= mostRows ? std::min(most, 2) : most;
+  bool isAlone = true;
+  for (int dim = 0; dim < static_cast<int>(plan.root->domain.size()); ++dim)
+    isAlone &= dim == plan.vectorDim || dim == plan.rowDim || isUnit(plan.root->domain[dim]);
+  most = isAlone && m && *m <= mostRows ? std::min(most, 2) : most;
   int64_t bestCost = INT64_MAX;
   // In half cycles: fewer than eight accumulators wait for each other's latency, a vector of
   // weights takes four cycles to come from the second cache, and each row has a pointer to move. A
@@ -368,6 +371,7 @@ Plan Emitter::makePlan(const Stage &root) {
   chooseTile(plan);
   chooseTransposition(plan);
   chooseLevels(plan);
+  chooseSlices(plan);
   plan.work = 1;
   for (const DimExpr &extent : root.domain)
     plan.work = plan.work * extent;

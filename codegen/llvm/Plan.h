@@ -1,6 +1,7 @@
 //===- Plan.h - how the loops of one stored stage run ----------*- C++ -*-===//
 //
-// Data only: levels, lanes and tile of a stage, and the stages that are computed on the way.
+// Data only: levels, lanes and tile of a stage, and the stages that are computed on the way; and
+// what is known of the code while it is made.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_CODEGEN_LLVM_PLAN_H
@@ -58,6 +59,17 @@ struct Level {
   int dim = 0;
 };
 
+/// How the core's reduction is cut for the tiles behind the level of the vectors (Slices.cpp).
+struct Slicing {
+  size_t level = 0;     ///< the first of those levels
+  size_t dim = 0;       ///< of the reduction: what is before it is in the slices' number
+  int64_t size = 1;     ///< positions of that dimension in a slice, but the last
+  int64_t steps = 1;    ///< of the reduction in a slice
+  int64_t count = 1;    ///< slices
+  int64_t capacity = 1; ///< positions of the first level in a block
+  int64_t slots = 1;    ///< vectors of sums that wait
+};
+
 /// How the loops of one stored stage run.
 struct Plan {
   const spec::Stage *root = nullptr;
@@ -67,8 +79,48 @@ struct Plan {
   bool splitsNext = false;    ///< the level after those is cut into blocks for the tasks
   int lanes = 1, vectors = 1, rows = 1;
   int vectorDim = -1, rowDim = -1;
-  bool isTurning = false; ///< rows are lanes of the loads
-  DimExpr work;           ///< points times reduction: its size decides on parallel execution
+  bool isTurning = false;  ///< rows are lanes of the loads
+  int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
+  std::optional<Slicing> slicing;
+  DimExpr work; ///< points times reduction: its size decides on parallel execution
+};
+
+// What is known of the code being emitted.
+
+/// A stage that is kept on the stack.
+struct Whole {
+  spec::Operand facts;
+  int64_t offset; ///< in the kernel's stack block, in bytes
+};
+
+/// The leading dimensions that all stages share, of the last of which a round takes a block.
+struct Rounds {
+  size_t dims = 0; ///< 0: each stage has its own loops
+  int64_t block = 1;
+  DimExpr count;  ///< the round's part of the block: less in the last one
+  Coordinates at; ///< of the round being emitted
+};
+
+/// The innermost loop of a reduction, and the most turns that it has.
+struct Innermost {
+  std::string symbol;
+  int64_t extent;
+};
+
+/// What the steps of a reduction prefetch: step i `lines` at `from + each * (steps + i)`.
+struct Fetching {
+  llvm::SmallVector<llvm::Value *> from;
+  llvm::Value *each = nullptr; ///< in bytes
+  DimExpr steps;
+  int64_t lines = 1;
+};
+
+/// The slice of the core's reduction that the tiles being emitted take.
+struct Slice {
+  llvm::AllocaInst *sums = nullptr; ///< where they wait
+  bool isLast = false;              ///< behind all slices: sums are only read
+  Coordinates at;                   ///< of the reduction, as far as slices follow it
+  DimExpr number, extent;           ///< among all; positions of the dimension that is cut
 };
 
 } // namespace kiln::codegen

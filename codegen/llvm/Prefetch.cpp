@@ -48,6 +48,53 @@ Piece Emitter::largestPanel(const Placed &placed, const Frame &frame, int64_t gr
   return piece;
 }
 
+/// Shares `bytes` a step among the tiles that use a piece, whose number may be known.
+void Emitter::shareOut(std::optional<int64_t> known, const DimExpr &uses, int64_t bytes,
+                       int64_t group) {
+  int64_t each = known ? divideCeil(bytes, *known) : 0;
+  fetching->lines = known ? divideCeil(each * group, lineBytes) : 1;
+  fetching->each =
+      known ? b.getInt64(each)
+            : b.CreateUDiv(b.getInt64(bytes),
+                           b.CreateBinaryIntrinsic(Intrinsic::smax, emit(uses), b.getInt64(1)));
+}
+
+/// The slice that comes next lies behind this one in each vector's panel, `bytes` a position of the
+/// reduction: tiles take turns at the vectors.
+void Emitter::fetchNextSlice(const Plan &plan, const Piece &piece, DimExpr use, DimExpr uses,
+                             int64_t bytes, int64_t group) {
+  const Operand &weight = *piece.weight;
+  const Memory &memory = memories.find(weight.name)->second;
+  const Slicing &slicing = *plan.slicing;
+  auto panel = [&](int64_t further) {
+    Coordinates at = piece.at;
+    at[0] = at[0] + further;
+    return position(weight, at);
+  };
+  DimExpr number = slice->number + 1;
+  DimExpr move = number * DimExpr(slicing.steps / group * piece.move);
+  Value *isLast = b.CreateICmpEQ(emit(number), b.getInt64(slicing.count));
+  Value *from = b.CreateSelect(
+      isLast, address(memory, panel(plan.vectors * static_cast<int64_t>(plan.lanes))),
+      address(memory, panel(0) + move));
+  DimExpr apart = (panel(plan.lanes) - panel(0)) * DimExpr(byteSize(weight.type));
+  auto add = [&](Value *vector) {
+    Value *offset = b.CreateMul(vector, emit(apart));
+    fetching->from.push_back(b.CreateGEP(b.getInt8Ty(), from, offset));
+  };
+  if (std::optional<int64_t> known = uses.constantValue(); known && *known < plan.vectors) {
+    for (int i = 0; i < plan.vectors; ++i)
+      add(b.getInt64(i));
+  } else {
+    Value *tile = emit(use), *vectors = b.getInt64(plan.vectors);
+    add(b.CreateURem(tile, vectors));
+    use = bind(b.CreateUDiv(tile, vectors), "%i", {0, {}});
+    uses = DimExpr::floorDiv(uses, plan.vectors);
+  }
+  fetching->steps = (use - slice->number) * DimExpr(slicing.steps);
+  shareOut(uses.constantValue(), uses, bytes, group);
+}
+
 /// Finds what the tiles of one piece of a weight, all those within the level of the vectors, are to
 /// fetch while they compute: each its share of the piece that comes next. The processor's own
 /// prefetching starts anew at each page and ends at the end of a piece.
@@ -59,23 +106,25 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
   if (level == plan.levels.size() || placed.lanesAlong >= 0 || stage.reduction.empty())
     return;
   int64_t group = placed.dot ? placed.dot->group : 1;
-  auto [weight, next, move] = largestPanel(placed, frame, group);
+  Piece piece = largestPanel(placed, frame, group);
+  auto [weight, next, move] = piece;
   if (!weight || move <= 0)
     return;
   DimExpr uses = 1, use = 0;
-  for (const Level &inner : drop_begin(plan.levels, level + 1)) {
-    DimExpr tile = inner.kind == Level::Kind::Rows ? plan.rows : 1;
-    DimExpr count = DimExpr::floorDiv(extentOf(plan, inner.dim) + tile - 1, tile);
-    use = use * count + DimExpr::floorDiv(tileBase[inner.dim], tile);
+  for (size_t inner = level + 1; inner < plan.levels.size(); ++inner) {
+    int64_t tile = plan.levels[inner].kind == Level::Kind::Rows ? plan.rows : 1;
+    auto [at, extent] = withinBlock(plan, inner);
+    DimExpr count = DimExpr::floorDiv(extent + DimExpr(tile - 1), tile);
+    use = use * count + DimExpr::floorDiv(at, tile);
     uses = uses * count;
   }
-  int64_t vector = divideCeil(move * byteSize(weight->type), group);
-  int64_t bytes = vector * plan.vectors, width = static_cast<int64_t>(plan.lanes) * plan.vectors;
   std::optional<int64_t> known = uses.constantValue();
   if (known && (*known == 0 || *known >= manyUses))
     return;
   fetching.emplace();
   const Memory &memory = memories.find(weight->name)->second;
+  int64_t vector = divideCeil(move * byteSize(weight->type), group);
+  const int64_t width = static_cast<int64_t>(plan.lanes) * plan.vectors;
   bool isRest = tileRows < plan.rows && tileBase.count(plan.rowDim);
   if (known ? *known == 1 : isRest) {
     // What is read once streams: each vector's panel is fetched a little ahead of its use. With an
@@ -86,17 +135,14 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
     fetching->steps = streamAhead;
     return;
   }
+  if (slice)
+    return fetchNextSlice(plan, piece, use, uses, vector, group);
   next[0] = next[0] + width;
   fetching->from.push_back(address(memory, position(*weight, next)));
   for (const DimExpr &extent : stage.reduction)
     use = use * extent;
   fetching->steps = use;
-  int64_t each = known ? divideCeil(bytes, *known) : 0;
-  fetching->lines = known ? divideCeil(each * group, lineBytes) : 1;
-  fetching->each =
-      known ? b.getInt64(each)
-            : b.CreateUDiv(b.getInt64(bytes),
-                           b.CreateBinaryIntrinsic(Intrinsic::smax, emit(uses), b.getInt64(1)));
+  shareOut(known, uses, vector * plan.vectors, group);
 }
 
 /// What one step of the reduction fetches.

@@ -84,12 +84,28 @@ void Emitter::place(const Plan &plan, const Placed &placed) {
     if (seen.insert(frame.key).second)
       instances.push_back({std::move(frame), isWide ? pointMask : nullptr, {}, {}, {}});
   }
-  if (&placed == coreOf(plan))
+  bool isCore = &placed == coreOf(plan);
+  if (isCore && slice)
+    for (size_t i = 0; i < instances.size(); ++i)
+      instances[i].waiting = waitingSum(plan, i / tileVectors, i % tileVectors);
+  if (isCore && slice && slice->isLast) {
+    Type *type = slice->sums->getAllocatedType()->getArrayElementType();
+    for (Instance &instance : instances)
+      placedValues[instance.frame.key] = b.CreateLoad(type, instance.waiting);
+    mask = nullptr;
+    return;
+  }
+  if (isCore)
     startFetching(plan, placed, instances.front().frame);
   reduce(placed, instances);
   fetching.reset();
-  for (Instance &instance : instances)
-    placedValues[instance.frame.key] = finish(placed, instance);
+  for (Instance &instance : instances) {
+    Value *value = finish(placed, instance);
+    if (instance.waiting)
+      b.CreateStore(value, instance.waiting);
+    else
+      placedValues[instance.frame.key] = value;
+  }
   mask = nullptr;
 }
 
@@ -121,6 +137,9 @@ void Emitter::reduce(const Placed &placed, std::vector<Instance> &instances) {
       if (hasTotals)
         allocate(values.constant(-0.0, DType::F64), instance.totals);
     }
+    if (instance.waiting)
+      b.CreateStore(b.CreateLoad(instance.values[0]->getAllocatedType(), instance.waiting),
+                    instance.values[0]);
     for (size_t i = 0; i < stage.reduction.size(); ++i)
       instance.frame.at.push_back(DimExpr::symbol("%r" + std::to_string(i)));
   }
@@ -167,32 +186,39 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
   auto groupAt = [&](size_t i) {
     return placed.dot && i + 1 == stage.reduction.size() ? placed.dot->group : 1;
   };
-  const DimExpr extent = DimExpr::floorDiv(stage.reduction[level], groupAt(level));
+  // A slice has its position in the dimensions in front, and a part of the one that is cut.
+  bool isSliced = instances.front().waiting && level < slice->at.size();
+  bool isFixed = isSliced && level + 1 < slice->at.size();
+  const DimExpr start = isSliced ? slice->at[level] : DimExpr(0);
+  const DimExpr extent =
+      DimExpr::floorDiv(isSliced ? slice->extent : stage.reduction[level], groupAt(level));
   auto at = [&](const DimExpr &value) {
     for (Instance &instance : instances)
       instance.frame.at[rank + level] = value;
   };
   auto nest = [&] {
-    int64_t trips = 1;
-    for (size_t i = level; i < stage.reduction.size(); ++i)
+    int64_t trips = std::clamp<int64_t>(extent.constantValue().value_or(64), 0, 64);
+    for (size_t i = level + 1; i < stage.reduction.size(); ++i)
       trips *= std::clamp<int64_t>(
           DimExpr::floorDiv(stage.reduction[i], groupAt(i)).constantValue().value_or(64), 0, 64);
     // A full tile fills the registers: more than one step of it at a time would spill.
     size_t most = instances.size() > 16 ? 48 : 128;
-    // Without trips another extent may still be one that only a call knows.
-    if (trips > 0 && trips * instances.size() <= most && trips <= 9) {
+    if (isFixed) {
+      at(start);
+      reduceLevel(placed, instances, level + 1);
+    } else if (trips > 0 && trips * instances.size() <= most && trips <= 9) {
+      // Without trips another extent may still be one that only a call knows.
       for (int64_t i = 0; i < *extent.constantValue(); ++i) {
-        at(DimExpr(i * groupAt(level)));
+        at(start + DimExpr(i * groupAt(level)));
         reduceLevel(placed, instances, level + 1);
       }
     } else {
       stepLoop(placed, instances, level, extent, [&](Value *i) {
         auto last = extent.bounds(bounds).upper;
         DimExpr number = bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt});
-        at(number * DimExpr(groupAt(level)));
-        auto known = extent.constantValue();
-        if (known && level + 1 == stage.reduction.size())
-          innermost = {number.str(), *known};
+        at(start + number * DimExpr(groupAt(level)));
+        if (last && (isSliced || extent.constantValue()) && level + 1 == stage.reduction.size())
+          innermost = {number.str(), *last};
         reduceLevel(placed, instances, level + 1);
         innermost.reset();
       });

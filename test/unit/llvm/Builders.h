@@ -33,6 +33,17 @@ Stage pointwise(std::string name, DType type, Shape domain, ExprPtr body);
 Stage reducing(std::string name, DType type, Shape domain, Shape reduction, Combiner combiner,
                ExprPtr init, ExprPtr body);
 
+/// C[m, n] = relu(sum_k A[m, k] * W[n, k] + bias[n]) in f32, with W in panels.
+KernelSpec linearRelu(DimExpr m, int64_t n, int64_t k, std::vector<Symbol> symbols = {});
+
+struct ConvolutionShape {
+  int64_t height, width, channels, outputs, kernel, stride, pad, dilation, groups;
+};
+
+/// NHWC convolution of two images in f32, padding as guarded reads, weights [O, kh, kw, C/g] in
+/// panels.
+KernelSpec convolution(const ConvolutionShape &window);
+
 } // namespace kiln::test
 
 #endif // KILN_TEST_UNIT_LLVM_BUILDERS_H

@@ -9,21 +9,6 @@ using namespace kiln::test;
 
 static constexpr DType F32 = DType::F32;
 
-/// C[m, n] = relu(sum_k A[m, k] * W[n, k] + bias[n]) with W in panels.
-static KernelSpec linear(DimExpr m, int64_t n, int64_t k, std::vector<Symbol> symbols = {}) {
-  KernelSpec spec;
-  spec.symbols = std::move(symbols);
-  spec.operands = {operand("a", F32, {m, k}), panel("w", F32, {n, k}), operand("bias", F32, {n}),
-                   output("c", F32, {m, n})};
-  Stage acc =
-      reducing("acc", F32, {m, n}, {k}, Combiner::Add, constant(0.0, F32),
-               relaxed(apply(Op::Mul, {readAt("a", F32, {0, 2}), readAt("w", F32, {1, 2})})));
-  acc.role = Role::Anchor;
-  ExprPtr sum = apply(Op::Add, {readAt("acc", F32, {0, 1}), readAt("bias", F32, {1})});
-  spec.stages = {acc, pointwise("c", F32, {m, n}, apply(Op::Max, {sum, constant(0.0, F32)}))};
-  return spec;
-}
-
 TEST(LLVMContraction, Linear) {
   for (auto [m, n, k] : {std::tuple(1, 16, 8),
                          {3, 17, 5},
@@ -32,22 +17,22 @@ TEST(LLVMContraction, Linear) {
                          {64, 96, 33},
                          {2, 1, 1},
                          {5, 64, 0}})
-    expectEqual(linear(m, n, k));
+    expectEqual(linearRelu(m, n, k));
 }
 
 TEST(LLVMContraction, LinearOfOpenRows) {
-  KernelSpec spec = linear(DimExpr::symbol("M"), 80, 19, {{"M", 0, std::nullopt}});
+  KernelSpec spec = linearRelu(DimExpr::symbol("M"), 80, 19, {{"M", 0, std::nullopt}});
   for (int64_t m : {0, 1, 2, 5, 7, 11, 16, 29})
     expectEqual(spec, {m});
 }
 
 TEST(LLVMContraction, LinearOnNarrowTargets) {
   codegen::TargetFacts avx2;
-  expectEqual(linear(7, 40, 9), {}, 1e-5, avx2);
+  expectEqual(linearRelu(7, 40, 9), {}, 1e-5, avx2);
   codegen::TargetFacts sse;
   sse.cpu = "x86-64";
   sse.vectorBytes = 16;
-  expectEqual(linear(7, 40, 9), {}, 1e-5, sse);
+  expectEqual(linearRelu(7, 40, 9), {}, 1e-5, sse);
 }
 
 /// Batched product of strided operands; `transposed` reads B along its rows.
@@ -79,49 +64,16 @@ TEST(LLVMContraction, MatmulOfOpenExtents) {
       expectEqual(matmul(2, m, n, k, transposed, symbols), {m0, n0, k0});
 }
 
-struct Window {
-  int64_t height, width, channels, outputs, kernel, stride, pad, dilation, groups;
-};
-
-/// NHWC convolution with padding as guarded reads, weights [O, kh, kw, C/g] in panels.
-static KernelSpec conv(const Window &w) {
-  int64_t reach = (w.kernel - 1) * w.dilation;
-  int64_t oh = (w.height + 2 * w.pad - reach - 1) / w.stride + 1;
-  int64_t ow = (w.width + 2 * w.pad - reach - 1) / w.stride + 1;
-  int64_t c = w.channels / w.groups, o = w.outputs / w.groups;
-  KernelSpec spec;
-  spec.operands = {operand("x", F32, {2, w.height, w.width, w.channels}),
-                   panel("w", F32, {w.outputs, w.kernel, w.kernel, c}),
-                   output("y", F32, {2, oh, ow, w.outputs})};
-  // Domain n, y, x, group, output; the store map joins the last two.
-  auto spatial = [&](int out, int tap) {
-    Index at = index(out, w.stride, -w.pad);
-    at.terms.push_back({tap, w.dilation});
-    return at;
-  };
-  Index channel = index(3, c), feature = index(3, o);
-  channel.terms.push_back({7, 1});
-  feature.terms.push_back({4, 1});
-  std::optional<double> outside = w.pad ? std::optional(0.0) : std::nullopt;
-  ExprPtr x = read("x", {index(0), spatial(1, 5), spatial(2, 6), channel}, F32, outside);
-  ExprPtr k = read("w", {feature, index(5), index(6), index(7)}, F32);
-  Stage stage = reducing("y", F32, {2, oh, ow, w.groups, o}, {w.kernel, w.kernel, c}, Combiner::Add,
-                         constant(0.0, F32), relaxed(apply(Op::Mul, {x, k})));
-  stage.store = {index(0), index(1), index(2), feature};
-  spec.stages = {stage};
-  return spec;
-}
-
 TEST(LLVMContraction, Convolution) {
-  for (Window w : {Window{5, 5, 3, 16, 3, 1, 1, 1, 1},
-                   {9, 7, 4, 20, 3, 2, 1, 1, 1},
-                   {8, 8, 6, 48, 1, 1, 0, 1, 1},
-                   {11, 13, 2, 7, 5, 1, 2, 1, 1},
-                   {12, 9, 8, 32, 3, 1, 2, 2, 2},
-                   {7, 7, 6, 18, 3, 2, 1, 1, 3},
-                   {3, 3, 2, 5, 3, 1, 0, 1, 1},
-                   {6, 30, 5, 64, 3, 1, 1, 1, 1}})
-    expectEqual(conv(w));
+  for (ConvolutionShape w : {ConvolutionShape{5, 5, 3, 16, 3, 1, 1, 1, 1},
+                             {9, 7, 4, 20, 3, 2, 1, 1, 1},
+                             {8, 8, 6, 48, 1, 1, 0, 1, 1},
+                             {11, 13, 2, 7, 5, 1, 2, 1, 1},
+                             {12, 9, 8, 32, 3, 1, 2, 2, 2},
+                             {7, 7, 6, 18, 3, 2, 1, 1, 3},
+                             {3, 3, 2, 5, 3, 1, 0, 1, 1},
+                             {6, 30, 5, 64, 3, 1, 1, 1, 1}})
+    expectEqual(convolution(w));
 }
 
 /// Depthwise convolution and pools: the channel runs through the lanes.
@@ -182,17 +134,18 @@ TEST(LLVMContraction, OtherArchitectures) {
   arm.vectorBytes = 16;
   arm.vectorRegisters = 32;
   EXPECT_FALSE(
-      llvm::cantFail(codegen::generateLLVM(linear(9, 48, 7), arm, "k", 2)).bitcode.empty());
+      llvm::cantFail(codegen::generateLLVM(linearRelu(9, 48, 7), arm, "k", 2)).bitcode.empty());
   arm.cpu = "no-such-processor";
-  auto refused = codegen::generateLLVM(linear(9, 48, 7), arm, "k", 2);
+  auto refused = codegen::generateLLVM(linearRelu(9, 48, 7), arm, "k", 2);
   ASSERT_FALSE(refused);
   EXPECT_EQ(llvm::toString(refused.takeError()), "unknown processor 'no-such-processor'");
 }
 
 TEST(LLVMContraction, EqualSpecsGiveEqualBitcode) {
   auto facts = hostFacts();
-  auto first = llvm::cantFail(codegen::generateLLVM(linear(13, 48, 7), facts, "k", 2));
-  llvm::cantFail(codegen::generateLLVM(conv({5, 5, 3, 16, 3, 1, 1, 1, 1}), facts, "other", 2));
-  auto second = llvm::cantFail(codegen::generateLLVM(linear(13, 48, 7), facts, "k", 2));
+  auto first = llvm::cantFail(codegen::generateLLVM(linearRelu(13, 48, 7), facts, "k", 2));
+  llvm::cantFail(
+      codegen::generateLLVM(convolution({5, 5, 3, 16, 3, 1, 1, 1, 1}), facts, "other", 2));
+  auto second = llvm::cantFail(codegen::generateLLVM(linearRelu(13, 48, 7), facts, "k", 2));
   EXPECT_EQ(first.bitcode, second.bitcode);
 }

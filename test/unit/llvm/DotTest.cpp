@@ -53,6 +53,14 @@ TEST(LLVMDot, RaggedDepths) {
       expectEqual(linear(9, 50, k), {}, 0, facts);
 }
 
+TEST(LLVMDot, Slices) {
+  for (codegen::TargetFacts facts : allTargets())
+    for (int64_t k : {64, 65, 300, 332}) {
+      facts.cacheBytes = 1 << 12;
+      expectEqual(linear(29, 50, k), {}, 0, facts);
+    }
+}
+
 TEST(LLVMDot, RaggedColumns) {
   for (int64_t n : {1, 2, 7, 15, 17, 33, 64, 130})
     for (int64_t m : {1, 5, 8, 13})
