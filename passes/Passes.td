@@ -81,7 +81,7 @@ def Prune : Kiln_Pass<"kiln-prune"> {
   let summary = "writes zeros into the weights that a recipe names";
   let description = [{
     The prune rules of `kiln.compress`: a part of a weight's elements, or of each run of M input channels
-    all but N, the smallest by magnitude.
+    all but N, the smallest by magnitude; or a part of a layer's channels, which go out of all that has them.
   }];
 }
 

@@ -35,6 +35,11 @@ llvm::SmallVector<Layer> layersOf(mlir::ModuleOp module);
 /// The layer's row of the ledger, with what is known before anything is done.
 LedgerRow &ledgerRow(const Layer &layer);
 
+/// Elements of the layer that went with its channels.
+inline int64_t removed(const Layer &layer, const LedgerRow &row) {
+  return row.elements - layer.view->numElements();
+}
+
 /// Right behind an activation, or at the start of a block further inside: all its readers in the
 /// block come later.
 mlir::OpBuilder behind(mlir::Value x, mlir::Block *block);

@@ -1,14 +1,16 @@
-//===- Prune.cpp - weights of little size become zero -----------------------===//
+//===- Prune.cpp - weights of little size become zero, or go ----------------===//
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
-// wants, at the elements of least magnitude; what does not fit is left alone. Reports: a remark a
-// layer that a rule names, its row of the ledger, an error at a rule that names none.
+// wants, at the elements of least magnitude, or fewer channels; what does not fit is left alone.
+// Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule that names
+// none.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Passes.h"
 #include "passes/compress/Layers.h"
+#include "passes/compress/PruneChannels.h"
 #include "passes/compress/Rules.h"
 
 #include <algorithm>
@@ -104,8 +106,8 @@ static void prune(Layer &layer, const Sparsity &sparsity) {
   LedgerRow &row = ledgerRow(layer);
   sparsity.of ? values.dropInGroups(sparsity.kept, sparsity.of)
               : values.dropFraction(sparsity.fraction);
-  row.pruning = sparsity.text();
-  row.zeros = values.zeros();
+  row.pruning += (row.pruning.empty() ? "" : ", ") + sparsity.text();
+  row.zeros = values.zeros() + removed(layer, row);
   row.error += values.error();
   WeightStore &store = layer.weight.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
   layer.weight.setHash(store.addOwned(DType::F32, layer.shape(), values.bytes()));
@@ -130,9 +132,14 @@ struct Prune : passes::impl::PruneBase<Prune> {
         llvm::map_to_vector(layers, [](const Layer &layer) -> std::string { return layer.path; });
     if (failed(checkRules(*rules, Rule::Action::Prune, paths)))
       return signalPassFailure();
+    if (llvm::any_of(*rules, [](const Rule &rule) { return rule.sparsity.isChannels; })) {
+      pruneChannels(getOperation(), layers, *rules);
+      layers = layersOf(getOperation());
+    }
     for (Layer &layer : layers)
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
-        prune(layer, rule->sparsity);
+        if (!rule->sparsity.isChannels)
+          prune(layer, rule->sparsity);
   }
 };
 } // namespace

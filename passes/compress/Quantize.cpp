@@ -290,15 +290,15 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   else if (scheme.activations == Scheme::Activations::Static) // factors and offsets
     size += layer.outputs() * sizeof(int32_t) *
             (2 * llvm::count_if(layer.readers, StaticQuantizer::affineOf) - 1);
-  if (size >= row.bytesBefore)
+  if (size >= row.bytesAfter) // of what pruning left
     return leave(scheme.text() + " would take " + Twine(size) + " bytes of " +
-                 Twine(row.bytesBefore));
+                 Twine(row.bytesAfter));
   row.scheme = scheme.text();
   row.bits = static_cast<int>(scheme.bits());
   row.bytesAfter = size;
   // What was pruned is a zero still, so the changes add up.
   row.error += stored->error;
-  row.zeros = stored->zeros;
+  row.zeros = stored->zeros + removed(layer, row);
   std::optional<double> ratio = row.sqnr();
   remarkPassed(layer, "quantized",
                "is stored as " + row.scheme + ": " + Twine(row.bytesBefore) + " to " +

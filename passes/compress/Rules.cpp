@@ -42,7 +42,7 @@ std::string Sparsity::text() const {
     return std::to_string(kept) + ":" + std::to_string(of);
   std::string digits = std::to_string(fraction);
   digits.erase(digits.find_last_not_of('0') + 1);
-  return "magnitude " + digits;
+  return (isChannels ? "channels " : "magnitude ") + digits;
 }
 
 bool passes::matches(StringRef pattern, StringRef path) {
@@ -110,18 +110,20 @@ LogicalResult Reader::readScheme(Rule &rule) {
 }
 
 LogicalResult Reader::readSparsity(Rule &rule) {
-  StringRef to = text("to");
+  StringRef to = text("to"), wish = to;
   auto [kept, of] = to.split(':');
-  if (to.contains(':')) {
+  rule.sparsity.isChannels = wish.consume_front("channels:");
+  if (!rule.sparsity.isChannels && to.contains(':')) {
     if (!kept.getAsInteger(10, rule.sparsity.kept) && !of.getAsInteger(10, rule.sparsity.of) &&
         rule.sparsity.kept > 0 && rule.sparsity.kept < rule.sparsity.of && rule.sparsity.of <= 64)
       return success();
-  } else if (!to.getAsDouble(rule.sparsity.fraction) && rule.sparsity.fraction > 0 &&
+  } else if (!wish.getAsDouble(rule.sparsity.fraction) && rule.sparsity.fraction > 0 &&
              rule.sparsity.fraction < 1) {
     return success();
   }
-  return emitError(place("to"), "expected the part of weights that become zero, as 0.8, or how "
-                                "many stay of how many, as 2:4; got '")
+  return emitError(place("to"), "expected the part of weights that become zero, as 0.8, how "
+                                "many stay of how many, as 2:4, or the part of channels that go, "
+                                "as channels:0.3; got '")
          << to << "'";
 }
 

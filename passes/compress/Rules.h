@@ -43,8 +43,9 @@ struct Scheme {
 
 /// Which elements of a weight stay.
 struct Sparsity {
-  double fraction = 0;      ///< of elements that become zero; unless:
+  double fraction = 0;      ///< of elements that become zero, or of channels that go; unless:
   int64_t kept = 0, of = 0; ///< of each `of` elements along K, `kept` stay
+  bool isChannels = false;  ///< whole output channels go, out of the layers that read them too
   std::string text() const;
 };
 

@@ -84,10 +84,12 @@ static cl::opt<std::string> calibrate(
     cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
              "rounding = gptq what errors do"),
     cl::value_desc("inputs.npz"), cl::cat(category));
-static cl::opt<std::string> prune("prune",
-                                  cl::desc("which of them become zero: 0.8 (the smaller ones, that "
-                                           "part of each layer), 2:4 (all but 2 of 4)"),
-                                  cl::value_desc("part"), cl::cat(category));
+static cl::opt<std::string>
+    prune("prune",
+          cl::desc("which of them become zero: 0.8 (the smaller ones, that "
+                   "part of each layer), 2:4 (all but 2 of 4); or which go: "
+                   "channels:0.3 (that part of each layer's outputs)"),
+          cl::value_desc("part"), cl::cat(category));
 static cl::opt<std::string> recipe("recipe",
                                    cl::desc("which recipe of the model's file compresses it, or a "
                                             "file (.kiln) with one"),
@@ -207,7 +209,7 @@ static int fill(CompileOptions &options, int argc, char **argv) {
     return report(
         "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
-    return report("expected --prune=0.8 or 2:4");
+    return report("expected --prune=0.8, 2:4 or channels:0.3");
   options.ledgerPath = ledger;
   options.recipe = recipe;
   options.checkEach = checkEach;
