@@ -17,6 +17,7 @@ Value Elaborator::evalCall(const CallExpr *expr) {
   }
   if (poisoned)
     return Value();
+  remember(expr->callee, Value());
   if (auto *name = dyn_cast<NameExpr>(expr->callee))
     return callNamed(name->name, expr, args);
   if (auto *member = dyn_cast<MemberExpr>(expr->callee)) {
@@ -142,8 +143,9 @@ Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<A
                     "it is declared here");
     return makeLayer(layer, module, args, place);
   }
-  return fail(place, DiagCode::TypeMismatch,
-              inQuotes(declaredName(decl).text) + " cannot be called");
+  return failAt(place, DiagCode::TypeMismatch,
+                inQuotes(declaredName(decl).text) + " cannot be called", declaredName(decl).range,
+                "it is declared here");
 }
 
 const FnDecl *Elaborator::method(const Instance &instance, StringRef name) {
@@ -171,19 +173,23 @@ bool Elaborator::enter(Frame &callee, SMRange place, StringRef name) {
 }
 
 bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args, SMRange place,
-                               const Twine &callee, std::vector<const Arg *> &bound) {
+                               const Callee &callee, std::vector<const Arg *> &bound) {
   bound.assign(formals.size(), nullptr);
   size_t next = 0, positional = count_if(formals, [](const Formal &f) { return !f.byName; });
   bool ok = true;
-  auto report = [&](SMRange where, const Twine &text) {
-    fail(where, DiagCode::BadArgument, text);
+  Note declared{callee.declared, callee.declared.isValid() ? callee.title + " is declared here"
+                                 : callee.signature.empty()
+                                     ? ""
+                                     : "the function is " + callee.signature};
+  auto report = [&](SMRange where, const Twine &text, Note other = {}) {
+    failWith(where, DiagCode::BadArgument, text, other.message.empty() ? declared : other);
     ok = false;
   };
   for (const Arg &arg : args) {
     if (arg.name.empty()) {
       if (next == positional) {
-        report(arg.range, callee + " takes at most " + Twine(positional) + " positional argument" +
-                              (positional == 1 ? "" : "s"));
+        report(arg.range, callee.title + " takes at most " + Twine(positional) +
+                              " positional argument" + (positional == 1 ? "" : "s"));
         return false;
       }
       bound[next++] = &arg;
@@ -194,10 +200,12 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
       SmallVector<StringRef> known;
       for (const Formal &f : formals)
         known.push_back(f.name);
-      report(arg.range, callee + " has no argument " + inQuotes(arg.name) +
+      report(arg.range, callee.title + " has no argument " + inQuotes(arg.name) +
                             didYouMeanArgument(arg.name, known));
     } else if (const Arg *&slot = bound[formal - formals.begin()]) {
-      report(arg.range, "the argument " + inQuotes(arg.name) + " of " + callee + " is given twice");
+      report(arg.range,
+             "the argument " + inQuotes(arg.name) + " of " + callee.title + " is given twice",
+             {slot->range, "the first one is here"});
     } else {
       slot = &arg;
     }
@@ -205,7 +213,8 @@ bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args,
   // What is missing after a misspelt name is most likely what was meant by it.
   for (auto [formal, arg] : zip(formals, bound))
     if (ok && formal.required && !arg)
-      report(place, callee + " lacks the argument " + inQuotes(formal.name));
+      report(place, callee.title + " lacks the argument " + inQuotes(formal.name),
+             {formal.place, formal.place.isValid() ? "the argument is declared here" : ""});
   return ok;
 }
 
@@ -242,20 +251,19 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
   return ok;
 }
 
-static auto formalsOf(ArrayRef<Parameter> parameters) {
-  return map_to_vector(
-      parameters, [](const Parameter &p) { return std::make_tuple(p.name.text, !p.defaultValue); });
+static SmallVector<Formal> formalsOf(ArrayRef<Parameter> parameters) {
+  return map_to_vector(parameters, [](const Parameter &p) {
+    return Formal{p.name.text, !p.defaultValue, false, p.name.range};
+  });
 }
 
 Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
                          std::vector<Arg> &args, SMRange place) {
-  SmallVector<Formal> formals;
-  for (auto [name, required] : formalsOf(fn->parameters))
-    formals.push_back({name, required, false});
+  SmallVector<Formal> formals = formalsOf(fn->parameters);
   std::vector<const Arg *> bound;
   std::string callee =
       inQuotes(self && fn->name.text == "forward" ? self->decl->name.text : fn->name.text);
-  if (!bindArguments(formals, args, place, callee, bound))
+  if (!bindArguments(formals, args, place, {callee, fn->name.range}, bound))
     return Value();
   if (frame->inLayer && any_of(args, [](const Arg &arg) { return arg.value.as<mlir::Value>(); }))
     return Value();
@@ -277,9 +285,7 @@ Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
     return Value();
   exec(fn->body);
   if (!own.result)
-    return diags.isFull() ? Value()
-                          : fail(fn->name.range, DiagCode::MissingReturn,
-                                 inQuotes(fn->name.text) + " ends without 'return'");
+    return diags.isFull() ? Value() : missingReturn(fn);
   return checkResults(fn, *own.result);
 }
 
@@ -289,16 +295,14 @@ Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::ve
     return failAt(place, DiagCode::MisplacedStatement,
                   "layers are made in the body of a layer, not in a function", decl->name.range,
                   "the layer is declared here");
-  SmallVector<Formal> formals;
-  for (auto [name, required] : formalsOf(decl->parameters))
-    formals.push_back({name, required, false});
+  SmallVector<Formal> formals = formalsOf(decl->parameters);
   std::vector<const Arg *> bound;
-  if (!bindArguments(formals, args, place, inQuotes(decl->name.text), bound))
+  if (!bindArguments(formals, args, place, {inQuotes(decl->name.text), decl->name.range}, bound))
     return Value();
   Frame own(module);
   own.decl = decl;
   own.inLayer = true;
-  instances.push_back({decl, module, {}, {}, {}, {}, {}, "", false});
+  instances.push_back({decl, module, {}, {}, {}, {}, {}, "", false, place, {}});
   Instance &instance = instances.back();
   // Those of branches are there once the branch has been taken.
   for (const Stmt *stmt : decl->body)

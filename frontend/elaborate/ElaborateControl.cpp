@@ -36,19 +36,20 @@ static Value several(std::vector<Value> values) {
 }
 
 mlir::Value Elaborator::conform(const Value &given, mlir::Type type, SMRange place,
-                                const std::string &what) {
+                                const std::string &what, ArrayRef<Note> notes) {
   mlir::Value value = toTensor(given, *ir::dtypeOf(type), place);
   if (!value || value.getType() == type)
     return value;
   Dims expected = ir::dimsOf(type), got = ir::dimsOf(value.getType());
   if (ir::dtypeOf(value.getType()) != ir::dtypeOf(type) || got.size() != expected.size()) {
-    fail(place, DiagCode::TypeMismatch,
-         what + ": expected " + ir::typeText(type) + ", got " + ir::typeText(value.getType()));
+    failWith(place, DiagCode::TypeMismatch,
+             what + ": expected " + ir::typeText(type) + ", got " + ir::typeText(value.getType()),
+             notes);
     return nullptr;
   }
   for (auto [i, extent] : enumerate(got))
     if (!require({extent, Relation::Equal, expected[i], what + ": extent " + std::to_string(i)},
-                 place))
+                 place, {}, notes))
       return nullptr;
   return at(place).reshape(value, expected);
 }
@@ -81,7 +82,7 @@ void Elaborator::openRegion(mlir::Region &region, ArrayRef<Carried> carried,
                             mlir::ValueRange arguments) {
   builder.setInsertionPointToEnd(&region.front());
   for (auto [each, value] : zip_first(carried, arguments))
-    frame->locals[each.name.text] = value;
+    bindLocal(each.name, value);
   for (auto [entry, value] : zip(stateValues, arguments.drop_front(carried.size())))
     entry.second = value;
 }
@@ -103,9 +104,13 @@ bool Elaborator::runRound(Block body, ArrayRef<Carried> carried, mlir::TypeRange
       continue;
     }
     Value value = frame->locals[each.name.text];
-    next.push_back(value.isError() ? nullptr
-                                   : conform(value, types[i], each.name.range,
-                                             "the carried value " + inQuotes(each.name.text)));
+    Note notes[] = {
+        {each.initial->range, "it begins as " + ir::typeText(types[i]) + " here"},
+        {frame->bound[each.name.text], "the round makes it " + describe(value) + " here"}};
+    next.push_back(value.isError()
+                       ? nullptr
+                       : conform(value, types[i], each.name.range,
+                                 "the carried value " + inQuotes(each.name.text), notes));
     ok &= next.back() != nullptr;
   }
   for (auto &[state, value] : stateValues)
@@ -118,7 +123,8 @@ bool Elaborator::runRound(Block body, ArrayRef<Carried> carried, mlir::TypeRange
 //===----------------------------------------------------------------------===//
 
 /// The sequence with `axis` as its first dimension, of `rounds` elements.
-mlir::Value Elaborator::sequence(const Expr *expr, int64_t axis, std::optional<DimExpr> &rounds) {
+mlir::Value Elaborator::sequence(const Expr *expr, int64_t axis, std::optional<DimExpr> &rounds,
+                                 SMRange first) {
   Value given = eval(expr);
   mlir::Value value = given.isError() ? nullptr : toTensor(given, std::nullopt, expr->range);
   if (!value)
@@ -136,7 +142,8 @@ mlir::Value Elaborator::sequence(const Expr *expr, int64_t axis, std::optional<D
   if (!rounds)
     rounds = dims[0];
   if (!value || !require({dims[0], Relation::Equal, *rounds, "the length of a sequence of 'scan'"},
-                         expr->range))
+                         expr->range, {},
+                         Note{first, "the first sequence has " + dimText(*rounds) + " here"}))
     return nullptr;
   dims[0] = *rounds;
   return at(expr->range).reshape(value, dims);
@@ -167,7 +174,8 @@ ir::ScanOp Elaborator::finishScan(ir::ScanOp unfinished, ArrayRef<mlir::Value> s
 
 Value Elaborator::evalScan(const ScanExpr *expr) {
   if (frame->inLayer)
-    return fail(expr->range, DiagCode::NotCompileTime, "a loop runs in a function");
+    return failAt(expr->range, DiagCode::NotCompileTime, "a loop runs in a function",
+                  frame->self->decl->name.range, "this is the body of a layer");
   int64_t axis = 0;
   if (expr->axis) {
     std::optional<int64_t> given = constantIndex(expr->axis, 0, 0);
@@ -179,7 +187,7 @@ Value Elaborator::evalScan(const ScanExpr *expr) {
   std::optional<DimExpr> rounds;
   bool ok = true;
   for (const Expr *each : expr->sequences) {
-    sequences.push_back(sequence(each, axis, rounds));
+    sequences.push_back(sequence(each, axis, rounds, expr->sequences[0]->range));
     ok &= sequences.back() != nullptr;
   }
   if (!carry(expr->carried, initial) || !ok)
@@ -197,7 +205,7 @@ Value Elaborator::evalScan(const ScanExpr *expr) {
         ir::tensorType(type.getElementType(), ArrayRef(ir::dimsOf(type)).drop_front()),
         location(expr->sequences[i]->range));
     if (expr->elements[i].text != "_")
-      frame->locals[expr->elements[i].text] = element;
+      bindLocal(expr->elements[i], element);
   }
   for (mlir::Value value : initial)
     body.addArgument(value.getType(), value.getLoc());
@@ -225,9 +233,10 @@ Value Elaborator::evalScan(const ScanExpr *expr) {
   for (mlir::Value stack : made.getStacks()) {
     int64_t rank = ir::dimsOf(stack.getType()).size(), to = axis < 0 ? axis + rank : axis;
     if (to < 0 || to >= rank)
-      return fail(yieldPlace, DiagCode::ShapeMismatch,
-                  "the values of 'yield' are stacked along axis " + Twine(axis) + ", which " +
-                      Twine(rank - 1) + " dimensions and the new one do not have");
+      return failAt(yieldPlace, DiagCode::ShapeMismatch,
+                    "the values of 'yield' are stacked along axis " + Twine(axis) + ", which " +
+                        Twine(rank - 1) + " dimensions and the new one do not have",
+                    expr->axis ? expr->axis->range : SMRange(), "the axis is given here");
     mlir::Value moved = moveAxes(stack, 0, 1, to, yieldPlace);
     values.push_back(moved ? Value(moved) : Value());
   }
@@ -286,7 +295,8 @@ mlir::Value Elaborator::decision(const Value &value, SMRange place) {
 
 Value Elaborator::evalWhile(const WhileExpr *expr) {
   if (frame->inLayer)
-    return fail(expr->range, DiagCode::NotCompileTime, "a loop runs in a function");
+    return failAt(expr->range, DiagCode::NotCompileTime, "a loop runs in a function",
+                  frame->self->decl->name.range, "this is the body of a layer");
   Value given = eval(expr->limit);
   SmallVector<mlir::Value> initial;
   mlir::Value limit = given.isError() ? nullptr
@@ -310,8 +320,9 @@ Value Elaborator::evalWhile(const WhileExpr *expr) {
   mlir::Value holds = decision(eval(expr->condition), expr->condition->range);
   for (auto [entry, value] : zip(stateValues, before))
     if (holds && entry.second != value) {
-      fail(expr->condition->range, DiagCode::TypeMismatch,
-           "the condition of 'while' changes the state " + inQuotes(entry.first->path));
+      failAt(expr->condition->range, DiagCode::TypeMismatch,
+             "the condition of 'while' changes the state " + inQuotes(entry.first->path),
+             entry.first->decl->name.range, "the state is declared here");
       holds = nullptr;
     }
   bool ok = holds != nullptr;
@@ -324,9 +335,10 @@ Value Elaborator::evalWhile(const WhileExpr *expr) {
     ok = runRound(expr->body, expr->carried, types, next);
     --frame->roundDepth;
     if (std::exchange(frame->yielded, std::move(outerYield))) {
-      fail(frame->yieldPlace, DiagCode::MisplacedStatement,
-           "'while' stacks no values: its number of rounds is not known; carry a tensor and assign "
-           "to a slice of it");
+      failAt(frame->yieldPlace, DiagCode::MisplacedStatement,
+             "'while' stacks no values: its number of rounds is not known; carry a tensor and "
+             "assign to a slice of it",
+             expr->range, "the loop begins here");
       ok = false;
     }
   }
@@ -376,9 +388,15 @@ Value Elaborator::evalConditional(const ConditionalExpr *expr) {
     ok &= none_of(values[side], [](const Value &value) { return value.isError(); });
   }
   if (ok && values[0].size() != values[1].size()) {
-    fail(expr->range, DiagCode::TypeMismatch,
-         "the branches give " + Twine(values[0].size()) + " and " + Twine(values[1].size()) +
-             " values");
+    auto tells = [&](int side) {
+      return Note{branches[side]->range,
+                  std::to_string(values[side].size()) +
+                      (values[side].size() == 1 ? " value is" : " values are") + " given here"};
+    };
+    failWith(expr->range, DiagCode::TypeMismatch,
+             "the branches give " + Twine(values[0].size()) + " and " + Twine(values[1].size()) +
+                 " values",
+             {tells(0), tells(1)});
     ok = false;
   }
   for (size_t i = 0; ok && i < values[0].size(); ++i)
@@ -428,9 +446,13 @@ bool Elaborator::unite(ir::IfOp op, const Value &yes, const Value &no,
     like = DType::F32;
   for (int side : {0, 1}) {
     builder.setInsertionPointToEnd(&op->getRegion(side).front());
-    mlir::Value value = side == 0 ? toTensor(*given[0], like, branches[0]->range)
-                                  : conform(*given[1], yields[0].back().getType(),
-                                            branches[1]->range, "the value of the second branch");
+    mlir::Value value = side == 0
+                            ? toTensor(*given[0], like, branches[0]->range)
+                            : conform(*given[1], yields[0].back().getType(), branches[1]->range,
+                                      "the value of the second branch",
+                                      Note{branches[0]->range,
+                                           "the first branch gives " +
+                                               ir::typeText(yields[0].back().getType()) + " here"});
     if (!value)
       return false;
     if (!staysWithin(value, op, branches[side]->range))
@@ -493,10 +515,12 @@ bool Elaborator::setState(const MemberExpr *member, const Value &value) {
            weight ? (*weight)->decl->name.range : SMRange(), "it is declared here");
     return false;
   }
+  remember(member, Value());
   if (value.isError())
     return false;
   mlir::Value tensor =
-      conform(value, (*weight)->type, member->range, "the state " + inQuotes(member->name.text));
+      conform(value, (*weight)->type, member->range, "the state " + inQuotes(member->name.text),
+              Note{(*weight)->decl->name.range, "the state is declared here"});
   if (tensor)
     stateValues[*weight] = tensor;
   return tensor != nullptr;

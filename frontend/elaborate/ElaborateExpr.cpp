@@ -18,7 +18,11 @@ Value Elaborator::eval(const Expr *expr) {
     return Value();
   ++depth;
   llvm::scope_exit leave([&] { --depth; });
-  return evalKind(expr);
+  remember(expr, Value());
+  Value value = evalKind(expr);
+  if (value.as<mlir::Value>())
+    remember(expr, value);
+  return value;
 }
 
 Value Elaborator::evalKind(const Expr *expr) {
@@ -85,8 +89,9 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
   if (auto it = frame->locals.find(name); it != frame->locals.end()) {
     auto *dim = it->second.as<DimExpr>();
     if (frame->inDefault && dim && *dim == unknownDim(name))
-      return fail(place, DiagCode::ShapeMismatch,
-                  "the dimension " + inQuotes(name) + " does not follow from the arguments");
+      return failAt(place, DiagCode::ShapeMismatch,
+                    "the dimension " + inQuotes(name) + " does not follow from the arguments",
+                    boundAt(*frame, name).first, "it is declared here");
     return it->second;
   }
   if (frame->self)
@@ -94,8 +99,9 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
       return it->second;
   if (auto it = frame->module->decls.find(name); it != frame->module->decls.end()) {
     if (auto *constant = dyn_cast<ConstDecl>(it->second))
-      return evalConstant(constant, frame->module);
-    return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value; call it");
+      return evalConstant(constant, frame->module, place);
+    return failAt(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value; call it",
+                  declaredName(it->second).range, "it is declared here");
   }
   if (std::optional<DType> dtype = parseDType(std::string_view(name.data(), name.size())))
     return *dtype;
@@ -103,19 +109,25 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
     return *constant;
   if (frame->module->imports.contains(name) || primitives.find(name))
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
-  bool isOpen = any_of(frame->open, [&](auto *generic) { return generic->name.text == name; });
-  return fail(place, DiagCode::UnknownName,
-              inQuotes(name) + " has no value here" +
-                  (isOpen ? ": it follows from what the function returns" : ""));
+  auto open = find_if(frame->open, [&](auto *generic) { return generic->name.text == name; });
+  bool isOpen = open != frame->open.end();
+  return failAt(place, DiagCode::UnknownName,
+                inQuotes(name) + " has no value here" +
+                    (isOpen ? ": it follows from what the function returns" : ""),
+                isOpen ? (*open)->name.range : SMRange(), "it is declared here");
 }
 
-Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module) {
+Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module, SMRange place) {
   if (auto it = constants.find(decl); it != constants.end())
     return it->second;
   if (!pendingConstants.insert(decl).second)
-    return fail(decl->name.range, DiagCode::Recursion,
-                "the constant " + inQuotes(decl->name.text) + " depends on itself");
+    return failAt(decl->name.range, DiagCode::Recursion,
+                  "the constant " + inQuotes(decl->name.text) + " depends on itself", place,
+                  "its value is needed here");
   Frame own(module);
+  own.decl = decl;
+  own.caller = frame;
+  own.callPlace = place;
   Frame *outer = std::exchange(frame, &own);
   Value value = eval(decl->value);
   frame = outer;
@@ -137,9 +149,10 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
                     inQuotes(name->name) + " has no " + inQuotes(expr->name.text) +
                         didYouMean(expr->name.text, it->second->exportedNames()));
       if (auto *constant = dyn_cast<ConstDecl>(decl))
-        return evalConstant(constant, it->second);
-      return fail(expr->range, DiagCode::TypeMismatch,
-                  inQuotes(expr->name.text) + " is no value; call it");
+        return evalConstant(constant, it->second, expr->range);
+      return failAt(expr->range, DiagCode::TypeMismatch,
+                    inQuotes(expr->name.text) + " is no value; call it", declaredName(decl).range,
+                    "it is declared here");
     }
   Value base = eval(expr->base);
   if (base.isError())
@@ -153,9 +166,10 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
     SmallVector<StringRef> known;
     for (auto &member : members)
       known.push_back(member.first);
-    if (method(**instance, expr->name.text))
-      return fail(expr->name.range, DiagCode::TypeMismatch,
-                  inQuotes(expr->name.text) + " is a function; call it");
+    if (const FnDecl *fn = method(**instance, expr->name.text))
+      return failAt(expr->name.range, DiagCode::TypeMismatch,
+                    inQuotes(expr->name.text) + " is a function; call it", fn->name.range,
+                    "it is declared here");
     return failAt(expr->name.range, DiagCode::UnknownName,
                   inQuotes((*instance)->decl->name.text) + " has no member " +
                       inQuotes(expr->name.text) + " here" + didYouMean(expr->name.text, known),
@@ -163,8 +177,9 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
   }
   if (auto *weight = it->second.as<Weight *>()) {
     if (frame->inLayer)
-      return fail(expr->range, DiagCode::NotCompileTime,
-                  "a tensor is not known when the model is compiled");
+      return failAt(expr->range, DiagCode::NotCompileTime,
+                    "a tensor is not known when the model is compiled", (*weight)->decl->name.range,
+                    "it is declared here");
     return get(*weight, expr->range);
   }
   return it->second;
@@ -174,11 +189,15 @@ Value Elaborator::evalUnary(const UnaryExpr *expr) {
   Value value = eval(expr->operand);
   if (value.isError())
     return value;
+  auto made = [&](StringRef op, mlir::Value operand) {
+    mlir::Value result = at(expr->range).create(op, operand);
+    return result ? Value(result) : Value();
+  };
   if (expr->op == UnaryOp::Not) {
     if (auto *known = value.as<bool>())
       return !*known;
     if (auto *tensor = value.as<mlir::Value>())
-      return at(expr->range).create("logical_not", *tensor);
+      return made("logical_not", *tensor);
   } else {
     if (auto *integer = value.as<int64_t>(); integer && *integer != INT64_MIN)
       return -*integer;
@@ -187,7 +206,7 @@ Value Elaborator::evalUnary(const UnaryExpr *expr) {
     if (auto *dim = value.as<DimExpr>())
       return Value::dim(-*dim);
     if (auto *tensor = value.as<mlir::Value>())
-      return at(expr->range).create("neg", *tensor);
+      return made("neg", *tensor);
   }
   return fail(expr->range, DiagCode::TypeMismatch,
               Twine(expr->op == UnaryOp::Not ? "'not'" : "'-'") + " is not defined on " +
@@ -233,6 +252,7 @@ Value Elaborator::evalIndex(const IndexExpr *expr) {
   Value base = eval(expr->base);
   if (base.isError())
     return base;
+  rememberSubscripts(expr);
   if (auto *list = base.as<ListPtr>())
     return indexList(expr, *list);
   if (auto *tensor = base.as<mlir::Value>())

@@ -235,7 +235,8 @@ std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place
   if (auto *tensor = value.as<mlir::Value>())
     return ir::Operand(*tensor);
   if (frame->inLayer) {
-    fail(place, DiagCode::NotCompileTime, "a tensor is not known when the model is compiled");
+    failAt(place, DiagCode::NotCompileTime, "a tensor is not known when the model is compiled",
+           frame->self->decl->name.range, "this is the body of a layer, which has no tensors");
     return std::nullopt;
   }
   if (auto *weight = value.as<Weight *>())

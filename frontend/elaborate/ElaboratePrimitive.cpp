@@ -42,11 +42,12 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   std::string name = inQuotes(primitive.op.stripDialect());
   bool takesList = !primitive.slots.empty() && primitive.slots[0].variadic;
   if (takesList && !args.empty() && args[0].name.empty() && args[0].value.as<mlir::Value>())
-    return fail(args[0].range, DiagCode::BadArgument,
-                name + " takes its tensors as a list: write " + primitive.op.stripDialect() +
-                    "([a, b]); the function is " + primitive.signature);
+    return failWith(args[0].range, DiagCode::BadArgument,
+                    name + " takes its tensors as a list: write " + primitive.op.stripDialect() +
+                        "([a, b])",
+                    Note{{}, "the function is " + primitive.signature});
   packLast(primitive, args);
-  if (!bindArguments(formals, args, place, name, bound))
+  if (!bindArguments(formals, args, place, {name, {}, primitive.signature}, bound))
     return Value();
   SmallVector<mlir::Value> operands;
   SmallVector<int32_t> segments;
@@ -80,10 +81,10 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
       if (!made)
         return diags.numErrors() != before
                    ? Value()
-                   : fail(at, DiagCode::BadArgument,
-                          inQuotes(slot.name) + " of " + name + ": expected " +
-                              StringRef(slot.kind) + ", got " + describe(value) +
-                              "; the function is " + primitive.signature);
+                   : failWith(at, DiagCode::BadArgument,
+                              inQuotes(slot.name) + " of " + name + ": expected " +
+                                  StringRef(slot.kind) + ", got " + describe(value),
+                              Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);
     }
   mlir::Operation *op = at(place).create(primitive.op, operands, attributes);

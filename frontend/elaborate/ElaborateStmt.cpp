@@ -29,10 +29,13 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
            "expected a list or a range, got " + describe(range));
     return;
   }
+  for (const Ident &name : clause.names)
+    frame->bound[name.text] = name.range;
   for (const Value &element : **list) {
     if (++frame->rounds > maxRounds) {
-      fail(clause.range->range, DiagCode::LimitExceeded,
-           "a function runs at most " + Twine(maxRounds) + " iterations");
+      failAt(clause.range->range, DiagCode::LimitExceeded,
+             "a function runs at most " + Twine(maxRounds) + " iterations",
+             frame->decl ? declaredName(frame->decl).range : SMRange(), "it is declared here");
       frame->result = Value(); // outer loops end too
       return;
     }
@@ -55,9 +58,18 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
 }
 
 void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
+  if (value.as<mlir::Value>())
+    value = failAt(place, DiagCode::NotCompileTime,
+                   "a member is known when the model is compiled, or a 'param', 'buffer' or "
+                   "'state'; 'fn' computes tensors",
+                   frame->self->decl->name.range, "this is the body of a layer");
+  SMRange &first = frame->self->places[name];
   if (!frame->self->members.insert({name, value}).second)
-    fail(place, DiagCode::DuplicateName,
-         inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text));
+    failAt(place, DiagCode::DuplicateName,
+           inQuotes(name) + " is declared twice in " + inQuotes(frame->self->decl->name.text),
+           first, "first declared here");
+  else
+    first = place;
 }
 
 /// What all elements of a state are before any call.
@@ -85,8 +97,11 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
   bool ok = dtype.has_value() && decl->type->kind == Type::Kind::Named;
   for (const Expr *expr : decl->type->dims) {
     if (isa<WildcardExpr, EllipsisExpr>(expr)) {
-      fail(expr->range, DiagCode::TypeMismatch,
-           "the shape of " + inQuotes(decl->name.text) + " is expected to have numbers only");
+      failAt(expr->range, DiagCode::TypeMismatch,
+             "the shape of " + inQuotes(decl->name.text) + " is expected to have numbers only",
+             frame->self->decl->name.range,
+             "what a call tells has no place here: arguments of the layer do, such as "
+             "'size: int'");
       ok = false;
       continue;
     }
@@ -126,12 +141,15 @@ void Elaborator::bind(const Expr *target, Value value) {
     if (!tensor && !old.isError())
       fail(index->base->range, DiagCode::TypeMismatch,
            describe(old) + " has no slices to assign to");
+    remember(index, Value());
+    rememberSubscripts(index);
     return bind(index->base, tensor ? assignSlice(index, *tensor, value) : Value());
   }
   auto *name = cast<NameExpr>(target);
   if (frame->inLayer)
     return declareMember(name->name, target->range, std::move(value));
   frame->locals[name->name] = std::move(value);
+  frame->bound[name->name] = target->range;
 }
 
 void Elaborator::assign(const AssignStmt *stmt) {
@@ -189,6 +207,7 @@ void Elaborator::exec(Block block) {
       std::vector<Value> values;
       for (const Expr *expr : ret->values)
         values.push_back(eval(expr));
+      frame->returned = ret->values;
       frame->result = values.size() == 1
                           ? values[0]
                           : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});

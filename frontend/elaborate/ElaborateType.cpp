@@ -87,6 +87,7 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
           return false;
         }
         frame->locals[name.text] = actual;
+        frame->bound[name.text] = place;
         return true;
       }
   std::optional<DType> expected = evalDType(name);
@@ -94,10 +95,15 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
     return false;
   if (*expected == actual)
     return true;
-  failAt(place, DiagCode::TypeMismatch,
-         what + ": expected elements of type " + kiln::name(*expected) + ", got " +
-             kiln::name(actual),
-         name.range, "the type is declared here");
+  SmallVector<Note, 2> notes = {{name.range, "the type is declared here"}};
+  if (auto first = frame->bound.find(name.text);
+      first != frame->bound.end() && frame->locals.contains(name.text))
+    notes.push_back({first->second, inQuotes(name.text) + " is " +
+                                        std::string(kiln::name(*expected)) + " by this argument"});
+  failWith(place, DiagCode::TypeMismatch,
+           what + ": expected elements of type " + kiln::name(*expected) + ", got " +
+               kiln::name(actual),
+           notes);
   return false;
 }
 
@@ -143,17 +149,19 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
       axis += found.size();
       if (!frame->leading) {
         frame->leading = Dims(found);
+        frame->leadingPlace = place;
         continue;
       }
       if (frame->leading->size() != found.size()) {
-        failAt(place, DiagCode::ShapeMismatch,
-               what + ": expected '...' to stand for " + Twine(frame->leading->size()) +
-                   " dimensions as before, got " + Twine(found.size()),
-               expr->range, "the type is declared here");
+        failWith(
+            place, DiagCode::ShapeMismatch,
+            what + ": expected '...' to stand for " + Twine(frame->leading->size()) +
+                " dimensions as before, got " + Twine(found.size()),
+            {{expr->range, "the type is declared here"}, {frame->leadingPlace, leadingText()}});
         return false;
       }
       for (auto [expected, got] : zip(*frame->leading, found))
-        equations.push_back({expected, got, place, expr->range, what});
+        equations.push_back({expected, got, place, expr->range, what, {}, "..."});
       continue;
     }
     const DimExpr &got = actual[axis++];
@@ -175,10 +183,11 @@ static std::set<std::string> unknownsOf(const DimExpr &expr) {
   return names;
 }
 
-using Solution = std::map<std::string, DimExpr, std::less<>>;
-
 Solution kiln::solve(MutableArrayRef<Equation> equations) {
   Solution solved;
+  for (Equation &equation : equations)
+    if (equation.unknowns.empty())
+      equation.unknowns = unknownsOf(equation.expected);
   for (bool progress = true; progress;) {
     progress = false;
     for (Equation &equation : equations) {
@@ -191,6 +200,7 @@ Solution kiln::solve(MutableArrayRef<Equation> equations) {
         continue;
       solved[*unknowns.begin()] =
           DimExpr::floorDiv(equation.actual - linear->second, linear->first);
+      equation.told = *unknowns.begin();
       progress = true;
     }
   }
@@ -242,7 +252,8 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
   }
   for (Equation &equation : equations) {
     equation.expected = equation.expected.substitute(solved);
-    ok &= !unknownsOf(equation.expected).empty() || requireEqual(equation);
+    ok &= !unknownsOf(equation.expected).empty() ||
+          requireEqual(equation, reasonsOf(equation, equations, solved));
   }
   for (const Generic &generic : generics) {
     if (!ok || !generic.bound || is_contained(frame->open, &generic))
@@ -260,23 +271,24 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
 /// Reports what can never hold at `place`, with a note at `declared` if there is one; what a call's
 /// dimensions decide becomes a check at entry.
 bool Elaborator::require(const Requirement &requirement, SMRange place, SMRange declared,
-                         DiagCode code) {
+                         ArrayRef<Note> reasons) {
   if (scope.require(requirement, location(place)) != Verdict::Refuted)
     return true;
   std::string text = requirement.subject + ": expected " +
                      std::string(words(requirement.relation)) + dimText(requirement.expected) +
                      ", got " + dimText(requirement.got);
+  SmallVector<Note> notes;
   if (declared.isValid())
-    failAt(place, code, text, declared,
-           requirement.relation == Relation::Equal ? "the extent is declared here"
-                                                   : "the bound is declared here");
-  else
-    fail(place, code, text);
+    notes.push_back({declared, requirement.relation == Relation::Equal
+                                   ? "the extent is declared here"
+                                   : "the bound is declared here"});
+  append_range(notes, reasons);
+  failWith(place, DiagCode::ShapeMismatch, text, notes);
   return false;
 }
 
-bool Elaborator::requireEqual(const Equation &e) {
-  return require({e.actual, Relation::Equal, e.expected, e.what}, e.place, e.declared);
+bool Elaborator::requireEqual(const Equation &e, ArrayRef<Note> reasons) {
+  return require({e.actual, Relation::Equal, e.expected, e.what}, e.place, e.declared, reasons);
 }
 
 /// Compares what a function returned with its declared results, in its frame.

@@ -30,7 +30,23 @@ protected:
   Value fail(SMRange place, DiagCode code, const llvm::Twine &message);
   Value failAt(SMRange place, DiagCode code, const llvm::Twine &message, SMRange other,
                const llvm::Twine &note);
+  using Note = Diagnostics::Note;
+  Value failWith(SMRange place, DiagCode code, const llvm::Twine &message, ArrayRef<Note> notes);
+  Value missingReturn(const ast::FnDecl *fn);
+  void bindLocal(const ast::Ident &name, const Value &value);
+  /// What the argument that comes first says of `...`.
+  std::string leadingText() const;
+  /// Which other arguments told the dimensions that an equation expects.
+  llvm::SmallVector<Note> reasonsOf(const Equation &equation, ArrayRef<Equation> all,
+                                    const Solution &solved) const;
   Value unsupported(SMRange place, StringRef what);
+  /// Remembers what stands at a place of the source, for notes: an expression before and after it
+  /// is evaluated.
+  void remember(const ast::Expr *expr, const Value &value);
+  /// An error of a subscript is about what is indexed, too.
+  void rememberSubscripts(const ast::IndexExpr *expr);
+  /// Where a name of the frame comes from, and how messages say it.
+  std::pair<SMRange, StringRef> boundAt(const Frame &at, StringRef name) const;
   mlir::Location location(SMRange place);
   /// Builds ops for the code at the place; what goes wrong is an error there.
   ir::TensorBuilder at(SMRange place);
@@ -47,7 +63,19 @@ protected:
   llvm::DenseMap<mlir::Value, std::pair<mlir::Block *, mlir::Value>> found;
 
 private:
+  struct Seen {
+    const ast::Expr *expr;
+    mlir::Type type; ///< of the tensor that it is, if it is one
+  };
+  using Place = std::pair<const char *, const char *>;
+  llvm::DenseMap<Place, Seen> seen;                ///< by range
+  llvm::DenseMap<Place, const ast::Expr *> owners; ///< what subscripts belong to, by range
+
+  const Frame *frameOf(SMRange place) const;
   void noteCallers(Diagnostics::Error &error, SMRange place);
+  void noteInstance(Diagnostics::Error &error, SMRange place);
+  void noteParts(Diagnostics::Error &error, SMRange place);
+  void notePart(Diagnostics::Error &error, const Frame &at, const ast::Expr *part);
 };
 
 } // namespace kiln

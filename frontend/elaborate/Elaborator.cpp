@@ -1,4 +1,4 @@
-//===- Elaborator.cpp - reporting, the model and its entry points ---------===//
+//===- Elaborator.cpp - the model and its entry points ---------===//
 #include "frontend/elaborate/Elaborator.h"
 
 #include "frontend/syntax/Parser.h"
@@ -12,56 +12,6 @@ using namespace llvm;
 using namespace kiln;
 using namespace kiln::ast;
 
-std::string kiln::describe(const Value &value) {
-  if (auto number = value.asNumber())
-    return ir::describe(*number);
-  if (auto *text = value.as<std::string>())
-    return "the string " + inQuotes(*text);
-  if (auto *dtype = value.as<DType>())
-    return "the element type " + std::string(name(*dtype));
-  if (auto *dim = value.as<DimExpr>())
-    return "the dimension " + inQuotes(dimText(*dim));
-  if (auto *list = value.as<ListPtr>())
-    return "a list of " + std::to_string((*list)->size());
-  if (auto *results = value.as<Results>())
-    return std::to_string(results->values->size()) + " results";
-  if (auto *instance = value.as<Instance *>())
-    return "the layer " + inQuotes((*instance)->decl->name.text);
-  if (auto *tensor = value.as<mlir::Value>())
-    return ir::typeText(tensor->getType());
-  return value.as<Weight *>() ? "a parameter" : "nothing";
-}
-
-/// Where the code at `place` is inlined; a call whose own text is at fault is no news.
-void Elaboration::noteCallers(Diagnostics::Error &error, SMRange place) {
-  int notes = 0;
-  for (Frame *at = frame; at && at->caller && notes < 4; at = at->caller) {
-    const char *start = place.Start.getPointer();
-    if (at->callPlace.Start.getPointer() <= start && start < at->callPlace.End.getPointer())
-      continue;
-    error.note(at->callPlace, at->title() + " is used here");
-    ++notes;
-  }
-}
-
-Value Elaboration::fail(SMRange place, DiagCode code, const Twine &message) {
-  noteCallers(diags.error(place, code, message), place);
-  return Value();
-}
-
-Value Elaboration::failAt(SMRange place, DiagCode code, const Twine &message, SMRange other,
-                          const Twine &note) {
-  Diagnostics::Error &error = diags.error(place, code, message);
-  if (other.isValid())
-    error.note(other, note);
-  noteCallers(error, place);
-  return Value();
-}
-
-Value Elaboration::unsupported(SMRange place, StringRef what) {
-  return fail(place, DiagCode::Unsupported, what + " is not supported yet");
-}
-
 /// The place in the user's file; in an inlined call, with the place of the call.
 mlir::Location Elaboration::location(SMRange place) {
   SourceMgr &sources = diags.sourceManager();
@@ -73,27 +23,6 @@ mlir::Location Elaboration::location(SMRange place) {
       &context, sources.getMemoryBuffer(buffer)->getBufferIdentifier(), line, column);
   return frame && frame->callLoc ? mlir::Location(mlir::CallSiteLoc::get(own, *frame->callLoc))
                                  : own;
-}
-
-static DiagCode codeOf(ir::BuildError error) {
-  switch (error) {
-  case ir::BuildError::Type:
-    return DiagCode::TypeMismatch;
-  case ir::BuildError::Shape:
-    return DiagCode::ShapeMismatch;
-  case ir::BuildError::Value:
-    return DiagCode::InvalidValue;
-  case ir::BuildError::Op:
-    return DiagCode::OpError;
-  }
-  llvm_unreachable("all kinds are handled");
-}
-
-ir::TensorBuilder Elaboration::at(SMRange place) {
-  return {builder, location(place), scope,
-          [this, place](ir::BuildError error, const std::string &message) {
-            fail(place, codeOf(error), message);
-          }};
 }
 
 mlir::Value Elaborator::get(const Weight *weight, SMRange place) {
@@ -209,9 +138,17 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
       auto alias = byPath.find(prefix + tie->alias.text.str()),
            stored = byPath.find(prefix + tie->stored.text.str());
       for (auto [found, name] : {std::pair(alias, tie->alias), std::pair(stored, tie->stored)})
-        if (found == byPath.end())
-          fail(name.range, DiagCode::UnknownName,
-               "there is no parameter " + inQuotes(prefix + name.text.str()));
+        if (found == byPath.end()) {
+          std::string path = prefix + name.text.str();
+          SmallVector<StringRef> known;
+          for (auto &entry : byPath)
+            known.push_back(entry.first);
+          auto near = byPath.find(nearest(path, known).str());
+          failAt(name.range, DiagCode::UnknownName,
+                 "there is no parameter " + inQuotes(path) + didYouMean(path, known),
+                 near == byPath.end() ? SMRange() : near->second->decl->name.range,
+                 "that one is declared here");
+        }
       if (alias == byPath.end() || stored == byPath.end())
         continue;
       if (alias->second->type != stored->second->type) {
@@ -278,13 +215,17 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const 
 // Entry points
 //===----------------------------------------------------------------------===//
 
+static std::string whyEntry(const FnDecl *fn) {
+  return inQuotes(fn->name.text) + " is an entry point: it stands in a model and is not 'private'";
+}
+
 /// Makes the generics of an entry point known as dimensions of the function.
 bool Elaborator::declareDims(const FnDecl *fn) {
   bool ok = true;
   for (const Generic &generic : fn->generics) {
     if (!generic.dtypeClass.text.empty()) {
-      fail(generic.name.range, DiagCode::TypeMismatch,
-           "an entry point has no generic element types");
+      failAt(generic.name.range, DiagCode::TypeMismatch,
+             "an entry point has no generic element types", fn->name.range, whyEntry(fn));
       ok = false;
       continue;
     }
@@ -308,6 +249,21 @@ bool Elaborator::declareDims(const FnDecl *fn) {
   return ok;
 }
 
+std::optional<DimExpr> Elaborator::inputExtent(const FnDecl *fn, const Expr *expr) {
+  if (isa<WildcardExpr, EllipsisExpr>(expr)) {
+    failAt(expr->range, DiagCode::TypeMismatch,
+           "the inputs of an entry point are expected to have named dimensions", fn->name.range,
+           whyEntry(fn));
+    return std::nullopt;
+  }
+  std::optional<DimExpr> dim = evalDim(expr);
+  if (!dim || !dim->isConstant() || *dim->constantValue() >= 0)
+    return dim;
+  fail(expr->range, DiagCode::InvalidValue,
+       "an extent is expected to be at least 0, got " + dim->str());
+  return std::nullopt;
+}
+
 void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
   loaded.clear();
   found.clear();
@@ -317,7 +273,9 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   own.decl = fn;
   frame = &own;
   llvm::scope_exit leave([&] { frame = nullptr; });
-  bool ok = declareDims(fn);
+  bool ok = true;
+  if (!declareDims(fn))
+    return;
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
   std::set<std::string> used, seen; // by themselves, and in any way
@@ -327,16 +285,12 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
         type->kind == Type::Kind::Named && (!isCompileTime(type) || type->name.text == "bool");
     std::optional<DType> dtype = isTensor ? evalDType(type->name) : std::nullopt;
     if (!isTensor || parameter.defaultValue)
-      fail(parameter.name.range, DiagCode::TypeMismatch,
-           "an argument of an entry point is expected to be a tensor without default");
+      failAt(parameter.name.range, DiagCode::TypeMismatch,
+             "an argument of an entry point is expected to be a tensor without default",
+             fn->name.range, whyEntry(fn));
     Dims dims;
     for (const Expr *expr : type->dims) {
-      std::optional<DimExpr> dim;
-      if (isa<WildcardExpr, EllipsisExpr>(expr))
-        fail(expr->range, DiagCode::TypeMismatch,
-             "the inputs of an entry point are expected to have named dimensions");
-      else
-        dim = evalDim(expr);
+      std::optional<DimExpr> dim = inputExtent(fn, expr);
       ok &= dim.has_value();
       dims.push_back(dim.value_or(DimExpr(0)));
       if (dim && dim->asSymbol())
@@ -367,8 +321,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
   readStates();
   exec(fn->body);
   if (!own.result && !diags.isFull())
-    own.result = fail(fn->name.range, DiagCode::MissingReturn,
-                      inQuotes(fn->name.text) + " ends without 'return'");
+    own.result = missingReturn(fn);
   Value result = own.result ? checkResults(fn, *own.result) : Value();
   if (!result.isError())
     finishEntry(func, fn, result);

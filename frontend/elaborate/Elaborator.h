@@ -55,6 +55,7 @@ private:
   void emitWeights(mlir::ModuleOp module);
   void emitEntry(mlir::ModuleOp module, Instance &model, const ast::FnDecl *fn);
   bool declareDims(const ast::FnDecl *fn);
+  std::optional<DimExpr> inputExtent(const ast::FnDecl *fn, const ast::Expr *expr);
   void finishEntry(mlir::Operation *func, const ast::FnDecl *fn, const Value &result);
   // Statements (ElaborateStmt.cpp)
   void exec(ast::Block block);
@@ -70,7 +71,7 @@ private:
   Value eval(const ast::Expr *expr);
   Value evalKind(const ast::Expr *expr);
   Value evalName(StringRef name, SMRange place);
-  Value evalConstant(const ast::ConstDecl *decl, const Module *module);
+  Value evalConstant(const ast::ConstDecl *decl, const Module *module, SMRange place);
   Value evalMember(const ast::MemberExpr *expr);
   Value evalUnary(const ast::UnaryExpr *expr);
   Value evalCast(const ast::CastExpr *expr);
@@ -120,12 +121,14 @@ private:
   Value evalWhile(const ast::WhileExpr *expr);
   Value evalConditional(const ast::ConditionalExpr *expr);
   /// The value as a tensor of the type; extents that may differ are compared at entry.
-  mlir::Value conform(const Value &given, mlir::Type type, SMRange place, const std::string &what);
+  mlir::Value conform(const Value &given, mlir::Type type, SMRange place, const std::string &what,
+                      ArrayRef<Note> notes = {});
   bool carry(ArrayRef<ast::Carried> carried, SmallVectorImpl<mlir::Value> &initial);
   void openRegion(mlir::Region &region, ArrayRef<ast::Carried> carried, mlir::ValueRange arguments);
   bool runRound(ast::Block body, ArrayRef<ast::Carried> carried, mlir::TypeRange types,
                 SmallVectorImpl<mlir::Value> &next);
-  mlir::Value sequence(const ast::Expr *expr, int64_t axis, std::optional<DimExpr> &rounds);
+  mlir::Value sequence(const ast::Expr *expr, int64_t axis, std::optional<DimExpr> &rounds,
+                       SMRange first);
   mlir::Value decision(const Value &value, SMRange place);
   bool unite(ir::IfOp op, const Value &yes, const Value &no, const ast::Expr *const branches[2],
              llvm::SmallVector<mlir::Value> yields[2]);
@@ -151,7 +154,7 @@ private:
   const ast::FnDecl *method(const Instance &instance, StringRef name);
   bool enter(Frame &callee, SMRange place, StringRef name);
   bool bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args, SMRange place,
-                     const llvm::Twine &callee, std::vector<const Arg *> &bound);
+                     const Callee &callee, std::vector<const Arg *> &bound);
   bool bindParameters(ArrayRef<ast::Parameter> parameters, ArrayRef<const Arg *> bound,
                       Frame &callee, std::vector<Equation> &equations, SMRange place);
   // Types (ElaborateType.cpp)
@@ -165,8 +168,8 @@ private:
   Value evalDefault(const ast::Parameter &parameter, std::vector<Equation> equations);
   bool unify(ArrayRef<ast::Generic> generics, std::vector<Equation> &equations, SMRange place);
   bool require(const Requirement &requirement, SMRange place, SMRange declared = {},
-               DiagCode code = DiagCode::ShapeMismatch);
-  bool requireEqual(const Equation &equation);
+               ArrayRef<Note> reasons = {});
+  bool requireEqual(const Equation &equation, ArrayRef<Note> reasons = {});
   Value checkResults(const ast::FnDecl *fn, const Value &value);
   // Operators on tensors (ElaborateOperator.cpp)
   Value binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place);

@@ -20,10 +20,13 @@ struct Frame {
   llvm::SMRange callPlace;
   std::optional<mlir::Location> callLoc; ///< absent in an entry point
   llvm::StringMap<Value> locals;         ///< also generics and compile-time parameters
+  llvm::StringMap<llvm::SMRange> bound;  ///< where statements and loops bind locals
   std::optional<Dims> leading;           ///< what `...` stands for
+  llvm::SMRange leadingPlace;            ///< of the argument that tells it
   std::optional<Value> result;
-  llvm::SMRange resultPlace;                 ///< of the return statement
-  std::optional<std::vector<Value>> yielded; ///< of the round in progress
+  llvm::SMRange resultPlace;                  ///< of the return statement
+  llvm::ArrayRef<const ast::Expr *> returned; ///< its values
+  std::optional<std::vector<Value>> yielded;  ///< of the round in progress
   llvm::SMRange yieldPlace;
   std::vector<const ast::Generic *> open; ///< dimensions that only results tell
   unsigned roundDepth = 0;                ///< rounds of loops in progress
@@ -42,11 +45,20 @@ struct Equation {
   DimExpr expected, actual;
   llvm::SMRange place, declared;
   std::string what;
+  std::set<std::string> unknowns = {}; ///< that stood in `expected`
+  std::string told = {};               ///< the one of them that is solved by this equation
 };
 /// A parameter of whatever is called.
 struct Formal {
   llvm::StringRef name;
   bool required, byName;
+  llvm::SMRange place = {};
+};
+/// What is called, for messages.
+struct Callee {
+  std::string title; ///< in quotes
+  llvm::SMRange declared = {};
+  std::string signature = {}; ///< of a primitive function, which has no place
 };
 
 /// What a subscript takes of one axis: a part that the dimensions alone decide, or elements at
@@ -71,7 +83,8 @@ std::string dimText(const DimExpr &expr);
 /// An unknown dimension of a signature while it is being solved; no name of the language has '$'.
 DimExpr unknownDim(llvm::StringRef name);
 /// Solves the unknown dimensions one by one, and puts what is found into the equations.
-std::map<std::string, DimExpr, std::less<>> solve(llvm::MutableArrayRef<Equation> equations);
+using Solution = std::map<std::string, DimExpr, std::less<>>;
+Solution solve(llvm::MutableArrayRef<Equation> equations);
 /// The list behind a value, if it is one of integers and dimensions (a single one counts).
 std::optional<Dims> dimList(const Value &value);
 

@@ -4,7 +4,7 @@
 #include "frontend/syntax/Suggest.h"
 #include "ir/DType.h"
 
-#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSwitch.h"
 
 #include <limits>
@@ -30,13 +30,16 @@ private:
   const PrimitiveTable &primitives;
   Diagnostics &diags;
   const LayerDecl *layer = nullptr;
+  const FnDecl *function = nullptr;
   StringMap<const Stmt *> members; ///< what the layer may have in some branch; functions too
-  StringSet<> scope;               ///< arguments, generics and locals so far
+  using Scope = StringMap<SMRange>;
+  Scope scope; ///< arguments, generics and locals so far
+  Scope ended; ///< names of loops and comprehensions that are over
 
   void visitLayer(const LayerDecl *decl);
   void collectMembers(Block block);
   void addMember(const Ident &name, const Stmt *stmt);
-  void visitFunctions(Block block, const StringSet<> &arguments);
+  void visitFunctions(Block block, const Scope &arguments);
   void visitFn(const FnDecl *fn);
   void visitParameters(ArrayRef<Parameter> parameters);
   void visitType(const Type *type);
@@ -51,6 +54,8 @@ private:
   void visitMember(const MemberExpr *member);
   void visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, const Expr *condition,
                  Block body);
+  void leaveScope(Scope outer);
+  void noteMeant(Diagnostics::Error &error, StringRef name);
   void checkArguments(const CallExpr *call, const Stmt *decl);
   bool inDims = false;
 };
@@ -60,8 +65,10 @@ private:
 void Resolver::run() {
   for (const Stmt *stmt : module.file.decls) {
     scope.clear();
+    ended.clear();
     members.clear();
     layer = nullptr;
+    function = nullptr;
     if (auto *decl = dyn_cast<LayerDecl>(stmt))
       visitLayer(decl);
     else if (auto *fn = dyn_cast<FnDecl>(stmt))
@@ -103,13 +110,13 @@ void Resolver::visitLayer(const LayerDecl *decl) {
   layer = decl;
   collectMembers(decl->body);
   visitParameters(decl->parameters);
-  StringSet<> arguments = scope;
+  Scope arguments = scope;
   visitBlock(decl->body);
   visitFunctions(decl->body, arguments);
 }
 
 /// The functions of a layer, those of its branches and loops too.
-void Resolver::visitFunctions(Block block, const StringSet<> &arguments) {
+void Resolver::visitFunctions(Block block, const Scope &arguments) {
   for (const Stmt *stmt : block)
     if (auto *fn = dyn_cast<FnDecl>(stmt)) {
       scope = arguments;
@@ -127,11 +134,13 @@ void Resolver::visitParameters(ArrayRef<Parameter> parameters) {
     visitType(parameter.type);
     if (parameter.defaultValue)
       visit(parameter.defaultValue);
-    scope.insert(parameter.name.text);
+    scope[parameter.name.text] = parameter.name.range;
   }
 }
 
 void Resolver::visitFn(const FnDecl *fn) {
+  ended.clear();
+  function = fn;
   for (const Generic &generic : fn->generics) {
     if (generic.bound)
       visit(generic.bound);
@@ -139,7 +148,7 @@ void Resolver::visitFn(const FnDecl *fn) {
         !word.empty() && word != "float" && word != "int" && word != "number")
       diags.error(generic.dtypeClass.range, DiagCode::UnknownName,
                   "expected 'float', 'int' or 'number', got " + inQuotes(word));
-    scope.insert(generic.name.text);
+    scope[generic.name.text] = generic.name.range;
   }
   visitParameters(fn->parameters);
   for (const Result &result : fn->results)
@@ -190,7 +199,7 @@ void Resolver::visitBlock(Block block) {
 
 void Resolver::visitTarget(const Expr *target) {
   if (auto *name = dyn_cast<NameExpr>(target))
-    scope.insert(name->name);
+    scope[name->name] = name->range;
   else if (!isa<WildcardExpr>(target))
     visit(target);
 }
@@ -198,7 +207,7 @@ void Resolver::visitTarget(const Expr *target) {
 void Resolver::visitClause(const ForClause &clause) {
   visit(clause.range);
   for (const Ident &name : clause.names)
-    scope.insert(name.text);
+    scope[name.text] = name.range;
 }
 
 void Resolver::visitStmt(const Stmt *stmt) {
@@ -230,6 +239,41 @@ void Resolver::visitStmt(const Stmt *stmt) {
   }
 }
 
+void Resolver::leaveScope(Scope outer) {
+  for (const auto &entry : scope)
+    if (!outer.contains(entry.first()))
+      ended[entry.first()] = entry.second;
+  scope = std::move(outer);
+}
+
+/// Tells where the name is declared that an error suggests; of a function, how it is called.
+void Resolver::noteMeant(Diagnostics::Error &error, StringRef name) {
+  if (name.empty())
+    return;
+  SMRange place;
+  if (auto local = scope.find(name); local != scope.end())
+    place = local->second;
+  else if (auto decl = module.decls.find(name); decl != module.decls.end())
+    place = declaredName(decl->second).range;
+  if (place.isValid())
+    error.note(place, inQuotes(name) + " is declared here");
+  else if (const Primitive *primitive = primitives.find(name))
+    error.note({}, "the function is " + primitive->signature);
+}
+
+/// Where a member's own name stands.
+static SMRange memberPlace(const Stmt *stmt, StringRef name) {
+  if (auto *member = dyn_cast<MemberDecl>(stmt))
+    return member->name.range;
+  if (auto *fn = dyn_cast<FnDecl>(stmt))
+    return fn->name.range;
+  if (auto *assign = dyn_cast<AssignStmt>(stmt))
+    for (const Expr *target : assign->targets)
+      if (auto *bound = dyn_cast<NameExpr>(target); bound && bound->name == name)
+        return bound->range;
+  return stmt->range;
+}
+
 void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
   bool isType = parseDType({name.data(), name.size()}).has_value();
   if (scope.contains(name) || module.decls.contains(name) || module.imports.contains(name) ||
@@ -245,12 +289,22 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
     append_range(known, ArrayRef<StringRef>({"true", "false"}));
   }
   std::string hint = didYouMean(name, known);
-  if (members.contains(name))
+  StringRef meant = nearest(name, known);
+  auto member = members.find(name);
+  if (member != members.end())
     hint = ", did you mean 'self." + name.str() + "'";
-  else if (isDim && hint.empty())
-    hint = "; generic dimensions are declared in '[ ]' after the function's name";
-  diags.error(place, DiagCode::UnknownName,
-              (isDim ? "there is no dimension " : "there is no name ") + inQuotes(name) + hint);
+  auto &error =
+      diags.error(place, DiagCode::UnknownName,
+                  (isDim ? "there is no dimension " : "there is no name ") + inQuotes(name) + hint);
+  if (member != members.end())
+    error.note(memberPlace(member->second, name), "the member is declared here");
+  else if (auto over = ended.find(name); over != ended.end())
+    error.note(over->second, inQuotes(name) + " is local to the loop or list here");
+  else if (isDim && hint.empty() && function)
+    error.note(function->name.range,
+               "generic dimensions are declared here: '" + function->name.text + "[" + name + "]'");
+  else
+    noteMeant(error, meant);
 }
 
 void Resolver::visitMember(const MemberExpr *member) {
@@ -265,21 +319,34 @@ void Resolver::visitMember(const MemberExpr *member) {
                             (hidden == imported->decls.end()
                                  ? didYouMean(member->name.text, imported->exportedNames())
                                  : std::string(" for importers")));
+        StringRef meant = nearest(member->name.text, imported->exportedNames());
         if (hidden != imported->decls.end())
           error.note(declaredName(hidden->second).range, "it is private to its file");
+        else if (!meant.empty())
+          error.note(declaredName(imported->exported(meant)).range,
+                     inQuotes(meant) + " is declared here");
       }
       return;
     }
   visit(member->base);
   if (!isa<SelfExpr>(member->base) || !layer || members.contains(member->name.text))
     return;
-  std::string hint = didYouMean(member->name.text, SmallVector<StringRef>(members.keys()));
+  SmallVector<StringRef> known(members.keys());
+  std::string hint = didYouMean(member->name.text, known);
+  StringRef meant = nearest(member->name.text, known);
+  SMRange near = meant.empty() ? layer->name.range : memberPlace(members.lookup(meant), meant);
+  std::string note =
+      meant.empty() ? "the layer is declared here" : inQuotes(meant) + " is declared here";
+  if (auto local = scope.find(member->name.text); local != scope.end()) {
+    near = local->second;
+    note = "the argument is declared here";
+  }
   if (scope.contains(member->name.text))
     hint = "; the argument is written " + inQuotes(member->name.text) + " without 'self'";
   diags
       .error(member->name.range, DiagCode::UnknownName,
              inQuotes(layer->name.text) + " has no member " + inQuotes(member->name.text) + hint)
-      .note(layer->name.range, "the layer is declared here");
+      .note(near, note);
 }
 
 /// Named arguments against a declaration's parameters.
@@ -312,9 +379,10 @@ void Resolver::visitCall(const CallExpr *call) {
       SmallVector<StringRef> candidates = primitives.names();
       append_range(candidates, module.decls.keys());
       append_range(candidates, builtins);
-      diags.error(name->range, DiagCode::UnknownName,
-                  "there is no function " + inQuotes(name->name) +
-                      didYouMean(name->name, candidates));
+      auto &error = diags.error(name->range, DiagCode::UnknownName,
+                                "there is no function " + inQuotes(name->name) +
+                                    didYouMean(name->name, candidates));
+      noteMeant(error, nearest(name->name, candidates));
     } else if (auto decl = module.decls.find(name->name);
                decl != module.decls.end() && !scope.contains(name->name)) {
       checkArguments(call, decl->second);
@@ -347,15 +415,15 @@ void Resolver::visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, co
                          Block body) {
   for (const Carried &each : carried)
     visit(each.initial);
-  StringSet<> outer = scope;
+  Scope outer = scope;
   for (const Ident &name : elements)
-    scope.insert(name.text);
+    scope[name.text] = name.range;
   for (const Carried &each : carried)
-    scope.insert(each.name.text);
+    scope[each.name.text] = each.name.range;
   if (condition)
     visit(condition);
   visitBlock(body);
-  scope = std::move(outer);
+  leaveScope(std::move(outer));
 }
 
 void Resolver::visit(const Expr *expr) {
@@ -394,11 +462,11 @@ void Resolver::visit(const Expr *expr) {
     for (const Expr *element : list->elements)
       visit(element);
   } else if (auto *comprehension = dyn_cast<ComprehensionExpr>(expr)) {
-    StringSet<> outer = scope;
+    Scope outer = scope;
     for (const ForClause &clause : comprehension->clauses)
       visitClause(clause);
     visit(comprehension->element);
-    scope = std::move(outer);
+    leaveScope(std::move(outer));
   } else if (auto *scan = dyn_cast<ScanExpr>(expr)) {
     for (const Expr *sequence : scan->sequences)
       visit(sequence);

@@ -86,6 +86,8 @@ struct Instance {
   std::vector<const ast::FnDecl *> functions; ///< of the body and of branches taken in it
   std::string path;
   bool named = false;
+  llvm::SMRange made;                    ///< the call that made it
+  llvm::StringMap<llvm::SMRange> places; ///< of its members
 };
 
 /// An argument as given at a call.

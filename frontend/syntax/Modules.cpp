@@ -50,15 +50,18 @@ SmallVector<StringRef> Module::names() const {
   return all;
 }
 
-const Module *Modules::load(StringRef path, SMRange from) {
+const Module *Modules::load(StringRef path, SMRange from, const Module *importer) {
   SmallString<128> real;
   if (sys::fs::real_path(path, real))
     real = path;
   auto [entry, isNew] = byPath.try_emplace(real.str().str(), nullptr);
   if (!isNew) {
-    if (entry->second && !entry->second->complete)
-      diags.error(from, DiagCode::ImportCycle,
-                  inQuotes(path) + " imports itself, over other files or directly");
+    if (entry->second && !entry->second->complete) {
+      auto &error = diags.error(from, DiagCode::ImportCycle,
+                                inQuotes(path) + " imports itself, over other files or directly");
+      if (importer && importer != entry->second)
+        error.note(importer->imported, "this file is imported here");
+    }
     return entry->second;
   }
   std::optional<unsigned> buffer = openSource(path, diags, from);
@@ -68,6 +71,7 @@ const Module *Modules::load(StringRef path, SMRange from) {
   Module &module = *modules.back();
   byPath[real.str().str()] = &module;
   module.path = path.str();
+  module.imported = from;
   module.file = parseFile(*buffer, diags, nodes);
   declare(module);
   module.complete = true;
@@ -112,7 +116,7 @@ void Modules::import(Module &module, const ast::ImportDecl &decl) {
                 "there is no standard module " + inQuotes(decl.path.text) +
                     didYouMean(decl.path.text, known));
   } else {
-    module.imports[decl.name.text] = load(path, decl.path.range);
+    module.imports[decl.name.text] = load(path, decl.path.range, &module);
     return;
   }
   module.imports[decl.name.text] = nullptr;

@@ -22,7 +22,8 @@ struct Module {
   ast::File file;
   llvm::StringMap<const ast::Stmt *> decls; ///< ConstDecl, FnDecl, LayerDecl, RecipeDecl
   llvm::StringMap<const Module *> imports;
-  bool complete = false; ///< false while its imports are being loaded
+  llvm::SMRange imported; ///< the import that loaded it
+  bool complete = false;  ///< false while its imports are being loaded
   /// The declaration of that name, if it is not private.
   const ast::Stmt *exported(llvm::StringRef name) const;
   /// Names for "did you mean" where the module is imported.
@@ -36,7 +37,8 @@ public:
   Modules(Diagnostics &diags, std::string stdDir) : diags(diags), stdDir(std::move(stdDir)) {}
 
   /// The file and all it imports; null if it could not be read (reported).
-  const Module *load(llvm::StringRef path, llvm::SMRange from = llvm::SMRange());
+  const Module *load(llvm::StringRef path, llvm::SMRange from = llvm::SMRange(),
+                     const Module *importer = nullptr);
   /// Modules in the order of loading, for checks over all code.
   llvm::ArrayRef<std::unique_ptr<Module>> all() const { return modules; }
   ast::AstArena &arena() { return nodes; }

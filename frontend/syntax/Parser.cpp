@@ -29,19 +29,23 @@ bool Parser::acceptWord(StringRef word) {
   return found;
 }
 
-bool Parser::reportUnexpected(const Twine &expected) {
+bool Parser::reportUnexpected(const Twine &expected, SMRange opener, const Twine &note) {
   const Token &token = current();
   bool named = token.is(TokenKind::End) || token.is(TokenKind::Newline);
-  diags.error(named ? SMRange(token.loc(), token.loc()) : token.range(), DiagCode::UnexpectedToken,
-              "expected " + expected + ", got " +
-                  (named ? spelling(token.kind).str() : inQuotes(token.text)) + keywordHint());
+  auto &error = diags.error(
+      named ? SMRange(token.loc(), token.loc()) : token.range(), DiagCode::UnexpectedToken,
+      "expected " + expected + ", got " +
+          (named ? spelling(token.kind).str() : inQuotes(token.text)) + keywordHint());
+  if (opener.isValid())
+    error.note(opener, note);
   return false;
 }
 
 /// ", did you mean 'return'", if the token here or the one before it is nearly a reserved word.
 std::string Parser::keywordHint() const {
   auto meant = [](const Token &token) {
-    return token.is(TokenKind::Identifier) ? meantKeyword(token.text) : StringRef();
+    bool isType = is_contained({"int", "str", "dtype"}, token.text);
+    return token.is(TokenKind::Identifier) && !isType ? meantKeyword(token.text) : StringRef();
   };
   if (StringRef word = meant(current()); !word.empty())
     return ", did you mean " + inQuotes(word);
@@ -123,13 +127,15 @@ bool Parser::checkDepth() {
 }
 
 bool Parser::parseList(TokenKind closer, StringRef where, function_ref<bool()> item) {
+  const Token &opener = previous();
   while (!at(closer)) {
     if (!item())
       return false;
     if (!accept(TokenKind::Comma))
       break;
   }
-  return accept(closer) || reportUnexpected("',' or " + spelling(closer) + " " + where);
+  return accept(closer) || reportUnexpected("',' or " + spelling(closer) + " " + where,
+                                            opener.range(), inQuotes(opener.text) + " is here");
 }
 
 //===----------------------------------------------------------------------===//
@@ -257,7 +263,7 @@ const Stmt *Parser::parseRecipe() {
   unsigned braces = 0;
   while (braces || !at(TokenKind::RightBrace)) {
     if (at(TokenKind::End)) {
-      reportUnexpected("'}' at the end of the recipe");
+      reportUnexpected("'}' at the end of the recipe", name.range, "the recipe begins here");
       return nullptr;
     }
     braces += at(TokenKind::LeftBrace);

@@ -40,6 +40,7 @@ const Expr *Parser::parseExpr() {
   if (at(TokenKind::kw_while))
     return parseWhile();
   const Expr *value = parseBinary(1);
+  SMRange word = current().range();
   if (!value || !accept(TokenKind::kw_if))
     return value;
   const Expr *condition = parseBinary(1);
@@ -47,8 +48,10 @@ const Expr *Parser::parseExpr() {
     return nullptr;
   if (at(TokenKind::Newline) && peek().is(TokenKind::kw_else))
     advance();
-  if (!expect(TokenKind::kw_else, "after the condition of 'if'"))
+  if (!accept(TokenKind::kw_else)) {
+    reportUnexpected("'else' after the condition of 'if'", word, "the 'if' is here");
     return nullptr;
+  }
   while (accept(TokenKind::Newline))
     ;
   const Expr *other = parseExpr();
@@ -305,7 +308,10 @@ const Expr *Parser::parsePrimary() {
   case TokenKind::LeftParen: {
     advance();
     const Expr *inner = parseExpr();
-    return inner && expect(TokenKind::RightParen, "after the expression") ? inner : nullptr;
+    bool closed =
+        inner && (accept(TokenKind::RightParen) ||
+                  reportUnexpected("')' after the expression", token.range(), "'(' is here"));
+    return closed ? inner : nullptr;
   }
   default:
     reportUnexpected("an expression");
@@ -334,7 +340,8 @@ const Expr *Parser::parseBracketed() {
     return makeExpr<ListExpr>(rangeFrom(start), depthOf(list), arena.copy(Exprs(list)));
   if (list.size() == 1)
     return comprehension;
-  diags.error(list[1]->range, DiagCode::UnexpectedToken, "expected ']' after the comprehension");
+  diags.error(list[1]->range, DiagCode::UnexpectedToken, "expected ']' after the comprehension")
+      .note(comprehension->range, "the comprehension is here");
   return nullptr;
 }
 

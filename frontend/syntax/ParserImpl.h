@@ -29,6 +29,7 @@ private:
   ast::AstArena &arena;
   std::vector<Token> tokens;
   size_t position = 0;
+  llvm::SMRange body;   ///< the brace that opens the block being read
   unsigned depth = 0;   ///< of the recursion
   unsigned deepest = 0; ///< of the expressions made since it was last reset
 
@@ -58,7 +59,9 @@ private:
   bool expectMemberName(ast::Ident &name, llvm::StringRef what);
   void skipNewlines();
   void skipStatement();
-  bool reportUnexpected(const llvm::Twine &expected);
+  /// `opener`: a place that the error is about as well.
+  bool reportUnexpected(const llvm::Twine &expected, llvm::SMRange opener = {},
+                        const llvm::Twine &note = "");
   std::string keywordHint() const;
   bool checkDepth();
   llvm::SMRange rangeFrom(llvm::SMLoc start) const { return {start, previous().endLoc()}; }

@@ -43,7 +43,9 @@ bool Parser::parseBlock(Scope scope, Block &body) {
   if (!expect(TokenKind::LeftBrace, "before the body"))
     return false;
   Stmts list;
+  SMRange outer = std::exchange(this->body, opening);
   parseStmts(scope, list);
+  this->body = outer;
   body = arena.copy(ArrayRef<const Stmt *>(list));
   if (accept(TokenKind::RightBrace))
     return true;
@@ -101,9 +103,12 @@ const Stmt *Parser::parseStmt(Scope scope) {
                     : scope == Scope::Function ? "in a function"
                     : scope == Scope::Round    ? "in the body of a scan or while"
                                                : "in the body of a layer or model";
-  diags.error(current().range(), DiagCode::MisplacedStatement,
-              inQuotes(current().text) + " cannot stand " + place +
-                  (scope == Scope::File ? didYouMeanDeclaration(current().text) : std::string()));
+  auto &error = diags.error(
+      current().range(), DiagCode::MisplacedStatement,
+      inQuotes(current().text) + " cannot stand " + place +
+          (scope == Scope::File ? didYouMeanDeclaration(current().text) : std::string()));
+  if (body.isValid())
+    error.note(body, "the body begins here");
   return nullptr;
 }
 
@@ -330,7 +335,8 @@ const Expr *Parser::parseWhile() {
   if (!condition)
     return nullptr;
   if (!acceptWord("limit")) {
-    reportUnexpected("'limit' and the largest number of rounds after the condition of 'while'");
+    reportUnexpected("'limit' and the largest number of rounds after the condition of 'while'",
+                     SMRange(start, start), "the loop begins here");
     return nullptr;
   }
   const Expr *limit = parseExpr();
