@@ -18,8 +18,8 @@ extern "C" {
 
 struct kiln_device_api;
 
-/// The part of an instance that generated code reads; kernels only pass it on. Where a device
-/// computes, the addresses are the device's, but of the table of weights itself.
+/// The part of an instance that generated code reads; kernels read `round` alone and pass it on.
+/// Where a device computes, the addresses are the device's, but of the table of weights itself.
 struct kiln_ctx {
   uint8_t *arena;             ///< 64-byte aligned, large enough for every entry at its bounds
   const void *const *weights; ///< by index of Program::weights
@@ -27,6 +27,9 @@ struct kiln_ctx {
   /// Non-zero if kiln_rt_attend must be called before each launch (cancelled, or profiling).
   int32_t attention;
   int32_t failedLaunch; ///< set by an entry body when it returns another status than KILN_OK
+  /// Of the loop that an entry body runs. Kernels may go through their work forth in even rounds
+  /// and back in odd ones, never with another result.
+  int32_t round;
 };
 
 /// A kernel: `bufs` are operands, results and scratch in spec order; `dims` the spec's symbols in
@@ -60,7 +63,7 @@ enum : uint64_t {
 };
 
 /// Version of the kernel ABI: part of the key under which generated kernels are kept.
-#define KILN_ABI_VERSION 1
+#define KILN_ABI_VERSION 2
 
 /// What a target on a device has beside its bodies.
 struct kiln_device_code {

@@ -42,6 +42,9 @@ void BodyEmitter::emitRounds(Value *limit, const Launch &step, unsigned &number)
   } else {
     dimValues[step.symbol] = round;
   }
+  builder.CreateStore(builder.CreateTrunc(round, builder.getInt32Ty()),
+                      builder.CreateConstGEP1_64(builder.getInt8Ty(), function->getArg(0),
+                                                 offsetof(kiln_ctx, round)));
   emitSteps(step.body, number);
   round->addIncoming(builder.CreateAdd(round, builder.getInt64(1)), builder.GetInsertBlock());
   builder.CreateBr(head);

@@ -45,6 +45,7 @@ private:
   void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m, int registers,
                       int mostRows, int factors);
   void chooseLevels(Plan &plan);
+  bool staysPartly(const Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
 
@@ -157,7 +158,8 @@ private:
     llvm::Value *from = nullptr, *to = nullptr;
   };
   llvm::Function *createTask(llvm::StringRef name);
-  Shares shareOf(const DimExpr &count);
+  Shares shareOf(const DimExpr &count, llvm::Value *isBack = nullptr);
+  llvm::Value *isOddRound();
   void startPlan(const Plan &plan);
   void callTask(llvm::Function *kernel, llvm::Function *task, llvm::Value *closure,
                 const DimExpr &total, const DimExpr &work);

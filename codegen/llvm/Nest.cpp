@@ -1,6 +1,7 @@
 //===- Nest.cpp - loops, tiles and tasks ----------------------------------===//
 
 #include "codegen/llvm/Emitter.h"
+#include "runtime/Abi.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -253,12 +254,14 @@ Function *Emitter::createTask(StringRef name) {
   return task;
 }
 
-/// Which of `count` rounds or tiles the task being emitted runs.
-Emitter::Shares Emitter::shareOf(const DimExpr &count) {
+/// Which of `count` rounds or tiles the task being emitted runs: with `isBack`, the first the last.
+Emitter::Shares Emitter::shareOf(const DimExpr &count, Value *isBack) {
   Function *task = b.GetInsertBlock()->getParent();
   Value *tasks =
       b.CreateLoad(b.getInt64Ty(), b.CreateConstGEP1_64(b.getPtrTy(), task->getArg(2), 2));
   Value *total = emit(count), *index = b.CreateZExt(task->getArg(1), b.getInt64Ty());
+  if (isBack)
+    index = b.CreateSelect(isBack, b.CreateSub(b.CreateSub(tasks, index), b.getInt64(1)), index);
   return {b.CreateUDiv(b.CreateMul(total, index), tasks),
           b.CreateUDiv(b.CreateMul(total, b.CreateAdd(index, b.getInt64(1))), tasks)};
 }
@@ -274,13 +277,27 @@ void Emitter::startPlan(const Plan &plan) {
   tileBase.clear();
 }
 
+/// Whether the loop around the kernel is in an odd round.
+Value *Emitter::isOddRound() {
+  Value *context = b.GetInsertBlock()->getParent()->getArg(0);
+  Value *place = b.CreateConstGEP1_64(b.getInt8Ty(), context, offsetof(kiln_ctx, round));
+  Value *round = b.CreateAlignedLoad(b.getInt32Ty(), place, Align(4));
+  return b.CreateTrunc(round, b.getInt1Ty());
+}
+
 /// The task of one stored stage.
 Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   Function *task = createTask(name);
   startPlan(plan);
   chooseBlocks(plan);
-  auto [from, to] = shareOf(flatCount(plan));
+  Value *isBack = plan.alternates ? isOddRound() : nullptr;
+  auto [from, to] = shareOf(flatCount(plan), isBack);
+  Value *first = from, *last = to;
   loop(from, to, [&](Value *flat) {
+    if (isBack) {
+      Value *mirrored = b.CreateSub(b.CreateSub(b.CreateAdd(first, last), flat), b.getInt64(1));
+      flat = b.CreateSelect(isBack, mirrored, flat);
+    }
     std::vector<Value *> at(plan.parallelLevels + 1);
     auto split = [&](Value *count) {
       Value *rest = b.CreateURem(flat, count);

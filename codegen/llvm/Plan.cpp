@@ -14,6 +14,10 @@ using namespace kiln::spec;
 
 /// Lanes below which a gather is as good.
 static constexpr int leastLanes = 4;
+/// Rows below which those of another dimension are better.
+static constexpr int64_t fewRows = 4;
+/// Rows that compute for longer than their weight takes to come.
+static constexpr int64_t manyRows = 32;
 
 static std::string dimName(int dim) { return "%d" + std::to_string(dim); }
 static std::string reductionName(int dim) { return "%r" + std::to_string(dim); }
@@ -246,13 +250,18 @@ void Emitter::chooseTile(Plan &plan) {
   const Stage &stage = *core->stage;
   Frame frame = frameOf(stage, withReduction(stage, core->at));
   bool hasReuse = false;
+  int64_t reach = 0;
   for (int dim = root.domain.size() - 1; dim >= 0; --dim) {
     if (dim == plan.vectorDim || isUnit(extentOf(root, dim)))
       continue;
-    Strides loads = stridesAlong(dimName(dim), stage.body, frame);
-    if (plan.rowDim < 0 || (!hasReuse && loads.uniform > 0))
+    bool reuses = stridesAlong(dimName(dim), stage.body, frame).uniform > 0;
+    int64_t most = extentOf(root, dim).bounds(bounds).upper.value_or(INT64_MAX);
+    bool isLonger = hasReuse && reuses && reach < fewRows && most > reach;
+    if (plan.rowDim < 0 || (!hasReuse && reuses) || isLonger) {
       plan.rowDim = dim;
-    hasReuse |= loads.uniform > 0;
+      reach = most;
+    }
+    hasReuse |= reuses;
   }
   bool isArg = stage.combiner == Combiner::ArgMax || stage.combiner == Combiner::ArgMin;
   int64_t bytes = plan.lanes * byteSize(stage.body->type);
@@ -353,6 +362,29 @@ void Emitter::chooseLevels(Plan &plan) {
   }
 }
 
+/// Whether few rows read a weight that the second cache holds a good part of: a loop that reads it
+/// in each round finds that part there if it begins where the last round ended.
+bool Emitter::staysPartly(const Plan &plan) {
+  const Placed *core = coreOf(plan);
+  if (!core || plan.vectorDim < 0)
+    return false;
+  int64_t rows = 1, bytes = 0;
+  for (size_t dim = 0; dim < plan.root->domain.size(); ++dim)
+    if (static_cast<int>(dim) != plan.vectorDim)
+      rows *= std::min(extentOf(plan, dim).bounds(bounds).upper.value_or(manyRows), manyRows);
+  walk(core->stage->body, frameOf(*core->stage, withReduction(*core->stage, core->at)),
+       [&](const Read &read, DType, const Coordinates &, const Frame &) {
+         const Operand *operand = spec.findOperand(read.source);
+         DimExpr count = 1;
+         for (const DimExpr &extent :
+              operand && operand->panel ? operand->packedShape() : Coordinates())
+           count = count * extent;
+         bytes = std::max(bytes, count.constantValue().value_or(0) *
+                                     (operand ? byteSize(operand->type) : 0));
+       });
+  return rows < manyRows && bytes > target.cacheBytes / 2 && bytes < 8 * target.cacheBytes;
+}
+
 Plan Emitter::makePlan(const Stage &root) {
   Plan plan;
   plan.root = &root;
@@ -372,6 +404,7 @@ Plan Emitter::makePlan(const Stage &root) {
   chooseTransposition(plan);
   chooseLevels(plan);
   chooseSlices(plan);
+  plan.alternates = staysPartly(plan);
   plan.work = 1;
   for (const DimExpr &extent : root.domain)
     plan.work = plan.work * extent;

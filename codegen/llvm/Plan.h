@@ -82,7 +82,8 @@ struct Plan {
   bool isTurning = false;  ///< rows are lanes of the loads
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
-  DimExpr work; ///< points times reduction: its size decides on parallel execution
+  bool alternates = false; ///< tasks go through their tiles back in odd rounds of a loop
+  DimExpr work;            ///< points times reduction: its size decides on parallel execution
 };
 
 // What is known of the code being emitted.

@@ -101,7 +101,7 @@ TEST(LLVMDot, AllValues) {
           w[((i / 16 * quads + k / 4) * 16 + i % 16) * 4 + k % 4] = static_cast<uint8_t>(i - 128);
         }
       void *buffers[] = {a.data(), w.data(), c.data()};
-      ASSERT_EQ(kernel(nullptr, buffers, nullptr), 0);
+      ASSERT_EQ(kernel(&context, buffers, nullptr), 0);
       int64_t wrong = 0;
       for (int64_t m = 0; m < size; ++m)
         for (int64_t n = 0; n < size; ++n)

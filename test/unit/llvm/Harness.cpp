@@ -19,6 +19,7 @@
 using namespace kiln;
 using namespace kiln::test;
 
+kiln_ctx test::context = {};
 int test::threads = 1;
 
 codegen::TargetFacts test::hostFacts() {
@@ -35,12 +36,11 @@ codegen::TargetFacts test::hostFacts() {
   return facts;
 }
 
-extern "C" int32_t kiln_parallel_for(void *context, int32_t (*task)(void *, int32_t, void *),
-                                     int32_t count, void *closure) {
+int32_t kiln_parallel_for(kiln_ctx *ctx, kiln_task *task, int32_t count, void *closure) {
   std::atomic<int32_t> result = 0;
   auto run = [&](int32_t first, int32_t step) {
     for (int32_t i = first; i >= 0; i -= step)
-      if (int32_t status = task(context, i, closure))
+      if (int32_t status = task(ctx, i, closure))
         result = status;
   };
   std::thread other;
@@ -129,7 +129,7 @@ void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, dou
   KernelSpec expanded = spec;
   expandMath(expanded);
   ASSERT_EQ(evaluate(expanded, theirPointers, symbols), "");
-  ASSERT_EQ(kernel(nullptr, ourPointers.data(), symbols.data()), 0);
+  ASSERT_EQ(kernel(&context, ourPointers.data(), symbols.data()), 0);
   for (size_t i = 0; i < spec.operands.size(); ++i) {
     const Operand &operand = spec.operands[i];
     if (operand.use != Operand::Use::Output)

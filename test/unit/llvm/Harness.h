@@ -4,13 +4,14 @@
 
 #include "codegen/llvm/Generate.h"
 #include "codegen/spec/Evaluate.h"
+#include "runtime/Abi.h"
 #include "test/unit/llvm/Builders.h"
 
 #include <gtest/gtest.h>
 
 namespace kiln::test {
 
-using KernelFunction = int32_t (*)(void *, void *const *, const int64_t *);
+using KernelFunction = int32_t (*)(kiln_ctx *, void *const *, const int64_t *);
 
 /// The machine the test runs on.
 codegen::TargetFacts hostFacts();
@@ -20,6 +21,9 @@ KernelFunction compile(const KernelSpec &spec, const codegen::TargetFacts &facts
 
 /// Text of the machine code.
 std::string assembly(const KernelSpec &spec, const codegen::TargetFacts &facts);
+
+/// What kernels are called with.
+extern kiln_ctx context;
 
 /// Threads that a kernel's tasks are shared among, 1 or 2.
 extern int threads;

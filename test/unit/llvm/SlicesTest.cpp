@@ -61,9 +61,23 @@ TEST(LLVMSlices, GiveEqualBits) {
     results[i].resize(301 * 90);
     void *buffers[] = {a.data(), w.data(), bias.data(), results[i].data()};
     KernelFunction kernel = compile(spec, withoutCache(i == 0 ? 1 << 30 : 1 << 14));
-    ASSERT_EQ(kernel(nullptr, buffers, nullptr), 0);
+    ASSERT_EQ(kernel(&context, buffers, nullptr), 0);
   }
   threads = 1;
   EXPECT_EQ(results[0], results[1]);
   EXPECT_EQ(results[1], results[2]);
+}
+
+/// Odd rounds of a loop go through a weight of some size backwards, and give the same.
+TEST(LLVMSlices, RoundsForthAndBack) {
+  for (DimExpr m : {DimExpr(1), DimExpr(3), DimExpr::symbol("M")}) {
+    std::vector<Symbol> symbols = {{"M", 0, 4}};
+    KernelSpec spec = linearRelu(m, 301, 50, m.constantValue() ? std::vector<Symbol>() : symbols);
+    for (context.round = 0; context.round < 3; ++context.round)
+      for (threads = 1; threads <= 2; ++threads)
+        expectEqual(spec, m.constantValue() ? std::vector<int64_t>() : std::vector<int64_t>{4},
+                    1e-5, withoutCache(1 << 15));
+  }
+  context.round = 0;
+  threads = 1;
 }
