@@ -105,7 +105,7 @@ struct kiln_model_code {
 };
 
 // What bodies for a device call, between the beginning and the end of a call: steps are queued in
-// order. `to` and `from` of a kind: on the device, on the host.
+// order. The caller's end of an upload or download may lie on the device too.
 int32_t kiln_device_upload(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 int32_t kiln_device_download(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
@@ -117,6 +117,12 @@ int32_t kiln_device_assert(kiln_ctx *ctx, const void *place);
 int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
                            int32_t threads, int64_t *arguments, int32_t count);
 
+/// Around steps of an entry that no value decides on, so that equal dimensions give equal steps.
+/// KILN_STEPS_DONE: the steps are queued already; else they follow, and then the end.
+enum : int32_t { KILN_STEPS_DONE = -1 };
+int32_t kiln_device_begin_steps(kiln_ctx *ctx, const int64_t *dims);
+int32_t kiln_device_end_steps(kiln_ctx *ctx);
+
 /// The driver of CUDA devices, in libraries with code for one.
 extern const kiln_device_api kiln_cuda_api;
 
@@ -124,6 +130,10 @@ extern const kiln_device_api kiln_cuda_api;
 kiln_status kiln_rt_create(const kiln_model_code *code, const kiln_options *options,
                            void **instance);
 kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, void *const *bufs);
+/// The same without waiting for a device at the end.
+kiln_status kiln_rt_enqueue(void *instance, int32_t entry, const int64_t *dims, void *const *bufs);
+/// Waits for all that is queued.
+kiln_status kiln_rt_wait(void *instance);
 const char *kiln_rt_last_error(const void *instance);
 kiln_status kiln_rt_reset(void *instance);
 void kiln_rt_cancel(void *instance);

@@ -187,8 +187,8 @@ static void describeFailure(Instance &instance, const kiln_entry &entry, kiln_st
          << ")";
 }
 
-static kiln_status call(Instance &instance, int32_t number, const int64_t *dims,
-                        void *const *bufs) {
+static kiln_status call(Instance &instance, int32_t number, const int64_t *dims, void *const *bufs,
+                        bool isQueued) {
   const kiln_entry &entry = instance.code->model->entries[number];
   instance.current = number;
   instance.error[0] = 0;
@@ -202,7 +202,7 @@ static kiln_status call(Instance &instance, int32_t number, const int64_t *dims,
     return status;
   status = instance.bodies[number](&instance.ctx, bufs, dims);
   if (device)
-    status = device->end(instance, status);
+    status = device->end(instance, status, isQueued);
   if (status == KILN_CANCELLED) {
     __atomic_store_n(&instance.stop, 0, __ATOMIC_SEQ_CST);
     __atomic_store_n(&instance.ctx.attention, int32_t(instance.profile.isOn()), __ATOMIC_SEQ_CST);
@@ -260,12 +260,10 @@ int halide_do_par_for(void *user_context, int (*task)(void *, int, uint8_t *), i
 int32_t kiln_rt_attend(kiln_ctx *ctx, int32_t index) {
   auto *instance = reinterpret_cast<Instance *>(ctx);
   if (instance->profile.isOn()) {
-    // A launch's time is from its beginning to its end on the device.
-    if (kiln_status status =
-            instance->device ? instance->code->device->wait(*instance, instance->profile.running())
-                             : KILN_OK)
+    if (!instance->device)
+      instance->profile.tick(index);
+    else if (kiln_status status = instance->code->device->tick(*instance, index))
       return status;
-    instance->profile.tick(index);
   }
   return isCancelled(*instance) ? KILN_CANCELLED : KILN_OK;
 }
@@ -282,13 +280,34 @@ int32_t kiln_rt_refuse(kiln_ctx *ctx, int32_t check, int64_t got, int64_t expect
   return broken.late;
 }
 
-kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, void *const *bufs) {
+static kiln_status enter(void *instance, int32_t entry, const int64_t *dims, void *const *bufs,
+                         bool isQueued) {
   auto *self = static_cast<Instance *>(instance);
   if (!self || entry < 0 || entry >= self->code->model->num_entries)
     return KILN_INVALID_ARGUMENT;
   if (__atomic_exchange_n(&self->busy, 1, __ATOMIC_ACQUIRE))
     return KILN_BUSY;
-  kiln_status status = call(*self, entry, dims, bufs);
+  kiln_status status = call(*self, entry, dims, bufs, isQueued);
+  __atomic_store_n(&self->busy, 0, __ATOMIC_RELEASE);
+  return status;
+}
+
+kiln_status kiln_rt_call(void *instance, int32_t entry, const int64_t *dims, void *const *bufs) {
+  return enter(instance, entry, dims, bufs, /*isQueued=*/false);
+}
+
+kiln_status kiln_rt_enqueue(void *instance, int32_t entry, const int64_t *dims, void *const *bufs) {
+  return enter(instance, entry, dims, bufs, /*isQueued=*/true);
+}
+
+kiln_status kiln_rt_wait(void *instance) {
+  auto *self = static_cast<Instance *>(instance);
+  if (!self)
+    return KILN_INVALID_ARGUMENT;
+  if (__atomic_exchange_n(&self->busy, 1, __ATOMIC_ACQUIRE))
+    return KILN_BUSY;
+  self->error[0] = 0;
+  kiln_status status = self->device ? self->code->device->wait(*self) : kiln_status(KILN_OK);
   __atomic_store_n(&self->busy, 0, __ATOMIC_RELEASE);
   return status;
 }

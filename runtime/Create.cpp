@@ -102,6 +102,16 @@ static int64_t maximum(const kiln_options &options, int32_t index) {
   return *reinterpret_cast<const int64_t *>(reinterpret_cast<const char *>(&options) + offset);
 }
 
+/// Options that follow the maxima.
+static kiln_device_options deviceOptions(const kiln_model &model, const kiln_options &options) {
+  kiln_device_options result = {};
+  size_t offset = sizeof(kiln_options) + size_t(model.num_maxima) * sizeof(int64_t);
+  if (options.struct_size > offset)
+    __builtin_memcpy(&result, reinterpret_cast<const char *>(&options) + offset,
+                     options.struct_size - offset);
+  return result;
+}
+
 /// A bound above what every entry with that dimension declares is refused: no call could reach it.
 static kiln_status checkMaxima(const kiln_model &model, const kiln_options &options,
                                TextWriter &text) {
@@ -129,7 +139,8 @@ static kiln_status checkMaxima(const kiln_model &model, const kiln_options &opti
 
 static kiln_status checkOptions(const kiln_model &model, const kiln_options &options,
                                 TextWriter &text) {
-  size_t full = sizeof(kiln_options) + size_t(model.num_maxima) * sizeof(int64_t);
+  size_t full = sizeof(kiln_options) + size_t(model.num_maxima) * sizeof(int64_t) +
+                sizeof(kiln_device_options);
   if (options.struct_size < sizeof(kiln_options) || options.struct_size > full ||
       options.struct_size % sizeof(int64_t) != 0) {
     text << "'struct_size' of the options: expected " << int64_t(full) << ", got "
@@ -212,15 +223,38 @@ static void release(Instance *instance) {
   allocator.give(instance, instance->blockBytes);
 }
 
-/// Opens a device if the library has code for one. Where none can be used, the processor takes over
-/// if there is code for it too.
-static kiln_status openDevice(Instance &instance, TextWriter &text) {
+/// Opens a device if the library has code for one and the options let it. Where none can be used,
+/// the processor takes over if there is code for it too and no device is asked for.
+static kiln_status openDevice(Instance &instance, const kiln_device_options &options,
+                              TextWriter &text) {
   const kiln_device_api *api = instance.code->device;
-  if (!api)
-    return KILN_OK;
+  bool isAsked = options.device > 0 || options.device == KILN_DEVICE_GPU || options.cuda_context ||
+                 options.cuda_stream;
+  if (options.device == KILN_DEVICE_CPU && isAsked) {
+    text << "the options give a context or stream of a GPU, but 'device' is KILN_DEVICE_CPU";
+    return KILN_INVALID_ARGUMENT;
+  }
+  if (options.device < KILN_DEVICE_GPU) {
+    text << "'device' of the options: expected one of KILN_DEVICE_..., got "
+         << int64_t(options.device);
+    return KILN_INVALID_ARGUMENT;
+  }
+  if (options.device == KILN_DEVICE_CPU) {
+    if (instance.bodies)
+      return KILN_OK;
+    text << "the options ask for the processor, but the library has no code for this one; name it "
+            "in --target";
+    return KILN_UNSUPPORTED_CPU;
+  }
+  if (!api) {
+    if (!isAsked)
+      return KILN_OK;
+    text << "the options ask for a GPU, but the library has no code for one; name it in --target";
+    return KILN_NO_DEVICE;
+  }
   TextWriter start = text;
-  kiln_status status = api->open(instance, text);
-  if (status != KILN_NO_DEVICE || !instance.bodies)
+  kiln_status status = api->open(instance, options, text);
+  if (status != KILN_NO_DEVICE || !instance.bodies || isAsked)
     return status;
   text = start;
   text << "";
@@ -263,7 +297,7 @@ static kiln_status create(const kiln_model_code &code, const kiln_options &optio
     instance->profile.begin(*code.model, block + layout.profile);
     instance->ctx.attention = 1;
   }
-  kiln_status status = openDevice(*instance, text);
+  kiln_status status = openDevice(*instance, deviceOptions(*code.model, options), text);
   if (!status)
     status = prepare(*instance, options, threads, block + layout.shares, text);
   if (!status && (status = kiln_rt_reset(instance)))

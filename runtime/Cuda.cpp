@@ -1,7 +1,7 @@
 //===- Cuda.cpp - instances on a CUDA device ------------------------------===//
 //
-// One stream for each instance; all steps of a call are queued on it, and the call ends when they
-// are done. The context is the device's primary one, current only while a call needs it.
+// What an instance holds of a device: a context, current only while a call needs it, a stream, on
+// which all is queued, code, and memory.
 //
 //===----------------------------------------------------------------------===//
 #include "runtime/Cuda.h"
@@ -23,27 +23,6 @@ Device::Scope::~Scope() {
   void *context = nullptr;
   if (!result)
     device.driver.cuCtxPopCurrent_v2(&context);
-}
-
-/// An address as the generated code handles it.
-static void *pointer(Address address) { return reinterpret_cast<void *>(address); }
-static Address address(const void *pointer) { return reinterpret_cast<Address>(pointer); }
-
-/// The text of a failure within a call, which has its entry's name in front.
-static kiln_status failCall(Instance &instance, const char *what, Result result) {
-  TextWriter text = instance.fail();
-  text << "'" << instance.code->model->entries[instance.current].name << "': ";
-  return failure(deviceOf(instance), what, result, text);
-}
-
-/// The same for a launch, by the label and place of what it computes.
-static kiln_status failLaunch(Instance &instance, int32_t launch, const char *what, Result result) {
-  const kiln_entry &entry = instance.code->model->entries[instance.current];
-  const kiln_launch &failed = entry.launches[launch];
-  TextWriter text = instance.fail();
-  text << "'" << entry.name << "': the kernel '" << failed.label << "' (" << failed.location
-       << ") ";
-  return failure(deviceOf(instance), what, result, text);
 }
 
 static int64_t constantBytes(const kiln_model_code &code) {
@@ -78,7 +57,7 @@ static kiln_status moveWeights(Instance &instance, TextWriter &text) {
         return failure(device, "the weights cannot be copied to the GPU", result, text);
     at += Address(aligned(blob.bytes));
   }
-  if (Result result = device.driver.cuStreamSynchronize(device.stream))
+  if (Result result = drain(device))
     return failure(device, "the weights cannot be copied to the GPU", result, text);
   instance.ctx.weights = device.weights;
   instance.ctx.state = static_cast<uint8_t *>(pointer(at));
@@ -86,17 +65,21 @@ static kiln_status moveWeights(Instance &instance, TextWriter &text) {
 }
 
 /// Gives back what lies in the device's context.
-static void empty(const Device &device) {
+static void empty(Device &device) {
   const Driver &driver = device.driver;
   if (device.stream)
-    driver.cuStreamSynchronize(device.stream);
+    drain(device);
+  dropGraphs(device);
+  for (void *event : device.events)
+    if (event)
+      driver.cuEventDestroy_v2(event);
   if (device.block)
     driver.cuMemFree_v2(device.block);
   if (device.constant)
     driver.cuMemFree_v2(device.constant);
   if (device.module)
     driver.cuModuleUnload(device.module);
-  if (device.stream)
+  if (device.stream && device.ownsStream)
     driver.cuStreamDestroy_v2(device.stream);
 }
 
@@ -106,7 +89,8 @@ static void close(Instance &instance) {
   if (device.context && instance.processId == getpid()) {
     if (Device::Scope scope(device); !scope.result)
       empty(device);
-    device.driver.cuDevicePrimaryCtxRelease_v2(device.number);
+    if (device.number >= 0)
+      device.driver.cuDevicePrimaryCtxRelease_v2(device.number);
   }
   instance.allocator.give(&device, device.blockBytes);
   instance.device = nullptr;
@@ -121,34 +105,63 @@ static int64_t mostFunctions(const kiln_model_code &code) {
   return most;
 }
 
-static kiln_status open(Instance &instance, TextWriter &text) {
+namespace {
+/// Where a device's tables begin, in bytes.
+struct TableLayout {
+  size_t functions, weights, graphs, dims, end;
+
+  explicit TableLayout(const kiln_model_code &code) {
+    size_t numDims = 0;
+    for (int32_t i = 0; i < code.model->num_entries; ++i)
+      numDims += size_t(code.model->entries[i].num_dimensions);
+    functions = sizeof(Device);
+    weights = functions + size_t(mostFunctions(code)) * sizeof(void *);
+    graphs = weights + size_t(code.numWeights) * sizeof(void *);
+    dims = graphs + size_t(code.model->num_entries) * Graph::perEntry * sizeof(Graph);
+    end = dims + numDims * Graph::perEntry * sizeof(int64_t);
+  }
+};
+} // namespace
+
+/// The memory is zero, as the tables begin.
+static Device *makeDevice(uint8_t *memory, const TableLayout &layout, const kiln_model &model) {
+  auto *device = new (memory, static_cast<Device *>(nullptr)) Device;
+  device->blockBytes = layout.end;
+  device->functions = reinterpret_cast<void **>(memory + layout.functions);
+  device->weights = reinterpret_cast<const void **>(memory + layout.weights);
+  device->graphs = reinterpret_cast<Graph *>(memory + layout.graphs);
+  device->numGraphs = model.num_entries * Graph::perEntry;
+  auto *dims = reinterpret_cast<int64_t *>(memory + layout.dims);
+  for (int32_t i = 0; i < device->numGraphs; ++i) {
+    device->graphs[i].dims = dims;
+    dims += model.entries[i / Graph::perEntry].num_dimensions;
+  }
+  return device;
+}
+
+static kiln_status open(Instance &instance, const kiln_device_options &options, TextWriter &text) {
   const kiln_model_code &code = *instance.code;
-  Driver driver;
-  if (kiln_status status = loadDriver(driver, text))
-    return status;
-  size_t functions = size_t(mostFunctions(code)), weights = size_t(code.numWeights);
-  size_t bytes = sizeof(Device) + (functions + weights) * sizeof(void *);
-  void *memory = instance.allocator.take(bytes);
+  TableLayout layout(code);
+  void *memory = instance.allocator.take(layout.end);
   if (!memory) {
-    text << "no memory for the " << int64_t(bytes) << " bytes of a device's tables";
+    text << "no memory for the " << int64_t(layout.end) << " bytes of a device's tables";
     return KILN_OUT_OF_MEMORY;
   }
-  auto *device = new (memory, static_cast<Device *>(nullptr)) Device;
-  device->driver = driver;
-  device->blockBytes = bytes;
-  device->functions = reinterpret_cast<void **>(device + 1);
-  device->weights = const_cast<const void **>(device->functions + functions);
+  Device *device = makeDevice(static_cast<uint8_t *>(memory), layout, *code.model);
   instance.device = device;
   int32_t target = -1;
-  kiln_status status = chooseDevice(*device, code, target, text);
+  kiln_status status = loadDriver(device->driver, text);
   if (!status)
-    status = loadCode(*device, text);
+    status = chooseDevice(*device, code, options, target, text);
+  if (!status)
+    status = loadCode(*device, instance.profile.isOn(), text);
   if (!status)
     status = moveWeights(instance, text);
   if (status) {
     close(instance);
     return status;
   }
+  device->usesGraphs = device->driver.hasGraphs() && !options.no_graphs && !instance.profile.isOn();
   instance.target = target;
   instance.bodies = code.targets[target].bodies;
   return KILN_OK;
@@ -168,6 +181,10 @@ static kiln_status reserve(Instance &instance, int32_t entry, const int64_t *dim
   Device::Scope scope(device);
   if (scope.result)
     return failure(device, "the GPU cannot be used", scope.result, text);
+  // What was queued, and the graphs, are for the memory that is there.
+  if (Result result = device.isQueued ? drain(device) : success)
+    return failure(device, "a call that was queued failed", result, text);
+  dropGraphs(device);
   Address fresh = 0;
   if (Result result = device.driver.cuMemAlloc_v2(&fresh, size_t(bytes))) {
     text << "no memory on the GPU for the " << bytes << " bytes that '" << name << "' needs";
@@ -182,34 +199,6 @@ static kiln_status reserve(Instance &instance, int32_t entry, const int64_t *dim
   return KILN_OK;
 }
 
-static kiln_status begin(Instance &instance) {
-  Device &device = deviceOf(instance);
-  Result result = device.driver.cuCtxPushCurrent_v2(device.context);
-  return result ? failCall(instance, "the GPU cannot be used", result) : kiln_status(KILN_OK);
-}
-
-static kiln_status wait(Instance &instance, int32_t launch) {
-  Device &device = deviceOf(instance);
-  Result result = device.driver.cuStreamSynchronize(device.stream);
-  if (!result)
-    return KILN_OK;
-  if (launch >= 0)
-    return failLaunch(instance, launch, "failed", result);
-  return failCall(instance, "a kernel failed (an instance made with options.profile says which)",
-                  result);
-}
-
-static kiln_status end(Instance &instance, kiln_status status) {
-  // Also behind a failure: the caller's memory may be in use until the queue is empty.
-  if (status)
-    deviceOf(instance).driver.cuStreamSynchronize(deviceOf(instance).stream);
-  else
-    status = wait(instance, -1);
-  void *context = nullptr;
-  deviceOf(instance).driver.cuCtxPopCurrent_v2(&context);
-  return status;
-}
-
 static kiln_status setState(Instance &instance, int64_t offset, const void *from, size_t bytes) {
   Device &device = deviceOf(instance);
   if (bytes == 0)
@@ -221,7 +210,7 @@ static kiln_status setState(Instance &instance, int64_t offset, const void *from
     result = from ? device.driver.cuMemcpyHtoDAsync_v2(to, from, bytes, device.stream)
                   : device.driver.cuMemsetD8Async(to, 0, bytes, device.stream);
   if (!result)
-    result = device.driver.cuStreamSynchronize(device.stream);
+    result = drain(device);
   TextWriter text = instance.fail();
   return result ? failure(device, "the state cannot be written", result, text)
                 : kiln_status(KILN_OK);
@@ -237,7 +226,7 @@ static kiln_status getState(Instance &instance, void *to, int64_t offset, size_t
     result = device.driver.cuMemcpyDtoHAsync_v2(to, address(instance.ctx.state + offset), bytes,
                                                 device.stream);
   if (!result)
-    result = device.driver.cuStreamSynchronize(device.stream);
+    result = drain(device);
   TextWriter text = instance.fail();
   return result ? failure(device, "the state cannot be read", result, text) : kiln_status(KILN_OK);
 }
@@ -247,65 +236,5 @@ static kiln_status getState(Instance &instance, void *to, int64_t offset, size_t
 using namespace kiln::rt;
 using namespace kiln::rt::cuda;
 
-extern const kiln_device_api kiln_cuda_api = {open, close, reserve,  begin,
-                                              end,  wait,  setState, getState};
-
-static Instance &instanceOf(kiln_ctx *ctx) { return *reinterpret_cast<Instance *>(ctx); }
-
-int32_t kiln_device_upload(kiln_ctx *ctx, void *to, const void *from, int64_t bytes) {
-  Device &device = deviceOf(instanceOf(ctx));
-  if (bytes == 0)
-    return KILN_OK;
-  Result result =
-      device.driver.cuMemcpyHtoDAsync_v2(address(to), from, size_t(bytes), device.stream);
-  return result ? failCall(instanceOf(ctx), "an argument cannot be copied to the GPU", result)
-                : KILN_OK;
-}
-
-int32_t kiln_device_download(kiln_ctx *ctx, void *to, const void *from, int64_t bytes) {
-  Device &device = deviceOf(instanceOf(ctx));
-  if (bytes == 0)
-    return KILN_OK;
-  Result result =
-      device.driver.cuMemcpyDtoHAsync_v2(to, address(from), size_t(bytes), device.stream);
-  return result ? failCall(instanceOf(ctx), "a result cannot be copied from the GPU", result)
-                : KILN_OK;
-}
-
-int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t bytes) {
-  Device &device = deviceOf(instanceOf(ctx));
-  if (bytes == 0)
-    return KILN_OK;
-  Result result =
-      device.driver.cuMemcpyDtoDAsync_v2(address(to), address(from), size_t(bytes), device.stream);
-  return result ? failCall(instanceOf(ctx), "memory cannot be copied on the GPU", result) : KILN_OK;
-}
-
-int32_t kiln_device_fetch(kiln_ctx *ctx, void *to, const void *from, int64_t bytes) {
-  if (int32_t status = kiln_device_download(ctx, to, from, bytes))
-    return status;
-  return wait(instanceOf(ctx), -1);
-}
-
-int32_t kiln_device_assert(kiln_ctx *ctx, const void *place) {
-  uint8_t value = 0;
-  if (int32_t status = kiln_device_fetch(ctx, &value, place, 1))
-    return status;
-  return value ? KILN_OK : KILN_INDEX_OUT_OF_RANGE;
-}
-
-int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
-                           int32_t threads, int64_t *arguments, int32_t count) {
-  // Kernels of more are refused when they are compiled.
-  constexpr int32_t mostArguments = 512;
-  Device &device = deviceOf(instanceOf(ctx));
-  if (blocks == 0)
-    return KILN_OK;
-  void *places[mostArguments];
-  for (int32_t i = 0; i < count && i < mostArguments; ++i)
-    places[i] = arguments + i;
-  Result result =
-      device.driver.cuLaunchKernel(device.functions[function], uint32_t(blocks), 1, 1,
-                                   uint32_t(threads), 1, 1, 0, device.stream, places, nullptr);
-  return result ? failLaunch(instanceOf(ctx), launch, "cannot be launched", result) : KILN_OK;
-}
+extern const kiln_device_api kiln_cuda_api = {open, close, reserve,  begin,   end,
+                                              tick, wait,  setState, getState};

@@ -5,11 +5,11 @@
 
 namespace kiln::rt::cuda {
 
-const char *Driver::nameOf(Result result) const {
-  const char *name = nullptr;
-  if (!cuGetErrorName || cuGetErrorName(result, &name) || !name)
-    return "an unknown error";
-  return name;
+const char *Driver::nameOf(Result result) {
+  const char *name = nullptr, *culprit = failed;
+  bool known = cuGetErrorName && !cuGetErrorName(result, &name) && name;
+  failed = culprit;
+  return known ? name : "an unknown error";
 }
 
 kiln_status loadDriver(Driver &driver, TextWriter &text) {
@@ -21,16 +21,17 @@ kiln_status loadDriver(Driver &driver, TextWriter &text) {
   }
   const char *missing = nullptr;
 #define KILN_CUDA(name, ...)                                                                       \
-  driver.name = reinterpret_cast<Result (*)(__VA_ARGS__)>(dlsym(library, #name));                  \
+  driver.name.set(dlsym(library, #name), #name, &driver.failed);                                   \
   if (!driver.name)                                                                                \
     missing = #name;
+#define KILN_CUDA_LATER(name, ...) driver.name.set(dlsym(library, #name), #name, &driver.failed);
 #include "runtime/CudaDriver.def"
   if (missing) {
     text << "the NVIDIA driver is too old: it has no '" << missing << "'; install a newer one";
     return KILN_NO_DEVICE;
   }
   if (Result result = driver.cuInit(0)) {
-    text << "the NVIDIA driver does not start: " << driver.nameOf(result)
+    text << "the NVIDIA driver does not start: " << driver.nameOf(result) << " in " << driver.failed
          << "; nvidia-smi tells more";
     return KILN_NO_DEVICE;
   }

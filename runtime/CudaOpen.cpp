@@ -3,8 +3,9 @@
 
 namespace kiln::rt::cuda {
 
-kiln_status failure(const Device &device, const char *what, Result result, TextWriter &text) {
-  text << what << ": the NVIDIA driver reports " << device.driver.nameOf(result);
+kiln_status failure(Device &device, const char *what, Result result, TextWriter &text) {
+  text << what << ": the NVIDIA driver reports " << device.driver.nameOf(result) << " in "
+       << device.driver.failed;
   if (result == outOfMemory) {
     text << "; lower the bounds of the model's dimensions, or end what else uses the GPU";
     return KILN_OUT_OF_MEMORY;
@@ -32,63 +33,127 @@ static void listTargets(const kiln_model_code &code, TextWriter &text) {
     }
 }
 
-kiln_status chooseDevice(Device &device, const kiln_model_code &code, int32_t &target,
-                         TextWriter &text) {
+/// Looks whether a device runs code of the library.
+static Result tryDevice(Device &device, const kiln_model_code &code, int32_t number,
+                        int32_t &capability, int32_t &target) {
   const Driver &driver = device.driver;
-  int32_t count = 0, capability = 0;
-  Result result = driver.cuDeviceGetCount(&count);
-  for (int32_t i = 0; i < count && !result; ++i) {
-    int32_t number = 0, major = 0, minor = 0;
-    if ((result = driver.cuDeviceGet(&number, i)) ||
-        (result = driver.cuDeviceGetAttribute(&major, capabilityMajor, number)) ||
-        (result = driver.cuDeviceGetAttribute(&minor, capabilityMinor, number)))
-      break;
-    capability = 10 * major + minor;
-    int32_t found = targetFor(code, capability);
-    if (found < 0)
-      continue;
-    target = found;
-    device.number = number;
+  int32_t major = 0, minor = 0;
+  if (Result result = driver.cuDeviceGetAttribute(&major, capabilityMajor, number))
+    return result;
+  if (Result result = driver.cuDeviceGetAttribute(&minor, capabilityMinor, number))
+    return result;
+  capability = 10 * major + minor;
+  target = targetFor(code, capability);
+  if (target >= 0)
     device.code = code.targets[target].device;
-    return KILN_OK;
-  }
-  if (result)
-    text << "the NVIDIA driver finds no GPU: " << driver.nameOf(result)
-         << "; nvidia-smi tells more";
-  else if (count == 0)
-    text << "the NVIDIA driver finds no GPU; nvidia-smi and CUDA_VISIBLE_DEVICES tell which "
-            "there are";
-  else {
-    text << "no GPU here runs the library's code: expected one for ";
-    listTargets(code, text);
-    text << ", got compute capability " << int64_t(capability / 10) << "."
-         << int64_t(capability % 10) << "; compile the model for that";
-  }
+  return success;
+}
+
+/// The text of a device that has no code in the library.
+static kiln_status refuse(const kiln_model_code &code, int32_t capability, const char *which,
+                          TextWriter &text) {
+  text << which << " the library's code: expected one for ";
+  listTargets(code, text);
+  text << ", got compute capability " << int64_t(capability / 10) << "." << int64_t(capability % 10)
+       << "; compile the model for that";
   return KILN_NO_DEVICE;
 }
 
-kiln_status loadCode(Device &device, TextWriter &text) {
-  const Driver &driver = device.driver;
-  int32_t number = device.number;
-  device.number = -1;
-  if (Result result = driver.cuDevicePrimaryCtxRetain(&device.context, number)) {
+/// That of the caller's context.
+static kiln_status useContext(Device &device, const kiln_model_code &code, void *context,
+                              int32_t ordinal, int32_t &target, TextWriter &text) {
+  device.context = context;
+  int32_t number = -1, asked = -1, capability = 0;
+  Device::Scope scope(device);
+  Result result = scope.result ? scope.result : device.driver.cuCtxGetDevice(&number);
+  if (!result && ordinal >= 0)
+    result = device.driver.cuDeviceGet(&asked, ordinal);
+  if (!result)
+    result = tryDevice(device, code, number, capability, target);
+  if (result)
+    return failure(device, "the context of the options cannot be used", result, text);
+  if (ordinal >= 0 && asked != number) {
+    text << "the context of the options is of another GPU than 'device' asks for";
+    return KILN_INVALID_ARGUMENT;
+  }
+  if (target < 0)
+    return refuse(code, capability, "the GPU of the options' context does not run", text);
+  return KILN_OK;
+}
+
+/// The first device that runs code of the library, among those from `first` to before `end`.
+static Result findDevice(Device &device, const kiln_model_code &code, int32_t first, int32_t end,
+                         int32_t &number, int32_t &capability, int32_t &target) {
+  for (int32_t i = first; i < end && target < 0; ++i) {
+    if (Result result = device.driver.cuDeviceGet(&number, i))
+      return result;
+    if (Result result = tryDevice(device, code, number, capability, target))
+      return result;
+  }
+  return success;
+}
+
+kiln_status chooseDevice(Device &device, const kiln_model_code &code,
+                         const kiln_device_options &options, int32_t &target, TextWriter &text) {
+  Driver &driver = device.driver;
+  int32_t ordinal = options.device > 0 ? options.device - 1 : -1;
+  device.stream = options.cuda_stream;
+  device.ownsStream = !options.cuda_stream;
+  if (options.cuda_context)
+    return useContext(device, code, options.cuda_context, ordinal, target, text);
+  int32_t count = 0, capability = 0, number = -1;
+  Result result = driver.cuDeviceGetCount(&count);
+  if (!result && ordinal < count)
+    result = findDevice(device, code, ordinal < 0 ? 0 : ordinal, ordinal < 0 ? count : ordinal + 1,
+                        number, capability, target);
+  if (result) {
+    text << "the NVIDIA driver finds no GPU: " << driver.nameOf(result) << " in " << driver.failed
+         << "; nvidia-smi tells more";
+    return KILN_NO_DEVICE;
+  }
+  if (count == 0) {
+    text << "the NVIDIA driver finds no GPU; nvidia-smi and CUDA_VISIBLE_DEVICES tell which there "
+            "are";
+    return KILN_NO_DEVICE;
+  }
+  if (ordinal >= count) {
+    text << "the options ask for the GPU of ordinal " << int64_t(ordinal) << ", but there are "
+         << int64_t(count) << "; nvidia-smi and CUDA_VISIBLE_DEVICES tell which";
+    return KILN_NO_DEVICE;
+  }
+  if (target < 0)
+    return refuse(
+        code, capability,
+        ordinal < 0 ? "no GPU here runs" : "the GPU that the options ask for does not run", text);
+  if (Result wrong = driver.cuDevicePrimaryCtxRetain(&device.context, number)) {
     device.context = nullptr;
-    return failure(device, "the GPU cannot be used", result, text);
+    return failure(device, "the GPU cannot be used", wrong, text);
   }
   device.number = number;
+  return KILN_OK;
+}
+
+kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
+  Driver &driver = device.driver;
   Device::Scope scope(device);
   if (scope.result)
     return failure(device, "the GPU cannot be used", scope.result, text);
-  if (Result result = driver.cuStreamCreate(&device.stream, nonBlocking)) {
+  if (Result result =
+          device.ownsStream ? driver.cuStreamCreate(&device.stream, nonBlocking) : success) {
     device.stream = nullptr;
     return failure(device, "the GPU gives no stream", result, text);
   }
+  for (int i = 0; i < 2 && isProfiled; ++i)
+    if (Result result = driver.cuEventCreate(&device.events[i], 0)) {
+      device.events[i] = nullptr;
+      return failure(device, "the GPU gives no clock", result, text);
+    }
   Result result = driver.cuModuleLoadData(&device.module, device.code->image);
   if (result)
     device.module = nullptr;
   if (result == tooNewImage || result == noBinary || result == invalidImage) {
     text << "the NVIDIA driver is too old for the library's code (" << driver.nameOf(result)
-         << "); install a newer one";
+         << " in " << driver.failed << "); install a newer one";
     return KILN_NO_DEVICE;
   }
   if (result)

@@ -26,12 +26,16 @@ kiln_profile_row *Profile::rowsOf(int32_t entry) const {
 
 void Profile::tick(int32_t index) {
   int64_t now = libc::now();
+  tick(index, now - last);
+  last = now;
+}
+
+void Profile::tick(int32_t index, int64_t nanoseconds) {
   if (launch >= 0) {
     current[launch].calls += 1;
-    current[launch].nanoseconds += now - last;
+    current[launch].nanoseconds += nanoseconds;
   }
   launch = index;
-  last = now;
 }
 
 } // namespace kiln::rt

@@ -20,6 +20,8 @@ public:
   }
   /// Launch `index` begins; the number of launches at the end of the call.
   void tick(int32_t index);
+  /// The same where a device has measured what the launch before has taken.
+  void tick(int32_t index, int64_t nanoseconds);
   /// The launch that began last; -1 before the first one of a call.
   int32_t running() const { return launch; }
   kiln_profile_row *rowsOf(int32_t entry) const;

@@ -57,7 +57,7 @@ typedef int32_t (*kiln_executor)(void *executor_context,
 
 /* Options of creation; zero means the default. The options of a model have these fields, followed
  * by one int64_t max_NAME for each of its dimensions (0: the bound declared in the model, which a
- * max_NAME may lower). */
+ * max_NAME may lower), followed by those of kiln_device_options. */
 typedef struct kiln_options {
   uint32_t struct_size; /* sizeof the model's options type */
   int32_t threads;   /* 0: all that affinity and cgroup allow, never more; 1: the caller's alone */
@@ -73,6 +73,21 @@ typedef struct kiln_options {
   void (*deallocate)(void *context, void *data, size_t bytes);
   void *allocator_context;
 } kiln_options;
+
+enum {
+  KILN_DEVICE_ANY = 0,  /* a GPU if one can be used, else the processor if there is code for it */
+  KILN_DEVICE_CPU = -1, /* the driver is not touched */
+  KILN_DEVICE_GPU = -2  /* none that can be used is an error */
+};
+#define KILN_DEVICE_GPU_NUMBER(ordinal) ((ordinal) + 1) /* from 0: that GPU, or an error */
+/* Options that follow the max_NAMEs; those that struct_size leaves out are 0. With a context or a
+ * stream, which the caller keeps until destroy(), a GPU that cannot be used is an error. */
+typedef struct kiln_device_options {
+  int32_t device;     /* KILN_DEVICE_... */
+  int32_t no_graphs;  /* launch kernels one by one, also for dimensions that come again */
+  void *cuda_context; /* CUcontext; null: the primary one of the GPU */
+  void *cuda_stream;  /* CUstream of that context for all work; null: one of our own */
+} kiln_device_options;
 
 /* An extent: a number (formula is null), or a formula over the dimensions of its entry point.
  * Formulas give INT64_MIN where the value does not fit. */
@@ -174,6 +189,8 @@ typedef struct kiln_model {
   const kiln_profile_row *(*profile)(const void *instance, int32_t entry);
   /* That of `targets` whose kernels the instance runs. */
   const char *(*target)(const void *instance);
+  kiln_status (*enqueue)(void *instance, int32_t entry, const int64_t *dims, void *const *bufs);
+  kiln_status (*wait)(void *instance); /* enqueue is call, but leaves the end on a GPU to this */
 } kiln_model;
 
 #ifdef __cplusplus

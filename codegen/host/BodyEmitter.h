@@ -37,6 +37,7 @@ private:
   llvm::Value *contextField(llvm::Type *type, size_t offset);
   // EmitDevice.cpp: what differs where a device computes.
   void moveToDevice();
+  void emitDeviceSteps(unsigned &number);
   void moveFromDevice(unsigned number);
   void emitDeviceLaunch(const Launch &launch, unsigned number);
   void emitGrids(const Launch &launch, unsigned number);

@@ -186,7 +186,9 @@ Constant *Descriptor::model(ArrayRef<Target> targets, Constant *code) {
                  runtime("kiln_rt_state_get"),
                  runtime("kiln_rt_state_set"),
                  runtime("kiln_rt_profile"),
-                 runtime("kiln_rt_target")});
+                 runtime("kiln_rt_target"),
+                 runtime("kiln_rt_enqueue"),
+                 runtime("kiln_rt_wait")});
 }
 
 Constant *Descriptor::device(const Target &target) {

@@ -6,6 +6,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "codegen/host/BodyEmitter.h"
+#include "runtime/Abi.h"
 
 using namespace llvm;
 
@@ -35,6 +36,40 @@ void BodyEmitter::moveToDevice() {
     Value *bytes = emitDimExpr(builder, bytesOf(entry.arguments[i]), dimValues);
     callDevice("kiln_device_upload", {onDevice(layout.arguments[i]), from, bytes}, 0);
   }
+}
+
+/// Whether the processor looks at what a device has computed.
+static bool readsBack(const std::vector<Launch> &steps) {
+  return any_of(steps, [](const Launch &step) {
+    switch (step.kind) {
+    case Launch::Kind::Kernel:
+    case Launch::Kind::Copy:
+      return false;
+    case Launch::Kind::Loop:
+      return readsBack(step.body);
+    default:
+      return true;
+    }
+  });
+}
+
+/// Steps that follow from the dimensions alone are announced to the runtime, which may have them as
+/// a graph already.
+void BodyEmitter::emitDeviceSteps(unsigned &number) {
+  if (readsBack(entry.launches))
+    return emitSteps(entry.launches, number);
+  FunctionCallee begin = module.getOrInsertFunction("kiln_device_begin_steps", builder.getInt32Ty(),
+                                                    builder.getPtrTy(), builder.getPtrTy());
+  Value *status = builder.CreateCall(begin, {function->getArg(0), function->getArg(2)});
+  BasicBlock *steps = block("steps"), *end = block("steps_end");
+  Value *isDone = builder.CreateICmpEQ(status, builder.getInt32(uint32_t(KILN_STEPS_DONE)));
+  builder.CreateCondBr(isDone, end, steps);
+  builder.SetInsertPoint(steps);
+  returnIfFailed(status, 0);
+  emitSteps(entry.launches, number);
+  callDevice("kiln_device_end_steps", {}, number);
+  builder.CreateBr(end);
+  builder.SetInsertPoint(end);
 }
 
 void BodyEmitter::moveFromDevice(unsigned number) {

@@ -28,12 +28,14 @@ Function *BodyEmitter::emit() {
   if (!target.features.empty())
     function->addFnAttr("target-features", target.features);
   prepare();
-  if (target.device)
-    moveToDevice();
   unsigned number = 0;
-  emitSteps(entry.launches, number);
-  if (target.device)
+  if (target.device) {
+    moveToDevice();
+    emitDeviceSteps(number);
     moveFromDevice(number);
+  } else {
+    emitSteps(entry.launches, number);
+  }
   attend(number);
   builder.CreateRet(builder.getInt32(KILN_OK));
   return function;
@@ -204,7 +206,7 @@ static void emitForward(Module &module, const Twine &name, StringRef runtimeName
     builder.CreateRet(call);
 }
 
-static void emitCommonFunctions(Module &module, const Program &program) {
+static void emitCommonFunctions(Module &module, const Program &program, bool isForDevice) {
   LLVMContext &context = module.getContext();
   Type *ptr = PointerType::getUnqual(context), *i32 = Type::getInt32Ty(context);
   Type *i64 = Type::getInt64Ty(context), *none = Type::getVoidTy(context);
@@ -216,11 +218,13 @@ static void emitCommonFunctions(Module &module, const Program &program) {
   emitForward(module, prefix + "cancel", "kiln_rt_cancel", none, {ptr});
   emitForward(module, prefix + "state_get", "kiln_rt_state_get", i32, {ptr, ptr, ptr});
   emitForward(module, prefix + "state_set", "kiln_rt_state_set", i32, {ptr, ptr, i64});
+  if (isForDevice)
+    emitForward(module, prefix + "wait", "kiln_rt_wait", i32, {ptr});
 }
 
-/// MODEL_ENTRY(model, dimensions…, arguments…, results…).
+/// MODEL_ENTRY(model, dimensions…, arguments…, results…), by a function of the runtime.
 static void emitEntryFunction(Module &module, const Program &program, const EntryPoint &entry,
-                              unsigned number) {
+                              unsigned number, const Twine &suffix, StringRef runtime) {
   IRBuilder<> builder(module.getContext());
   Type *ptr = builder.getPtrTy(), *i64 = builder.getInt64Ty();
   size_t numDims = entry.dimensions.size();
@@ -234,7 +238,7 @@ static void emitEntryFunction(Module &module, const Program &program, const Entr
   parameters.append(numTensors, ptr);
   auto *type = FunctionType::get(builder.getInt32Ty(), parameters, false);
   auto *function = Function::Create(type, GlobalValue::ExternalLinkage,
-                                    program.modelName + "_" + entry.name, module);
+                                    program.modelName + "_" + entry.name + suffix, module);
   builder.SetInsertPoint(BasicBlock::Create(module.getContext(), "", function));
   Value *dims = builder.CreateAlloca(ArrayType::get(i64, std::max<size_t>(numDims, 1)));
   Value *bufs =
@@ -251,7 +255,7 @@ static void emitEntryFunction(Module &module, const Program &program, const Entr
   auto *callType =
       FunctionType::get(builder.getInt32Ty(), {ptr, builder.getInt32Ty(), ptr, ptr}, false);
   builder.CreateRet(
-      builder.CreateCall(callType, module.getFunction("kiln_rt_call"),
+      builder.CreateCall(callType, module.getFunction(runtime),
                          {function->getArg(0), builder.getInt32(number), dims, bufs}));
 }
 
@@ -266,9 +270,13 @@ std::unique_ptr<Module> emitHost(LLVMContext &context, const Program &program,
       bodies.back().push_back(BodyEmitter(*module, descriptor, program, entry, target).emit());
   }
   descriptor.emit(targets, bodies, reflection);
-  emitCommonFunctions(*module, program);
-  for (unsigned i = 0; i < program.entries.size(); ++i)
-    emitEntryFunction(*module, program, program.entries[i], i);
+  bool isForDevice = computesOnDevice(targets);
+  emitCommonFunctions(*module, program, isForDevice);
+  for (unsigned i = 0; i < program.entries.size(); ++i) {
+    emitEntryFunction(*module, program, program.entries[i], i, "", "kiln_rt_call");
+    if (isForDevice)
+      emitEntryFunction(*module, program, program.entries[i], i, "_enqueue", "kiln_rt_enqueue");
+  }
   return module;
 }
 

@@ -468,8 +468,8 @@ LogicalResult host::checkNames(ModuleOp module) {
     return module.emitError("the C type of the model would be called '")
            << name << "', which C or C++ has taken; give the model another name";
   llvm::StringMap<Location> names;
-  for (StringRef common :
-       {"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set", "options"})
+  for (StringRef common : {"create", "destroy", "reset", "cancel", "last_error", "state_get",
+                           "state_set", "wait", "options"})
     names.try_emplace(common, module.getLoc());
   for (auto function : module.getOps<func::FuncOp>()) {
     StringRef entry = function.getName();
@@ -480,6 +480,7 @@ LogicalResult host::checkNames(ModuleOp module) {
     if (!isNew || entry.starts_with("kiln_"))
       return function.emitError("an entry point cannot be called '")
              << entry << "': every model has a function '" << name << "_" << entry << "'";
+    names.try_emplace((entry + "_enqueue").str(), function.getLoc());
   }
   return success();
 }

@@ -57,10 +57,11 @@ static std::string describe(const TensorInfo &tensor) {
   return text + "]";
 }
 
-static void writeEntry(raw_ostream &os, const Program &program, const EntryPoint &entry) {
+static void writeEntry(raw_ostream &os, const Program &program, const EntryPoint &entry,
+                       StringRef suffix) {
   StringRef model = program.modelName;
   ParameterNames names;
-  os << "kiln_status " << model << "_" << entry.name << "(" << model << " *model";
+  os << "kiln_status " << model << "_" << entry.name << suffix << "(" << model << " *model";
   for (const Dimension &dimension : entry.dimensions) {
     os << ", int64_t " << names.unique(dimension.name + (dimension.isData ? "_capacity" : ""));
     if (dimension.isData)
@@ -78,8 +79,9 @@ static void writeEntry(raw_ostream &os, const Program &program, const EntryPoint
   os << ");\n\n";
 }
 
-static void writeOptions(raw_ostream &os, const Program &program) {
-  os << "/* Options of creation: those of kiln_options in the same order, then bounds. Null, or\n"
+static void writeOptions(raw_ostream &os, const Program &program, bool isForDevice) {
+  os << "/* Options of creation: those of kiln_options in the same order, then bounds"
+     << (isForDevice ? ", then those\n * of kiln_device_options" : "") << ". Null, or\n"
      << " * {.struct_size = sizeof(" << program.modelName << "_options)}, gives the defaults. */\n"
      << "typedef struct " << program.modelName << "_options {\n"
      << "  uint32_t struct_size;\n  int32_t threads;\n  char *error;\n  size_t error_size;\n"
@@ -90,6 +92,8 @@ static void writeOptions(raw_ostream &os, const Program &program) {
      << "  void *allocator_context;\n";
   for (const std::string &name : maxima(program))
     os << "  int64_t max_" << name << ";\n";
+  if (isForDevice)
+    os << "  int32_t device, no_graphs;\n  void *cuda_context, *cuda_stream;\n";
   os << "} " << program.modelName << "_options;\n\n";
 }
 
@@ -112,7 +116,26 @@ static void writeCommon(raw_ostream &os, StringRef model) {
      << " *model, const void *data, size_t size);\n\n";
 }
 
-std::string writeHeader(const Program &program) {
+static void writeDevice(raw_ostream &os, const Program &program) {
+  StringRef model = program.modelName;
+  os << "/* Where a GPU computes, each tensor may lie in its memory or in the host's (the numbers "
+        "that\n"
+     << " * values decide are written to the host's); where a processor does, in the host's only.\n"
+     << " * ENTRY_enqueue is ENTRY but for its end: the copies and kernels stand on the stream, "
+        "and\n"
+     << " * tensors may be touched again when what stands there now is done. It waits where a "
+        "number\n"
+     << " * is needed on the way: loops and branches by values, checked positions, results whose "
+        "size\n"
+     << " * values decide. What fails later, a following call or wait returns. On a processor it "
+        "is\n"
+     << " * ENTRY. wait returns when all queued calls are done, with what came of them. */\n"
+     << "kiln_status " << model << "_wait(" << model << " *model);\n";
+  for (const EntryPoint &entry : program.entries)
+    writeEntry(os, program, entry, "_enqueue");
+}
+
+std::string writeHeader(const Program &program, bool isForDevice) {
   std::string text;
   raw_string_ostream os(text);
   StringRef model = program.modelName;
@@ -122,10 +145,12 @@ std::string writeHeader(const Program &program) {
      << "#ifndef " << guard << "\n#define " << guard << "\n\n"
      << StringRef(kilnHeaderBegin, size_t(kilnHeaderEnd - kilnHeaderBegin)) << "\n"
      << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
-  writeOptions(os, program);
+  writeOptions(os, program, isForDevice);
   writeCommon(os, model);
   for (const EntryPoint &entry : program.entries)
-    writeEntry(os, program, entry);
+    writeEntry(os, program, entry, "");
+  if (isForDevice)
+    writeDevice(os, program);
   os << "#ifdef __cplusplus\n}\n#endif\n\n#endif /* " << guard << " */\n";
   return text;
 }

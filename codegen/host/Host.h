@@ -49,7 +49,10 @@ std::unique_ptr<llvm::Module> emitHost(llvm::LLVMContext &context, const Program
                                        llvm::ArrayRef<Target> targets, llvm::StringRef reflection);
 
 /// The C header of the library, complete in itself.
-std::string writeHeader(const Program &program);
+std::string writeHeader(const Program &program, bool isForDevice);
+
+/// Whether one of them is for a device: then calls can be queued.
+bool computesOnDevice(llvm::ArrayRef<Target> targets);
 
 } // namespace kiln::host
 

@@ -173,13 +173,18 @@ static Error checkEntry(const Program &program, const EntryPoint &entry) {
   return checkSteps(program, entry, entry.launches, rounds);
 }
 
+bool computesOnDevice(ArrayRef<Target> targets) {
+  return any_of(targets, [](const Target &target) { return target.device != nullptr; });
+}
+
 Error check(const Program &program) {
   if (!isIdentifier(program.modelName) || isReservedType(program.modelName))
     return failure("model name: expected a free C identifier, got '" + program.modelName + "'");
-  StringSet<> names(
-      {"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set", "options"});
+  StringSet<> names({"create", "destroy", "reset", "cancel", "last_error", "state_get", "state_set",
+                     "wait", "options"});
   for (const EntryPoint &entry : program.entries) {
-    if (!isIdentifier(entry.name) || !names.insert(entry.name).second)
+    if (!isIdentifier(entry.name) || !names.insert(entry.name).second ||
+        !names.insert(entry.name + "_enqueue").second)
       return failure("entry point '" + entry.name + "': the name is no C identifier or is taken");
     if (Error error = checkEntry(program, entry))
       return error;

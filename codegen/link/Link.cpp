@@ -60,13 +60,20 @@ Error runLinker(ArrayRef<std::string> arguments) {
   return createStringError("linking failed: " + StringRef(text).rtrim());
 }
 
-static std::vector<std::string> exportsOf(const host::Program &program, StringRef reflection) {
+static std::vector<std::string> exportsOf(const host::Program &program,
+                                          ArrayRef<host::Target> targets, StringRef reflection) {
   std::vector<std::string> names = {reflection.str()};
   for (const char *name :
        {"create", "destroy", "last_error", "reset", "cancel", "state_get", "state_set"})
     names.push_back(program.modelName + "_" + name);
-  for (const host::EntryPoint &entry : program.entries)
+  bool isForDevice = host::computesOnDevice(targets);
+  if (isForDevice)
+    names.push_back(program.modelName + "_wait");
+  for (const host::EntryPoint &entry : program.entries) {
     names.push_back(program.modelName + "_" + entry.name);
+    if (isForDevice)
+      names.push_back(names.back() + "_enqueue");
+  }
   return names;
 }
 
@@ -82,7 +89,7 @@ static Error writeCode(const LibraryInputs &inputs, StringRef path) {
     return machine.takeError();
   LLVMContext context;
   std::unique_ptr<Module> module = host::emitHost(context, program, targets, reflection);
-  if (Error error = merge(*module, inputs, **machine, exportsOf(program, reflection)))
+  if (Error error = merge(*module, inputs, **machine, exportsOf(program, targets, reflection)))
     return error;
   return writeFile(path, [&](raw_fd_ostream &os) {
     emitObject(*module, **machine, os);
@@ -192,7 +199,10 @@ Error buildLibrary(const LibraryInputs &inputs) {
     return error;
   if (!inputs.headerPath.empty()) {
     if (Error error = writeFile(header, [&](raw_fd_ostream &os) {
-          os << host::writeHeader(program);
+          bool isForDevice = any_of(inputs.targets, [](const TargetKernels &target) {
+            return target.target.device != nullptr;
+          });
+          os << host::writeHeader(program, isForDevice);
           return Error::success();
         }))
       return error;

@@ -4,37 +4,38 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "test/gpu/DriverState.h"
+#include "test/gpu/DriverCalls.h"
 
 #include <cstring>
 
 using namespace kiln::test;
 
-/// Locks, notes the call, and leaves with a result where one is asked for.
-#define ENTER(name)                                                                                \
-  std::lock_guard lock(driver().mutex);                                                            \
-  if (Result wanted = driver().enter(name))                                                        \
-  return wanted
-/// The same for functions that need a context.
-#define ENTER_CONTEXT(name)                                                                        \
-  ENTER(name);                                                                                     \
-  if (driver().current.empty())                                                                    \
-  return driver().fault(llvm::Twine(name) + " without a context"), InvalidContext
-
 static char theContext;
 
-/// The stream, or null and a fault.
-static FakeStream *find(void *stream) {
+/// For functions that a recording of steps forbids.
+static bool isForbidden(const char *name) {
+  if (driver().isRecording())
+    driver().fault(llvm::Twine(name) + " while steps are recorded");
+  return driver().isRecording();
+}
+
+FakeStream *kiln::test::findStream(void *stream) {
   auto at = driver().streams.find(static_cast<FakeStream *>(stream));
-  return at == driver().streams.end() ? nullptr : at->first;
+  if (at == driver().streams.end())
+    return driver().fault("a stream that is not there"), nullptr;
+  if (driver().current.empty() || at->first->context != driver().current.back())
+    return driver().fault("a stream of another context"), nullptr;
+  return at->first;
 }
 
 /// Queues a step between host and device memory; both ends are looked at when it runs.
 static int copy(void *stream, uint64_t device, size_t bytes, std::function<void()> step) {
-  FakeStream *queue = find(stream);
-  if (!queue || bytes == 0 || !driver().isMemory(device, bytes))
+  FakeStream *queue = findStream(stream);
+  if (!queue)
+    return InvalidHandle;
+  if (bytes == 0 || !driver().isMemory(device, bytes))
     return driver().fault("a copy of memory that is not there"), InvalidValue;
-  queue->queue.push_back([step, device, bytes] {
+  queue->add([step, device, bytes] {
     if (!driver().isMemory(device, bytes))
       return driver().fault("memory was freed before a copy"), LaunchFailed;
     step();
@@ -66,6 +67,9 @@ int cuGetErrorName(int result, const char **name) {
     return Success;
   case LaunchFailed:
     *name = "CUDA_ERROR_LAUNCH_FAILED";
+    return Success;
+  case NoCapture:
+    *name = "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED";
     return Success;
   case Unknown:
     *name = "CUDA_ERROR_UNKNOWN";
@@ -112,8 +116,8 @@ int cuDevicePrimaryCtxRelease_v2(int) {
 
 int cuCtxPushCurrent_v2(void *context) {
   ENTER("cuCtxPushCurrent_v2");
-  if (context != &theContext)
-    return InvalidContext;
+  if ((context != &theContext || driver().contexts == 0) && !driver().made.count(context))
+    return driver().fault("a context that is not there"), InvalidContext;
   driver().current.push_back(context);
   return Success;
 }
@@ -125,8 +129,37 @@ int cuCtxPopCurrent_v2(void **context) {
   return Success;
 }
 
+int cuCtxGetDevice(int *device) {
+  ENTER_CONTEXT("cuCtxGetDevice");
+  *device = 0;
+  return Success;
+}
+
+int cuCtxCreate_v2(void **context, uint32_t, int) {
+  ENTER("cuCtxCreate_v2");
+  auto made = std::make_unique<char>();
+  *context = made.get();
+  driver().current.push_back(made.get());
+  driver().made[made.get()] = std::move(made);
+  return Success;
+}
+
+int cuCtxDestroy_v2(void *context) {
+  ENTER("cuCtxDestroy_v2");
+  for (auto &[stream, owned] : driver().streams)
+    if (stream->context == context)
+      driver().fault("a context is destroyed before its streams");
+  if (!driver().current.empty() && driver().current.back() == context)
+    driver().current.pop_back();
+  if (!driver().made.erase(context))
+    driver().fault("a context is destroyed twice");
+  return Success;
+}
+
 int cuModuleLoadData(void **module, const void *image) {
   ENTER_CONTEXT("cuModuleLoadData");
+  if (isForbidden("cuModuleLoadData"))
+    return NoCapture;
   FakeModule *loaded = driver().load(static_cast<const char *>(image));
   *module = loaded;
   return loaded ? Success : InvalidImage;
@@ -151,6 +184,8 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   ENTER_CONTEXT("cuMemAlloc_v2");
+  if (isForbidden("cuMemAlloc_v2"))
+    return NoCapture;
   if (bytes == 0)
     return InvalidValue;
   auto buffer = std::make_unique<GuardedBuffer>((bytes + 255) / 256 * 256);
@@ -162,21 +197,39 @@ int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
 
 int cuMemFree_v2(uint64_t address) {
   ENTER_CONTEXT("cuMemFree_v2");
-  for (auto &[stream, owned] : driver().streams)
-    if (!stream->queue.empty())
-      driver().fault("memory is freed while a stream is not done");
+  if (isForbidden("cuMemFree_v2"))
+    return NoCapture;
+  if (driver().isBusy())
+    driver().fault("memory is freed while a stream is not done");
   if (!driver().memory.erase(address))
     driver().fault("memory is freed twice");
   return Success;
 }
 
+int cuPointerGetAttribute(void *value, int attribute, uint64_t address) {
+  ENTER_CONTEXT("cuPointerGetAttribute");
+  if (attribute != 2 || !driver().isMemory(address, 1))
+    return InvalidValue;
+  uint32_t onDevice = 2;
+  memcpy(value, &onDevice, sizeof(onDevice));
+  return Success;
+}
+
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, void *stream) {
   ENTER_CONTEXT("cuMemcpyHtoDAsync_v2");
+  if (isForbidden("cuMemcpyHtoDAsync_v2"))
+    return NoCapture;
+  if (driver().isMemory(reinterpret_cast<uint64_t>(from), 1))
+    driver().fault("memory of the device is copied as the host's");
   return copy(stream, to, bytes, [=] { memcpy(at(to), from, bytes); });
 }
 
 int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, void *stream) {
   ENTER_CONTEXT("cuMemcpyDtoHAsync_v2");
+  if (isForbidden("cuMemcpyDtoHAsync_v2"))
+    return NoCapture;
+  if (driver().isMemory(reinterpret_cast<uint64_t>(to), 1))
+    driver().fault("memory of the device is copied as the host's");
   return copy(stream, from, bytes, [=] { memcpy(to, at(from), bytes); });
 }
 
@@ -195,6 +248,7 @@ int cuMemsetD8Async(uint64_t to, uint8_t value, size_t bytes, void *stream) {
 int cuStreamCreate(void **stream, uint32_t) {
   ENTER_CONTEXT("cuStreamCreate");
   auto made = std::make_unique<FakeStream>();
+  made->context = driver().current.back();
   *stream = made.get();
   driver().streams[made.get()] = std::move(made);
   return Success;
@@ -202,26 +256,31 @@ int cuStreamCreate(void **stream, uint32_t) {
 
 int cuStreamDestroy_v2(void *stream) {
   ENTER_CONTEXT("cuStreamDestroy_v2");
-  FakeStream *found = find(stream);
-  if (!found || !found->queue.empty())
-    driver().fault("a stream is destroyed twice, or before it is done");
+  FakeStream *found = findStream(stream);
+  if (!found)
+    return InvalidHandle;
+  if (!found->queue.empty() || found->isRecording)
+    driver().fault("a stream is destroyed before it is done");
   driver().streams.erase(found);
   return Success;
 }
 
 int cuStreamSynchronize(void *stream) {
   std::lock_guard lock(driver().mutex);
-  FakeStream *found = find(stream);
+  auto at = driver().streams.find(static_cast<FakeStream *>(stream));
   // A device that has failed does nothing any more.
   if (Result wanted = driver().enter("cuStreamSynchronize")) {
     driver().broken = wanted;
-    if (found)
-      found->queue.clear();
+    if (at != driver().streams.end())
+      at->first->queue.clear();
     return wanted;
   }
   if (driver().current.empty())
     return driver().fault("cuStreamSynchronize without a context"), InvalidContext;
-  return found ? driver().run(*found) : InvalidValue;
+  if (isForbidden("cuStreamSynchronize"))
+    return NoCapture;
+  FakeStream *found = findStream(stream);
+  return found ? driver().run(*found) : InvalidHandle;
 }
 
 int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t gridZ, uint32_t blockX,
@@ -229,14 +288,18 @@ int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t grid
                    void **arguments, void **extra) {
   ENTER_CONTEXT("cuLaunchKernel");
   auto &kernel = *static_cast<FakeModule::Function *>(function);
-  FakeStream *queue = find(stream);
-  if (!queue || gridX == 0 || gridX > INT32_MAX || gridY != 1 || gridZ != 1 || blockY != 1 ||
-      blockZ != 1 || sharedBytes != 0 || extra || int(blockX) != kernel.threads)
+  FakeStream *queue = findStream(stream);
+  if (!queue)
+    return InvalidHandle;
+  if (kernel.context != queue->context)
+    return driver().fault("a kernel of another context than the stream"), InvalidHandle;
+  if (gridX == 0 || gridX > INT32_MAX || gridY != 1 || gridZ != 1 || blockY != 1 || blockZ != 1 ||
+      sharedBytes != 0 || extra || int(blockX) != kernel.threads)
     return driver().fault("a launch of another shape than the kernel's"), InvalidValue;
   std::vector<int64_t> values(kernel.kernel->numArguments());
   for (size_t i = 0; i < values.size(); ++i)
     memcpy(&values[i], arguments[i], sizeof(int64_t));
-  queue->queue.push_back([&kernel, gridX, blockX, values] {
+  queue->add([&kernel, gridX, blockX, values] {
     std::string text = kernel.kernel->launch(kernel.name, gridX, int(blockX), values.data());
     if (text.empty())
       return Success;

@@ -36,8 +36,9 @@ DriverState::DriverState() {
 DriverState::~DriverState() {
   log("calls: " + Twine(calls));
   log("left: " + Twine(memory.size()) + " pieces of memory, " + Twine(modules.size()) +
-      " modules, " + Twine(streams.size()) + " streams, " + Twine(contexts) + " contexts, " +
-      Twine(current.size()) + " current");
+      " modules, " + Twine(streams.size()) + " streams, " + Twine(size_t(contexts) + made.size()) +
+      " contexts, " + Twine(current.size()) + " current, " + Twine(graphs.size()) + " graphs, " +
+      Twine(events.size()) + " events");
   log("faults: " + Twine(faults));
 }
 
@@ -69,6 +70,14 @@ bool DriverState::isMemory(uint64_t address, size_t bytes) const {
     return false;
   auto &[start, buffer] = *std::prev(next);
   return address + bytes <= start + buffer->size();
+}
+
+bool DriverState::isBusy() const {
+  return any_of(streams, [](auto &each) { return !each.first->queue.empty(); });
+}
+
+bool DriverState::isRecording() const {
+  return any_of(streams, [](auto &each) { return each.first->isRecording; });
 }
 
 bool DriverState::readKernels() {
@@ -113,6 +122,7 @@ FakeModule *DriverState::load(StringRef image) {
   StringRef chip = image.split(".target ").second.split('\n').first.trim();
   log("target: " + chip);
   auto made = std::make_unique<FakeModule>();
+  made->context = current.back();
   for (auto &[symbol, spec] : kernels) {
     if (!image.contains(".entry " + symbol + "_0("))
       continue;
@@ -120,7 +130,7 @@ FakeModule *DriverState::load(StringRef image) {
     if (!shared)
       return nullptr;
     for (const cuda::DeviceLaunch &launch : shared->launches())
-      made->functions[launch.name] = {shared, launch.name, launch.threads};
+      made->functions[launch.name] = {shared, launch.name, launch.threads, current.back()};
   }
   if (image.count(".entry ") != made->functions.size())
     return fault("the image has " + Twine(image.count(".entry ")) + " entry points, specs give " +

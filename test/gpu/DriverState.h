@@ -32,24 +32,51 @@ enum Result : int {
   NotInitialized = 3,
   NoDevice = 100,
   InvalidContext = 201,
+  InvalidHandle = 400,
   InvalidImage = 218,
   NotFound = 500,
   LaunchFailed = 719,
+  NoCapture = 900,
   Unknown = 999,
 };
 
 /// An image: its kernels by entry point.
 struct FakeModule {
+  void *context = nullptr;
   struct Function {
     std::shared_ptr<Emulated> kernel;
     std::string name;
     int threads = 0;
+    void *context = nullptr;
   };
   std::map<std::string, Function> functions;
 };
 
+using Step = std::function<Result()>;
+
 struct FakeStream {
-  std::deque<std::function<Result()>> queue;
+  void *context = nullptr;
+  std::deque<Step> queue;
+  bool isRecording = false;
+  std::vector<Step> recorded;
+  /// Queues a step, or records it.
+  void add(Step step) {
+    if (isRecording)
+      recorded.push_back(std::move(step));
+    else
+      queue.push_back(std::move(step));
+  }
+};
+
+/// As recorded, or made ready to be launched.
+struct FakeGraph {
+  bool isExecutable = false;
+  std::vector<Step> steps;
+};
+
+struct FakeEvent {
+  bool isDone = false;
+  double milliseconds = 0; ///< of the clock, when it was reached
 };
 
 class DriverState {
@@ -64,13 +91,19 @@ public:
   std::map<uint64_t, std::unique_ptr<GuardedBuffer>> memory;
   std::map<FakeModule *, std::unique_ptr<FakeModule>> modules;
   std::map<FakeStream *, std::unique_ptr<FakeStream>> streams;
-  std::vector<void *> current; ///< contexts, the innermost last
+  std::map<FakeGraph *, std::unique_ptr<FakeGraph>> graphs;
+  std::map<FakeEvent *, std::unique_ptr<FakeEvent>> events;
+  std::map<void *, std::unique_ptr<char>> made; ///< contexts that the process has made itself
+  std::vector<void *> current;                  ///< contexts, the innermost last
 
   /// Whether the call is to fail, by the environment.
   Result enter(const char *name);
   /// What of the runtime's doing is wrong, beside any result.
   void fault(const llvm::Twine &text);
   bool isMemory(uint64_t address, size_t bytes) const;
+  /// Whether some stream has work, or records it.
+  bool isBusy() const;
+  bool isRecording() const;
   /// Null if the image is not what its kernels' specs give.
   FakeModule *load(llvm::StringRef image);
   Result run(FakeStream &stream);

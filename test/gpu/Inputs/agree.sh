@@ -20,7 +20,7 @@ rm -f "$out/log"
 "$(dirname "$0")/../../e2e/Inputs/agree.sh" "${@:2}"
 # Each process gave back all it took, and a device was at work in it.
 grep -q '^cuLaunchKernel' "$out/log"
-if grep '^fault:' "$out/log" || grep '^left' "$out/log" | grep -qv ' 0 pieces of memory, 0 modules, 0 streams, 0 contexts, 0 current'; then
+if grep '^fault:' "$out/log" || grep '^left' "$out/log" | grep -qv ' 0 pieces of memory, 0 modules, 0 streams, 0 contexts, 0 current, 0 graphs, 0 events'; then
   echo "$model: faults, or something is left: $(grep -E '^(fault:|left)' "$out/log" | sort -u)"
   exit 1
 fi
