@@ -1,5 +1,6 @@
 //===- Inputs.cpp - the values of arguments -------------------------------===//
 #include "tools/kiln-run/Inputs.h"
+#include "tools/kiln-run/Text.h"
 
 #include "frontend/weights/Reader.h"
 #include "ir/Tensor.h"
@@ -72,27 +73,35 @@ static StringRef numpyName(DType type) {
 namespace {
 class InputMaker {
 public:
-  InputMaker(const Entry &entry, Dims &dims, const ImageOptions &options)
+  InputMaker(const Entry &entry, Dims &dims, const InputOptions &options)
       : entry(entry), dims(dims), options(options), texts(entry.arguments.size()),
-        archived(entry.arguments.size()), values(entry.arguments.size()) {}
+        sentences(entry.arguments.size()), archived(entry.arguments.size()),
+        values(entry.arguments.size()) {}
 
   llvm::Error assign(StringRef text);
+  llvm::Error readSentences();
   llvm::Error readFiles();
   llvm::Expected<std::vector<Value>> finish();
 
 private:
   const Entry &entry;
   Dims &dims;
-  const ImageOptions &options;
-  std::vector<StringRef> texts;               ///< what was given for each argument
-  std::vector<std::optional<Value>> archived; ///< what a file for several arguments holds
+  const InputOptions &options;
+  std::vector<StringRef> texts;                        ///< what was given for each argument
+  std::vector<llvm::SmallVector<StringRef>> sentences; ///< of each argument
+  std::vector<std::optional<Value>> archived;          ///< what a file for several arguments holds
   std::vector<Value> values;
   StringRef otherwise; ///< for arguments with no text
 
   static bool isGenerated(StringRef text) {
     return text == "zeros" || text.starts_with("random:") || text == "random";
   }
+  static bool isSentence(StringRef text) { return text.starts_with("text:"); }
+  static bool isOfSentences(StringRef text) {
+    return text.starts_with("text-mask:") || text.starts_with("text-types:");
+  }
   std::string argumentNames() const;
+  llvm::Error takeEncoding(size_t position, TextPart part, llvm::ArrayRef<Encoding> encodings);
   llvm::Error assignArchive(StringRef path);
   llvm::Error bind(const TensorSpec &spec, const Value &value, StringRef path);
   llvm::Expected<Value> generate(const TensorSpec &spec, StringRef text, uint64_t position) const;
@@ -115,17 +124,20 @@ llvm::Error InputMaker::assign(StringRef text) {
   } else if (isGenerated(rest) && otherwise.empty()) {
     otherwise = rest;
     return llvm::Error::success();
-  } else if (rest.ends_with(".npz") && entry.arguments.size() > 1) {
+  } else if (rest.ends_with(".npz") && entry.arguments.size() > 1 && !isSentence(rest)) {
     return assignArchive(rest);
   } else if (entry.arguments.size() != 1) {
     return failure("'--input " + text + "' names none of the inputs of '" + entry.name +
                    "', expected NAME=VALUE with one of " + argumentNames());
   }
-  if (!texts[position].empty())
+  bool isFurther = isSentence(rest) && !sentences[position].empty();
+  if (!texts[position].empty() && !isFurther)
     return failure("input '" + entry.arguments[position].name + "' is given twice");
   if (rest.empty())
     return failure("'--input " + text +
                    "' has no value, expected a file, 'random:SEED' or 'zeros'");
+  if (isSentence(rest))
+    sentences[position].push_back(rest.drop_front(StringRef("text:").size()));
   texts[position] = rest;
   return llvm::Error::success();
 }
@@ -177,16 +189,65 @@ llvm::Error InputMaker::bind(const TensorSpec &spec, const Value &value, StringR
   return llvm::Error::success();
 }
 
+llvm::Error InputMaker::takeEncoding(size_t position, TextPart part,
+                                     llvm::ArrayRef<Encoding> encodings) {
+  const TensorSpec &spec = entry.arguments[position];
+  llvm::Expected<Value> value = textValue(spec, part, encodings);
+  if (!value)
+    return value.takeError();
+  if (llvm::Error error = bind(spec, *value, texts[position]))
+    return error;
+  values[position] = std::move(*value);
+  return llvm::Error::success();
+}
+
+/// Numbers of tokens, and the masks and types that other arguments take from them.
+llvm::Error InputMaker::readSentences() {
+  std::vector<std::vector<Encoding>> encodings(texts.size());
+  bool isAny = false;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (sentences[i].empty())
+      continue;
+    isAny = true;
+    if (options.tokenizer.empty())
+      return failure("input '" + entry.arguments[i].name +
+                     "' is a text: give its model's '--tokenizer tokenizer.json'");
+    auto encoded = encodeTexts(options.tokenizer, sentences[i]);
+    if (!encoded)
+      return encoded.takeError();
+    encodings[i] = std::move(*encoded);
+    if (llvm::Error error = takeEncoding(i, TextPart::Ids, encodings[i]))
+      return error;
+  }
+  if (!isAny && !options.tokenizer.empty())
+    return failure("'--tokenizer' is for inputs like 'NAME=text:Hello', and none is given");
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (!isOfSentences(texts[i]))
+      continue;
+    auto [part, source] = texts[i].split(':');
+    auto named = llvm::find_if(entry.arguments, [&](auto &spec) { return spec.name == source; });
+    size_t from = named - entry.arguments.begin();
+    if (from == texts.size() || sentences[from].empty())
+      return failure("input '" + entry.arguments[i].name + "': '" + texts[i] +
+                     "' names no input that is given as 'text:…'");
+    TextPart which = part == "text-mask" ? TextPart::Mask : TextPart::Types;
+    if (llvm::Error error = takeEncoding(i, which, encodings[from]))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
 llvm::Error InputMaker::readFiles() {
   for (size_t i = 0; i < texts.size(); ++i) {
-    if (texts[i].empty() || isGenerated(texts[i]))
+    if (texts[i].empty() || isGenerated(texts[i]) || isSentence(texts[i]) ||
+        isOfSentences(texts[i]))
       continue;
     const TensorSpec &spec = entry.arguments[i];
     std::string lower = texts[i].lower();
     bool isImage = StringRef(lower).ends_with(".png") || StringRef(lower).ends_with(".jpg") ||
                    StringRef(lower).ends_with(".jpeg");
     llvm::Expected<Value> value = archived[i] ? std::move(*archived[i])
-                                  : isImage   ? loadImage(texts[i], spec, options)
+                                  : isImage   ? loadImage(texts[i], spec, options.image)
                                               : readTensor(texts[i], "the input");
     if (!value)
       return value.takeError();
@@ -244,11 +305,13 @@ llvm::Expected<std::vector<Value>> InputMaker::finish() {
 
 llvm::Expected<std::vector<Value>> run::makeInputs(const Entry &entry,
                                                    llvm::ArrayRef<std::string> texts, Dims &dims,
-                                                   const ImageOptions &options) {
+                                                   const InputOptions &options) {
   InputMaker maker(entry, dims, options);
   for (const std::string &text : texts)
     if (llvm::Error error = maker.assign(text))
       return error;
+  if (llvm::Error error = maker.readSentences())
+    return error;
   if (llvm::Error error = maker.readFiles())
     return error;
   return maker.finish();

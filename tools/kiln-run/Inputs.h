@@ -13,11 +13,17 @@ std::pair<llvm::StringRef, llvm::StringRef> splitName(llvm::StringRef text,
 /// Reads the only tensor of a .npy file (or of any other file of weights).
 llvm::Expected<Value> readTensor(llvm::StringRef path, llvm::StringRef what);
 
-/// Makes the arguments of a call from `--input` texts ("image=x.npy", "x.png", "random:7",
-/// "zeros") and adds to `dims` the dimensions that follow from their shapes. "random" and "zeros"
-/// without a name serve every argument that has no text of its own.
+struct InputOptions {
+  ImageOptions image;
+  std::string tokenizer; ///< of sentences; empty: none
+};
+
+/// Makes the arguments of a call from `--input` texts ("image=x.npy", "x.png", "ids=text:Hello",
+/// "mask=text-mask:ids", "random:7", "zeros") and adds to `dims` the dimensions that follow from
+/// their shapes. "random" and "zeros" without a name serve every argument that has no text of its
+/// own; several sentences for one argument are rows.
 llvm::Expected<std::vector<Value>> makeInputs(const Entry &entry, llvm::ArrayRef<std::string> texts,
-                                              Dims &dims, const ImageOptions &options);
+                                              Dims &dims, const InputOptions &options);
 
 } // namespace kiln::run
 

@@ -19,6 +19,9 @@ static constexpr char overview[] =
     "  kiln-run libefficientnet_lite0.so --input image=cat.jpg --crop 0.875 --resize 224 \\\n"
     "    --mean 127 --std 128 --labels imagenet_labels.txt\n"
     "  kiln-run libmlp.so --input random:1 --dim N=8 --repeat 50 --profile\n"
+    "  kiln-run libbert.so embed --tokenizer tokenizer.json \\\n"
+    "    --input input_ids=text:\"A man is eating food.\" --input "
+    "attention_mask=text-mask:input_ids\n"
     "  kiln-run mlp.kiln --interpret --weights mlp.npz --input image=digits.npy\n";
 
 namespace {
@@ -31,10 +34,16 @@ struct CommandLine {
   cl::list<std::string> inputs{
       "input", cl::value_desc("NAME=VALUE"),
       cl::desc(
-          "An argument: x.npy, x.png, x.jpg, random:SEED or zeros. NAME= may be left out where "
-          "there is one; x.npz then serves those whose names it holds, random and zeros all that "
-          "are "
-          "not given"),
+          "An argument: x.npy, x.png, x.jpg, text:SENTENCE, random:SEED or zeros. NAME= may be "
+          "left "
+          "out where there is one; x.npz then serves those whose names it holds, random and zeros "
+          "all that are not given. Several sentences are rows; text-mask:NAME and text-types:NAME "
+          "are the mask and the types of the sentences of another argument"),
+      cl::cat(category)};
+  cl::opt<std::string> tokenizer{
+      "tokenizer", cl::value_desc("FILE.json"),
+      cl::desc("How sentences become numbers of tokens: a tokenizer.json as published, read by the "
+               "package 'tokenizers' of 'python3'"),
       cl::cat(category)};
   cl::list<std::string> dimensions{"dim", cl::value_desc("N=8"),
                                    cl::desc("A dimension that no input file tells"),
@@ -270,7 +279,7 @@ static llvm::Error runEntry(Program &program) {
   llvm::Expected<ImageOptions> imageOptions = readImageOptions();
   if (!imageOptions)
     return imageOptions.takeError();
-  auto arguments = makeInputs(entry, given->inputs, dims, *imageOptions);
+  auto arguments = makeInputs(entry, given->inputs, dims, {*imageOptions, given->tokenizer});
   if (!arguments)
     return arguments.takeError();
   std::vector<Value> results;
