@@ -34,6 +34,25 @@ static constexpr Operator operators[] = {{TokenKind::Plus, "add"},
                                          {TokenKind::kw_and, "logical_and"},
                                          {TokenKind::kw_or, "logical_or"}};
 
+/// Operators that look like what is written elsewhere for elements of another kind.
+struct OtherKind {
+  TokenKind op;
+  bool (*isWrong)(DType type);
+  const char *takes, *instead;
+};
+
+static bool isNoFloat(DType type) { return !isFloat(type); }
+static bool isBool(DType type) { return type == DType::Bool; }
+static bool isNoBool(DType type) { return !isBool(type); }
+
+static constexpr OtherKind otherKinds[] = {
+    {TokenKind::Slash, isNoFloat, "floats", "'//' is floor division"},
+    {TokenKind::Ampersand, isBool, "integers", "'and' is for bools"},
+    {TokenKind::Pipe, isBool, "integers", "'or' is for bools"},
+    {TokenKind::Caret, isBool, "integers", "'!=' is for bools"},
+    {TokenKind::kw_and, isNoBool, "bools", "'!= 0' makes bools, '&' is for integers"},
+    {TokenKind::kw_or, isNoBool, "bools", "'!= 0' makes bools, '|' is for integers"}};
+
 Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place) {
   if (lhs.isError() || rhs.isError())
     return Value();
@@ -69,9 +88,12 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
   mlir::Value a = here.tensor(*given[0], like), b = a ? here.tensor(*given[1], like) : nullptr;
   if (!a || !b)
     return Value();
-  if (op == TokenKind::Slash && !isFloat(*ir::dtypeOf(a.getType())))
-    return fail(place, DiagCode::TypeMismatch,
-                "'/' is for floats, got " + ir::typeText(a.getType()) + "; '//' is floor division");
+  DType type = *ir::dtypeOf(a.getType());
+  for (const OtherKind &row : otherKinds)
+    if (row.op == op && row.isWrong(type))
+      return fail(place, DiagCode::TypeMismatch,
+                  spelling(op) + " is for " + row.takes + ", got " + ir::typeText(a.getType()) +
+                      "; " + row.instead);
   const Operator *found = find_if(operators, [&](const Operator &o) { return o.kind == op; });
   mlir::Value result =
       op == TokenKind::At ? here.matmul(a, b) : here.elementwise(found->op, {a, b});

@@ -316,9 +316,13 @@ void Lexer::lexInvalid() {
   } else if (rest.front() == '\'') {
     report(length, DiagCode::InvalidCharacter, "unexpected character, strings stand in '\"'");
   } else {
+    StringRef help = StringSwitch<StringRef>(rest.take_front(length))
+                         .Cases({"~", "!"}, ", 'not' inverts bools and 'x ^ -1' integers")
+                         .Case(";", ", a statement ends with its line")
+                         .Case("?", ", a choice is written 'a if condition else b'")
+                         .Default(length > 1 ? ", names are ASCII" : "");
     report(length, DiagCode::InvalidCharacter,
-           "unexpected character " + inQuotes(rest.take_front(length)) +
-               (length > 1 ? ", names are ASCII" : ""));
+           "unexpected character " + inQuotes(rest.take_front(length)) + help.str());
   }
   rest = rest.drop_front(length);
 }

@@ -166,7 +166,7 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
                                           : "." + std::string(name(stored.type));
   WeightOp offsets;
   if (scheme.activations == Scheme::Activations::Dynamic)
-    offsets = addOffsets(layer, stored, 128);
+    offsets = addOffsets(layer, stored, 1);
   Integers integers;
   integers.numbers = addWeight(layer, suffix, stored.type, stored.shape, stored.bytes);
   if (!stored.scales.empty()) {

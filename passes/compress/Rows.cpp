@@ -19,15 +19,19 @@ QuantizeOp RowQuantizer::rowsOf(Value x, Operation *reader) {
   Build build{builder, reader->getLoc()};
   SmallVector<DimExpr> shape = dimsOf(x.getType());
   int64_t last = shape.size() - 1, depth = *shape.back().constantValue();
-  Value largest = build.make<MaxOp>(build.make<AbsOp>(x), builder.getDenseI64ArrayAttr(last),
-                                    builder.getBoolAttr(true));
+  auto axes = builder.getDenseI64ArrayAttr(last);
+  auto keeps = builder.getBoolAttr(true);
   shape.back() = 1;
   Type f32 = builder.getF32Type(), u8 = elementType(builder.getContext(), DType::U8);
-  Value scales = build.make<DivOp>(largest, build.full(127, shape, f32));
+  Value zero = build.full(0, shape, f32);
+  Value low = build.make<MinimumOp>(build.make<MinOp>(x, axes, keeps), zero);
+  Value high = build.make<MaximumOp>(build.make<MaxOp>(x, axes, keeps), zero);
+  Value scales = build.make<DivOp>(build.make<SubOp>(high, low), build.full(255, shape, f32));
   Value isZero = build.make<EqOp>(scales, build.full(0, shape, f32));
   scales = build.make<WhereOp>(isZero, build.full(1, shape, f32), scales);
+  Value zeros = build.make<RoundOp>(build.make<DivOp>(build.make<SubOp>(zero, low), scales));
   Value numbers =
-      build.make<QuantizeOp>(x, scales, build.full(128, shape, u8), builder.getI64IntegerAttr(last),
+      build.make<QuantizeOp>(x, scales, build.cast(zeros, u8), builder.getI64IntegerAttr(last),
                              builder.getI64IntegerAttr(depth), TypeAttr::get(u8));
   made.insert(numbers.getDefiningOp());
   return numbers.getDefiningOp<QuantizeOp>();
@@ -42,7 +46,10 @@ void RowQuantizer::replace(MatmulOp matmul, WeightOp weight, WeightOp scales, We
     return GetOp::create(builder, op.getLoc(), op.getType(), op.getSymName());
   };
   Value sum = build.make<QMatmulOp>(rows.getResult(), read(weight), builder.getUnitAttr());
-  sum = build.make<SubOp>(sum, build.broadcast(read(offsets), shape));
+  Value zeros = build.cast(rows.getZeroPoint(), elementType(builder.getContext(), DType::I32));
+  Value shift =
+      build.make<MulOp>(build.broadcast(zeros, shape), build.broadcast(read(offsets), shape));
+  sum = build.make<SubOp>(sum, shift);
   Value y = build.cast(sum, builder.getF32Type());
   y = build.make<MulOp>(y, build.broadcast(rows.getScale(), shape));
   y = build.make<MulOp>(y, build.broadcast(read(scales), shape));
