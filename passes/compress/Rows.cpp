@@ -46,9 +46,10 @@ void RowQuantizer::replace(MatmulOp matmul, WeightOp weight, WeightOp scales, We
     return GetOp::create(builder, op.getLoc(), op.getType(), op.getSymName());
   };
   Value sum = build.make<QMatmulOp>(rows.getResult(), read(weight), builder.getUnitAttr());
-  Value zeros = build.cast(rows.getZeroPoint(), elementType(builder.getContext(), DType::I32));
-  Value shift =
-      build.make<MulOp>(build.broadcast(zeros, shape), build.broadcast(read(offsets), shape));
+  // Widened where it is read: a kernel of its own would be one more for each layer.
+  Value zeros = build.cast(build.broadcast(rows.getZeroPoint(), shape),
+                           elementType(builder.getContext(), DType::I32));
+  Value shift = build.make<MulOp>(zeros, build.broadcast(read(offsets), shape));
   sum = build.make<SubOp>(sum, shift);
   Value y = build.cast(sum, builder.getF32Type());
   y = build.make<MulOp>(y, build.broadcast(rows.getScale(), shape));
