@@ -28,6 +28,8 @@ def layer(name, module, text):
     module = module.double().eval()
     with torch.no_grad():
         for key, weight in module.state_dict().items():
+            if not weight.is_floating_point():  # a count of batches
+                continue
             weight.copy_(torch.round((weight + 0.1 * torch.randn_like(weight)) * 64) / 64)
             WEIGHTS[f"{name}.{key}"] = weight
     return module
@@ -113,6 +115,83 @@ def products():
              bag(torch.arange(6) * 5 % 4, torch.arange(3) * 2))
 
 
+def same(name, module, text, x="x"):
+    """A layer of one operand by its own name in small letters."""
+    module = layer(name, module, text)
+    case(name, f"self.{name}(self.{x})", module(INPUTS[x]))
+
+
+def plain():
+    tensor("image", random(2, 4, 6, 5))
+    for name, module, text in [
+            ("relu", nn.ReLU(), "ReLU()"), ("relu6", nn.ReLU6(), "ReLU6()"), ("sigmoid", nn.Sigmoid(), "Sigmoid()"),
+            ("tanh", nn.Tanh(), "Tanh()"), ("gelu", nn.GELU(), "GELU()"), ("silu", nn.SiLU(), "SiLU()"),
+            ("gelu_tanh", nn.GELU("tanh"), 'GELU("tanh")'), ("softmax", nn.Softmax(1), "Softmax(1)"),
+            ("softmin", nn.Softmin(-1), "Softmin(-1)"), ("tanhshrink", nn.Tanhshrink(), "Tanhshrink()"),
+            ("threshold", nn.Threshold(0.25, -3), "Threshold(0.25, -3.0)"), ("glu", nn.GLU(1), "GLU(1)"),
+            ("dropout", nn.Dropout(), "Dropout()"), ("alpha_dropout", nn.AlphaDropout(), "AlphaDropout()"),
+            ("identity", nn.Identity(), "Identity()")]:
+        same(name, module, text)
+    for name, module, text in [
+            ("dropout2d", nn.Dropout2d(), "Dropout2d()"), ("softmax2d", nn.Softmax2d(), "Softmax2d()"),
+            ("flatten", nn.Flatten(), "Flatten()"), ("flatten_part", nn.Flatten(1, 2), "Flatten(1, 2)"),
+            ("nearest", nn.UpsamplingNearest2d(scale_factor=2), "UpsamplingNearest2d(scale_factor = 2)"),
+            ("bilinear2d", nn.UpsamplingBilinear2d((7, 9)), "UpsamplingBilinear2d([7, 9])"),
+            ("upsample", nn.Upsample(scale_factor=1.5, mode="bicubic"), 'Upsample(scale_factor = 1.5, mode = "bicubic")'),
+            ("shuffle", nn.PixelShuffle(2), "PixelShuffle(2)")]:
+        same(name, module, text, "image")
+
+
+def convolutions():
+    tensor("signal", random(2, 4, 9))
+    tensor("volume", random(1, 4, 3, 4, 5))
+    x = tensor("pixels", random(1, 2, 6, 4))
+    unshuffle = layer("unshuffle", nn.PixelUnshuffle(2), "PixelUnshuffle(2)")
+    case("unshuffle", "self.unshuffle(self.pixels)", unshuffle(x))
+    for n, operand in ((1, "signal"), (2, "image"), (3, "volume")):
+        more = "stride = 2, padding = 1, dilation = 2, groups = 2"
+        same(f"conv{n}d", getattr(nn, f"Conv{n}d")(4, 6, 3 if n < 3 else 2, stride=2, padding=1, dilation=2, groups=2),
+             f"Conv{n}d(4, 6, {3 if n < 3 else 2}, {more})", operand)
+        same(f"conv{n}d_plain", getattr(nn, f"Conv{n}d")(4, 3, 2, bias=False), f"Conv{n}d(4, 3, 2, bias = false)", operand)
+        same(f"up{n}d", getattr(nn, f"ConvTranspose{n}d")(4, 6, 3, 2, 1, 1, 2),
+             f"ConvTranspose{n}d(4, 6, 3, 2, 1, 1, 2)", operand)
+
+
+def normalizations():
+    for n, operand in ((1, "signal"), (2, "image"), (3, "volume")):
+        for name, words, options in [("", "", {}), ("_plain", ", affine = false", {"affine": False})]:
+            norm = getattr(nn, f"BatchNorm{n}d")(4, **options)
+            norm.running_var += torch.arange(4)
+            same(f"batch_norm{n}d{name}", norm, f"BatchNorm{n}d(4{words})", operand)
+        same(f"instance_norm{n}d", getattr(nn, f"InstanceNorm{n}d")(4), f"InstanceNorm{n}d(4)", operand)
+        same(f"instance_norm{n}d_affine", getattr(nn, f"InstanceNorm{n}d")(4, affine=True),
+             f"InstanceNorm{n}d(4, affine = true)", operand)
+    same("layer_norm", nn.LayerNorm(3), "LayerNorm(3)")
+    same("layer_norm_two", nn.LayerNorm([6, 5], 0.01, bias=False), "LayerNorm([6, 5], 0.01, bias = false)", "image")
+    same("rms_norm", nn.RMSNorm(3, 0.01), "RMSNorm(3, 0.01)")
+    same("group_norm", nn.GroupNorm(2, 4), "GroupNorm(2, 4)", "image")
+    same("group_norm_plain", nn.GroupNorm(4, 4, 0.01, affine=False), "GroupNorm(4, 4, 0.01, affine = false)", "image")
+    same("linear", nn.Linear(3, 5), "Linear(3, 5)")
+    same("linear_plain", nn.Linear(3, 5, bias=False), "Linear(3, 5, bias = false)")
+    table = layer("embedding", nn.Embedding(7, 3), "Embedding(7, 3)")
+    case("embedding", "self.embedding(arange(7) * 3 % 7)", table(torch.arange(7) * 3 % 7))
+
+
+def pools():
+    for n, operand in ((1, "signal"), (2, "image"), (3, "volume")):
+        for kind in ("Max", "Avg"):
+            name = kind.lower() + f"_pool{n}d"
+            same(name, getattr(nn, f"{kind}Pool{n}d")(2), f"{kind}Pool{n}d(2)", operand)
+            same(name + "_more", getattr(nn, f"{kind}Pool{n}d")(3, 2, 1, ceil_mode=True),
+                 f"{kind}Pool{n}d(3, 2, 1, ceil_mode = true)", operand)
+            same("adaptive_" + name, getattr(nn, f"Adaptive{kind}Pool{n}d")(2), f"Adaptive{kind}Pool{n}d(2)", operand)
+        for name, module in [("reflection", "ReflectionPad"), ("replication", "ReplicationPad"),
+                             ("circular", "CircularPad"), ("zero", "ZeroPad")]:
+            sides = [1, 2] + [0, 1, 1, 0][:2 * n - 2]
+            same(f"{name}_pad{n}d", getattr(nn, f"{module}{n}d")(tuple(sides)), f"{module}{n}d({sides})", operand)
+        same(f"constant_pad{n}d", getattr(nn, f"ConstantPad{n}d")(1, 3.5), f"ConstantPad{n}d(1, 3.5)", operand)
+
+
 def recurrent():
     x, h, c = tensor("steps", random(4, 2, 3)), tensor("states", random(4, 2, 5)), tensor("cells", random(4, 2, 5))
     for name, module, text in [
@@ -177,7 +256,8 @@ def write():
     np.savez_compressed(os.path.join(HERE, "layers.npz"), **arrays)
 
 
-for part in (attention, transformers, activations, products, recurrent):
+for part in (attention, transformers, activations, products, recurrent, plain, convolutions, normalizations,
+             pools):
     part()
 write()
 print(len(CALLS), "cases by PyTorch", torch.__version__)
