@@ -79,4 +79,35 @@ def Kiln_PixelUnshuffleOp : Kiln_PixelOp<"pixel_unshuffle", "pixel_unshuffle(x, 
   let arguments = (ins Kiln_Tensor:$x, I64Attr:$downscale_factor);
 }
 
+def Kiln_RoiAlignOp : Kiln_PrimitiveOp<"roi_align",
+    "roi_align(x, boxes, output_size: pair, spatial_scale: float = 1.0, sampling_ratio: int = 0, aligned: bool = false)",
+    "RowWise", perResult # " * ::kiln::DimExpr(8 * getSamplingRatio() * getSamplingRatio())",
+    [DeclareOpInterfaceMethods<Kiln_Requiring>, DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
+  let summary = "boxes cut out of images in one size, by means of elements between the images' own";
+  let description = [{
+    As torchvision's `ops.roi_align` (He et al., "Mask R-CNN", arXiv 1703.06870): x is [N, C, H, W], each row of
+    boxes [K, 5] the number of an image and x1, y1, x2, y2; the result is [K, C, P, Q], (P, Q) being `output_size`.
+    Corners are multiplied by `spatial_scale` (less 0.5 with `aligned`; without, sides are at least 1). A box
+    of P x Q cells has S x S samples in each cell, S being `sampling_ratio`, evenly and half a step from its
+    border: along the height at y1 + p h + (i + 0.5) h / S, where h = (y2 - y1) / P. A cell is the mean of its
+    samples; a sample mixes the four elements around it by their distance, one before the first element or behind
+    the last one is that element, and one more than 1 before the first, or behind H (or W), is 0.
+    Positions are computed in f64; of a box with NaN the result is NaN. With torchvision's `sampling_ratio` of 0
+    the number of samples depends on the box: that is refused. The number of an image is cut to an integer; one
+    that is not from 0 to N - 1 ends the call with the status KILN_INDEX_OUT_OF_RANGE.
+
+    Constraints:
+    - roi_align-c1: x has floats and four dimensions
+    - roi_align-c2: boxes are floats [K, 5]
+    - roi_align-c3: extents of output_size are from 1 to 2^15
+    - roi_align-c4: sampling_ratio is from 1 to 2^15
+    - roi_align-c5: spatial_scale is a positive number
+    - roi_align-c6: height and width are at least 1
+
+    Example: `%y = kiln.roi_align %x, %b {output_size = array<i64: 2, 3>, spatial_scale = 0.5 : f64, sampling_ratio = 2 : i64, aligned = true} : (tensor<1x4x9x8xf32>, tensor<5x5xf32>) -> tensor<5x4x2x3xf32>`
+  }];
+  let arguments = (ins Kiln_Tensor:$x, Kiln_Tensor:$boxes, DenseI64ArrayAttr:$output_size, F64Attr:$spatial_scale,
+                       I64Attr:$sampling_ratio, BoolAttr:$aligned);
+}
+
 #endif // KILN_IR_OPS_RESIZE_TD

@@ -12,7 +12,7 @@ OF = {
         conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cos cosh div
         elu embedding_bag erf exp exp2 expm1 floor gelu group_norm hardshrink hardsigmoid
         hardswish instance_norm isfinite isinf isnan layer_norm leaky_relu log log10 log1p
-        log2 log_softmax logsigmoid logsumexp mean mish prelu reciprocal rms_norm rope round
+        log2 log_softmax logsigmoid logsumexp mean mish prelu reciprocal rms_norm roi_align rope round
         rsqrt selu sigmoid silu sin sinh softmax softplus softshrink softsign sqrt tan tanh
         trunc var""",
     "integer": "bitwise_and bitwise_or bitwise_xor shift_left shift_right",

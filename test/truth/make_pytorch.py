@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes Inputs/pytorch.npz: calls of the language's functions beside what PyTorch 2.15 (PyPI's torch
-2.15.0, on a processor) gives for them.
+2.15.0 and torchvision 0.29.2, on a processor) gives for them.
 
-  python3 test/truth/make_pytorch.py     # needs torch and numpy; the tests need neither
+  python3 test/truth/make_pytorch.py     # needs torch, torchvision and numpy; the tests need none of them
 
 The .npz holds the calls as a model's text ("meta.model"), its parameters, PyTorch's results
 ("out.CASE") and version ("meta.version"). To add a case: a `case(...)`, and run this again.
@@ -12,6 +12,7 @@ import os
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torchvision.ops import roi_align
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
 INF, NAN = float("inf"), float("nan")
@@ -64,6 +65,8 @@ IN = {
     "open": torch.rand(2, 1, 3, 5) < 0.6, "bags": ints(torch.int64, 0, 2, 2, 5),
     "ids": torch.tensor([[1, 2, 0], [3, 3, 1]]), "perid": random(2, 3), "p1": random(1), "square": random(4, 4),
     "at": torch.tensor([[[3, 0], [1, 2]], [[2, 3], [0, 1]]]), "b3at": random(2, 2, 2),
+    "boxes": torch.tensor([[0, 1, 1, 5, 6], [1, 0.25, -1.5, 9.5, 12], [0, 3, 4, 3.25, 4], [1, -3, 2, 2.5, 3],
+                           [1, 4, 6, 1, 2], [0, 20, 20, 30, 30]], dtype=torch.float64),
 }
 
 CASES = {}  # name -> (call, result, whether units are of the largest element of the result)
@@ -401,6 +404,14 @@ def sums():
     case("prelu_one", "prelu($special, $p1)", F.prelu(IN["special"], IN["p1"]))
 
 
+def boxes():
+    """Inside, over the borders, thin, reversed and far away."""
+    for number, (size, scale, ratio, aligned) in enumerate([
+            ([2, 3], 1.0, 2, False), ([3, 1], 0.75, 1, True), ([2, 2], 1.5, 3, True), ([4, 4], 0.5, 2, False)]):
+        case(f"roi_align{number}", f"roi_align($x, $boxes, {size}, {scale}, {ratio}, {str(aligned).lower()})",
+             roi_align(IN["x"], IN["boxes"], size, scale, ratio, aligned), True)
+
+
 def typeOf(tensor):
     return DTYPES[tensor.dtype] + (f"{list(tensor.shape)}")
 
@@ -430,7 +441,7 @@ def write():
 
 
 for part in (elementwise, integers, layers, convolutions, pools, reductions, shapes, borders, resizes,
-             positions, attentions, sums):
+             positions, attentions, sums, boxes):
     part()
 write()
 print(len(CASES), "cases by PyTorch", torch.__version__)

@@ -34,7 +34,7 @@ BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.M
 SUMS = set("""adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d attention avg_pool1d avg_pool2d
     avg_pool3d batch_norm conv1d conv2d conv3d conv_transpose1d
     conv_transpose2d conv_transpose3d einsum embedding_bag group_norm instance_norm interpolate layer_norm log_softmax logsumexp matmul
-    mean rms_norm rope softmax sum var""".split())
+    mean rms_norm roi_align rope softmax sum var""".split())
 NUMBERS = {ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
            ast.FloorDiv: lambda a, b: a // b}
 

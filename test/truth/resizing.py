@@ -2,6 +2,7 @@
 
 They follow PyTorch's documentation of the function of that name, with positions in fractions.
 """
+import itertools
 import math
 from fractions import Fraction
 
@@ -92,3 +93,58 @@ def pixel_unshuffle(x, downscale_factor):
     k = len(lead)
     moved = np.transpose(apart, [*range(k), k, k + 2, k + 4, k + 1, k + 3])
     return Tensor(x.dtype, moved.reshape(*lead, c * r ** 2, h // r, w // r))
+
+
+def samples(first, last, cells, each, n, aligned):
+    """For each sample of a box along a dimension of n elements: its weights of all of them, or None beyond."""
+    start = first - 0.5 if aligned else first
+    length = (last - 0.5 if aligned else last) - start
+    size = (length if aligned else np.maximum(length, 1.0)) / cells
+    rows = []
+    for cell in range(cells):
+        for i in range(each):
+            at = start + cell * size + (i + 0.5) * size / each
+            row = np.zeros(n)
+            if at < -1 or at > n:
+                row = None
+            elif np.isnan(at):
+                row[:] = np.nan
+            else:
+                at = min(max(at, 0.0), n - 1.0)
+                low = int(at)
+                row[low] += 1 - (at - low)
+                row[min(low + 1, n - 1)] += at - low
+            rows.append(row)
+    return rows
+
+
+@op()
+def roi_align(x, boxes, output_size, spatial_scale=1.0, sampling_ratio=0, aligned=False):
+    """torchvision's: the mean of each cell's samples. What a sample does not lie beside does not count."""
+    p, q = output_size if isinstance(output_size, list) else [output_size] * 2
+    each, (_, channels, height, width) = sampling_ratio, x.shape
+    results = np.zeros([len(boxes.array), channels, p, q])
+    for k, (image, *corners) in enumerate(boxes.array):
+        x1, y1, x2, y2 = (corner * spatial_scale for corner in corners)
+        down, right = samples(y1, y2, p, each, height, aligned), samples(x1, x2, q, each, width, aligned)
+        for (i, row), (j, column) in itertools.product(enumerate(down), enumerate(right)):
+            if row is not None and column is not None:
+                results[k, :, i // each, j // each] += mixed(x.array[int(image)], row, column)
+    return make(x.dtype, results / each ** 2)
+
+
+def mixed(planes, row, column):
+    """Elements of weight 0 far from the sample may be infinite; the four beside it count as they are."""
+    if np.isnan(row).any() or np.isnan(column).any():
+        return np.full(len(planes), np.nan)
+    total = np.zeros(len(planes))
+    for weights_of in itertools.product(near(row), near(column)):
+        (i, a), (j, b) = weights_of
+        total = total + a * b * planes[:, i, j]
+    return total
+
+
+def near(row):
+    """The elements beside a sample: the first one that counts and the next; that of the last is itself."""
+    low = int(np.flatnonzero(row)[0])
+    return [(low, row[low]), (low + 1, row[low + 1]) if low + 1 < len(row) else (low, 0.0)]
