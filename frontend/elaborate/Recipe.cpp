@@ -124,7 +124,7 @@ mlir::DictionaryAttr RecipeReader::statement() {
   if (!to)
     return nullptr;
   std::string format = to->text.str();
-  if (isPrune && !tokens.empty() && tokens.front().text == ":") { // 2:4, channels:0.3
+  if (isPrune && !tokens.empty() && tokens.front().text == ":") { // 2:4, block16x1:0.75
     next(":");
     std::optional<Token> of = next("a number behind ':'");
     if (!of)

@@ -2,9 +2,9 @@
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
-// wants, at the elements of least magnitude, or fewer channels; what does not fit is left alone.
-// Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule that names
-// none.
+// wants, at the elements or blocks of least magnitude, or fewer channels; what does not fit is left
+// alone. Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule
+// that names none.
 //
 //===----------------------------------------------------------------------===//
 
@@ -28,6 +28,9 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
+/// Outputs of a block.
+static constexpr int64_t panel = 16;
+
 namespace {
 /// The values of a weight, of which some become zero.
 class Values {
@@ -40,6 +43,7 @@ public:
   }
   void dropFraction(double fraction);
   void dropInGroups(int64_t kept, int64_t of);
+  void dropBlocks(double fraction);
   double error() const { return lost; }
   int64_t zeros() const { return llvm::count(values, 0.0f); }
   std::vector<uint8_t> bytes() const {
@@ -92,6 +96,36 @@ void Values::dropInGroups(int64_t kept, int64_t of) {
   }
 }
 
+/// Of each panel of outputs equally many inputs stay, those of largest L2 norm; at least one. Of
+/// equal norms the earlier go.
+void Values::dropBlocks(double fraction) {
+  int64_t depth = layer.depth(), outputs = layer.outputs();
+  int64_t kept = std::max<int64_t>(std::llround((1 - fraction) * static_cast<double>(depth)), 1);
+  auto at = [&](int64_t n, int64_t k) -> float & {
+    return values[layer.isColumns ? k * outputs + n : n * depth + k];
+  };
+  std::vector<double> norms(depth);
+  std::vector<int64_t> inputs(depth);
+  auto isLess = [&](int64_t a, int64_t b) {
+    return norms[a] != norms[b] ? norms[a] < norms[b] : a < b;
+  };
+  for (int64_t first = 0; first < outputs; first += panel) {
+    int64_t end = std::min(first + panel, outputs);
+    std::iota(inputs.begin(), inputs.end(), 0);
+    for (int64_t k = 0; k < depth; ++k) {
+      norms[k] = 0;
+      for (int64_t n = first; n < end; ++n)
+        norms[k] += static_cast<double>(at(n, k)) * at(n, k);
+    }
+    std::nth_element(inputs.begin(), inputs.begin() + (depth - kept), inputs.end(), isLess);
+    for (int64_t k : ArrayRef(inputs).drop_back(kept)) {
+      lost += norms[k];
+      for (int64_t n = first; n < end; ++n)
+        at(n, k) = 0;
+    }
+  }
+}
+
 static void prune(Layer &layer, const Sparsity &sparsity) {
   if (!layer.reason.empty())
     return remarkMissed(layer, "pruned", "not pruned: " + layer.reason);
@@ -100,12 +134,19 @@ static void prune(Layer &layer, const Sparsity &sparsity) {
     return remarkMissed(layer, "pruned",
                         "not pruned: " + Twine(sparsity.of) + " does not divide its " +
                             Twine(channels) + " input channels");
+  bool isProduct = llvm::all_of(layer.readers, [](Operation *op) { return isa<MatmulOp>(op); });
+  if (sparsity.isBlock && !isProduct)
+    return remarkMissed(layer, "pruned", "not pruned: blocks are those of matrix products");
   Values values(layer);
   if (!values.areFinite())
     return remarkMissed(layer, "pruned", "not pruned: it holds a value that is not finite");
   LedgerRow &row = ledgerRow(layer);
-  sparsity.of ? values.dropInGroups(sparsity.kept, sparsity.of)
-              : values.dropFraction(sparsity.fraction);
+  if (sparsity.isBlock)
+    values.dropBlocks(sparsity.fraction);
+  else if (sparsity.of)
+    values.dropInGroups(sparsity.kept, sparsity.of);
+  else
+    values.dropFraction(sparsity.fraction);
   row.pruning += (row.pruning.empty() ? "" : ", ") + sparsity.text();
   row.zeros = values.zeros() + removed(layer, row);
   row.error += values.error();

@@ -42,7 +42,7 @@ std::string Sparsity::text() const {
     return std::to_string(kept) + ":" + std::to_string(of);
   std::string digits = std::to_string(fraction);
   digits.erase(digits.find_last_not_of('0') + 1);
-  return (isChannels ? "channels " : "magnitude ") + digits;
+  return (isChannels ? "channels " : isBlock ? "block16x1 " : "magnitude ") + digits;
 }
 
 bool passes::matches(StringRef pattern, StringRef path) {
@@ -113,7 +113,8 @@ LogicalResult Reader::readSparsity(Rule &rule) {
   StringRef to = text("to"), wish = to;
   auto [kept, of] = to.split(':');
   rule.sparsity.isChannels = wish.consume_front("channels:");
-  if (!rule.sparsity.isChannels && to.contains(':')) {
+  rule.sparsity.isBlock = !rule.sparsity.isChannels && wish.consume_front("block16x1:");
+  if (!rule.sparsity.isChannels && !rule.sparsity.isBlock && to.contains(':')) {
     if (!kept.getAsInteger(10, rule.sparsity.kept) && !of.getAsInteger(10, rule.sparsity.of) &&
         rule.sparsity.kept > 0 && rule.sparsity.kept < rule.sparsity.of && rule.sparsity.of <= 64)
       return success();
@@ -122,8 +123,9 @@ LogicalResult Reader::readSparsity(Rule &rule) {
     return success();
   }
   return emitError(place("to"), "expected the part of weights that become zero, as 0.8, how "
-                                "many stay of how many, as 2:4, or the part of channels that go, "
-                                "as channels:0.3; got '")
+                                "many stay of how many, as 2:4, the part of blocks that become "
+                                "zero, as block16x1:0.75, or the part of channels that go, as "
+                                "channels:0.3; got '")
          << to << "'";
 }
 

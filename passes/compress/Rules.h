@@ -45,7 +45,9 @@ struct Scheme {
 struct Sparsity {
   double fraction = 0;      ///< of elements that become zero, or of channels that go; unless:
   int64_t kept = 0, of = 0; ///< of each `of` elements along K, `kept` stay
-  bool isChannels = false;  ///< whole output channels go, out of the layers that read them too
+  bool isBlock =
+      false; ///< blocks of 16 output channels by one input become zero, equally many of each 16
+  bool isChannels = false; ///< whole output channels go, out of the layers that read them too
   std::string text() const;
 };
 

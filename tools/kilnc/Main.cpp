@@ -87,8 +87,9 @@ static cl::opt<std::string> calibrate(
 static cl::opt<std::string>
     prune("prune",
           cl::desc("which of them become zero: 0.8 (the smaller ones, that "
-                   "part of each layer), 2:4 (all but 2 of 4); or which go: "
-                   "channels:0.3 (that part of each layer's outputs)"),
+                   "part of each layer), 2:4 (all but 2 of 4), block16x1:0.75 (that part of "
+                   "the blocks of 16 outputs by an input); or which go: channels:0.3 (that part of "
+                   "each layer's outputs)"),
           cl::value_desc("part"), cl::cat(category));
 static cl::opt<std::string> recipe("recipe",
                                    cl::desc("which recipe of the model's file compresses it, or a "
@@ -209,7 +210,7 @@ static int fill(CompileOptions &options, int argc, char **argv) {
     return report(
         "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
-    return report("expected --prune=0.8, 2:4 or channels:0.3");
+    return report("expected --prune=0.8, 2:4, block16x1:0.75 or channels:0.3");
   options.ledgerPath = ledger;
   options.recipe = recipe;
   options.checkEach = checkEach;
