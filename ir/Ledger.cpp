@@ -1,7 +1,9 @@
 //===- Ledger.cpp - what compression did to each layer --------------------===//
 
 #include "ir/Ledger.h"
+#include "ir/LedgerModel.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/JSON.h"
 
 #include <cmath>
@@ -34,7 +36,18 @@ void Ledger::clear() {
   byLayer.clear();
 }
 
-static void printRow(llvm::json::OStream &json, const LedgerRow &row) {
+static void printModel(llvm::json::OStream &json, const LedgerModel &model) {
+  json.attribute("bytes_before", model.bytesBefore);
+  json.attribute("bytes_after", model.bytesAfter);
+  if (!model.error)
+    return;
+  json.attribute("calls", model.calls);
+  json.attribute("error", *model.error);
+  if (model.required)
+    json.attribute("required_error", *model.required);
+}
+
+static void printRow(llvm::json::OStream &json, const LedgerRow &row, const LedgerModel *model) {
   json.attribute("layer", row.layer);
   json.attribute("scheme", row.scheme);
   if (!row.pruning.empty())
@@ -51,6 +64,13 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row) {
     json.attribute("calibration_error_nearest", *row.nearestError);
   if (row.compensatedError)
     json.attribute("calibration_error_compensated", *row.compensatedError);
+  if (model)
+    for (auto [i, entry] : llvm::enumerate(model->alone))
+      if (entry.first == row.layer) {
+        json.attribute("model_error", entry.second);
+        if (i < model->heldBack)
+          json.attribute("held_back", true);
+      }
   if (!row.reasons.empty())
     json.attributeArray("reasons", [&] {
       for (const std::string &reason : row.reasons)
@@ -58,7 +78,8 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row) {
     });
 }
 
-void Ledger::print(llvm::raw_ostream &os) const {
+static void printAll(llvm::raw_ostream &os, const std::vector<LedgerRow> &table,
+                     const LedgerModel *model) {
   llvm::json::OStream json(os, /*IndentSize=*/2);
   LedgerRow all;
   for (const LedgerRow &row : table) {
@@ -70,13 +91,21 @@ void Ledger::print(llvm::raw_ostream &os) const {
   json.object([&] {
     json.attributeArray("layers", [&] {
       for (const LedgerRow &row : table)
-        json.object([&] { printRow(json, row); });
+        json.object([&] { printRow(json, row, model); });
     });
     json.attributeObject("total", [&] {
       json.attribute("bytes_before", all.bytesBefore);
       json.attribute("bytes_after", all.bytesAfter);
       json.attribute("relative_error", all.relativeError());
     });
+    if (model)
+      json.attributeObject("model", [&] { printModel(json, *model); });
   });
   os << "\n";
+}
+
+void Ledger::print(llvm::raw_ostream &os) const { printAll(os, table, nullptr); }
+
+void kiln::print(llvm::raw_ostream &os, const Ledger &ledger, const LedgerModel &model) {
+  printAll(os, ledger.rows(), &model);
 }

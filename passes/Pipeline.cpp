@@ -73,6 +73,10 @@ void kiln::addRules(ModuleOp module, const Options &options) {
     add("quantize", to, group, activations);
   if (!options.prune.empty())
     add("prune", options.prune, "", "");
+  if (!options.requireError.empty())
+    rules.push_back(builder.getDictionaryAttr(
+        {builder.getNamedAttr("action", builder.getStringAttr("require")),
+         builder.getNamedAttr("to", builder.getStringAttr(options.requireError))}));
   if (!rules.empty())
     module->setAttr("kiln.compress", builder.getArrayAttr(rules));
 }

@@ -24,8 +24,8 @@ void addStage(mlir::PassManager &manager, llvm::StringRef stage, const Options &
 /// not a dimension or a size is outside of its bounds.
 llvm::LogicalResult applyDimensions(mlir::ModuleOp module, const Options &options);
 
-/// Adds the rules of Options::quantize and Options::prune for all layers behind those of the
-/// module's recipe (`kiln.compress`, see compress/Rules.h).
+/// Adds the rules of Options::quantize, Options::prune and Options::requireError behind those of
+/// the module's recipe (`kiln.compress`, see compress/Rules.h).
 void addRules(mlir::ModuleOp module, const Options &options);
 
 /// Registers every pass, and each stage as a pipeline `kiln-stage-NAME`.

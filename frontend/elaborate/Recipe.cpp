@@ -18,6 +18,7 @@ public:
 
 private:
   mlir::DictionaryAttr statement();
+  mlir::DictionaryAttr budget();
   bool settings();
   bool word(StringRef text, StringRef before);
   std::optional<Token> next(StringRef what);
@@ -94,15 +95,31 @@ bool RecipeReader::settings() {
   }
 }
 
+/// error < number, behind 'require'
+mlir::DictionaryAttr RecipeReader::budget() {
+  if (!word("error", "behind 'require'") || !word("<", "behind 'error'"))
+    return nullptr;
+  std::optional<Token> limit = next("the error that is too much");
+  if (!limit)
+    return nullptr;
+  set("to", limit->text, *limit);
+  if (!tokens.empty()) {
+    diags.error(tokens.front().range(), DiagCode::UnexpectedToken,
+                "expected the end of the statement, got " + inQuotes(tokens.front().text));
+    return nullptr;
+  }
+  texts.set("places", places.getDictionary(builder.getContext()));
+  return texts.getDictionary(builder.getContext());
+}
+
 mlir::DictionaryAttr RecipeReader::statement() {
   texts.clear();
   with.clear();
   places.clear();
   Token action = *next("a statement");
   if (action.text == "require") {
-    diags.error(action.range(), DiagCode::Unsupported,
-                "'require' needs calibration data, which cannot be given yet");
-    return nullptr;
+    set("action", action.text, action);
+    return budget();
   }
   bool isKeep = action.text == "keep", isPrune = action.text == "prune";
   if (!isKeep && !isPrune && action.text != "quantize") {

@@ -316,7 +316,10 @@ LogicalResult Quantizer::run() {
   if (!module->removeAttr("kiln.compress"))
     return success();
   for (const Rule &rule : *rules)
-    if (rule.scheme.needsCalibration() && !isCalibrated)
+    if (rule.action == Rule::Action::Require) // nobody held layers back
+      return emitError(rule.place, "'require error' needs data to measure on; give it by "
+                                   "kilnc --calibrate=inputs.npz");
+    else if (rule.scheme.needsCalibration() && !isCalibrated)
       return emitError(rule.place, rule.scheme.rounding == Scheme::Rounding::GPTQ
                                        ? "rounding = gptq"
                                        : "activations = static")
@@ -334,6 +337,8 @@ LogicalResult Quantizer::run() {
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
     if (rule && rule->action == Rule::Action::Quantize)
       done += quantize(layer, rule->scheme);
+    else if (const Rule *hold = holdOf(*rules, layer.path))
+      remarkMissed(layer, "held", hold->reason);
     else if (isWanted)
       remarkMissed(layer, "quantized",
                    rule ? "stays f32: the recipe keeps it" : "stays f32: no rule names it");

@@ -6,6 +6,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 
+#include <cmath>
 #include <map>
 
 using namespace kiln;
@@ -79,6 +80,7 @@ private:
   }
   LogicalResult readScheme(Rule &rule);
   LogicalResult readSparsity(Rule &rule);
+  FailureOr<Rule> readBudget();
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
@@ -203,7 +205,20 @@ LogicalResult Reader::readSettings(Rule &rule) {
   return success();
 }
 
+FailureOr<Rule> Reader::readBudget() {
+  Rule rule{Rule::Action::Require, "", {}, {}, place("action"), 0, ""};
+  if (text("to").getAsDouble(rule.limit) || !std::isfinite(rule.limit) || rule.limit <= 0)
+    return emitError(place("to"),
+                     "expected a relative error of the outputs above 0, as 0.01, got '")
+           << text("to") << "'";
+  return rule;
+}
+
 FailureOr<Rule> Reader::read() {
+  if (text("action") == "require")
+    return readBudget();
+  if (text("action") == "hold")
+    return Rule{Rule::Action::Hold, text("pattern").str(), {}, {}, module, 0, text("to").str()};
   static const std::map<StringRef, Rule::Action> actions = {{"quantize", Rule::Action::Quantize},
                                                             {"keep", Rule::Action::Keep},
                                                             {"prune", Rule::Action::Prune}};
@@ -211,7 +226,7 @@ FailureOr<Rule> Reader::read() {
   if (action == actions.end() || text("pattern").empty())
     return emitError(place("pattern"), "expected quantize, keep or prune and a pattern, got '")
            << text("action") << "' of '" << text("pattern") << "'";
-  Rule rule{action->second, text("pattern").str(), {}, {}, place("pattern")};
+  Rule rule{action->second, text("pattern").str(), {}, {}, place("pattern"), 0, ""};
   bool isPrune = rule.action == Rule::Action::Prune;
   if (failed(isPrune ? readSparsity(rule) : readScheme(rule)) || failed(readSettings(rule)))
     return failure();
@@ -233,11 +248,23 @@ FailureOr<SmallVector<Rule>> passes::readRules(ModuleOp module) {
   return rules;
 }
 
-const Rule *passes::ruleFor(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
+/// Whether the layer is held back or not.
+static const Rule *lastRule(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
   for (const Rule &rule : llvm::reverse(rules))
     if (rule.decides(action) && matches(rule.pattern, path))
       return &rule;
   return nullptr;
+}
+
+const Rule *passes::holdOf(ArrayRef<Rule> rules, StringRef path) {
+  const Rule *found = llvm::find_if(rules, [&](const Rule &rule) {
+    return rule.action == Rule::Action::Hold && rule.pattern == path;
+  });
+  return found == rules.end() ? nullptr : found;
+}
+
+const Rule *passes::ruleFor(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
+  return holdOf(rules, path) ? nullptr : lastRule(rules, action, path);
 }
 
 LogicalResult passes::checkRules(ArrayRef<Rule> rules, Rule::Action action,
@@ -251,7 +278,7 @@ LogicalResult passes::checkRules(ArrayRef<Rule> rules, Rule::Action action,
       if (!matches(rule.pattern, path))
         continue;
       matchesAny = true;
-      const Rule *last = ruleFor(rules, action, path);
+      const Rule *last = lastRule(rules, action, path);
       decidesAny |= last == &rule;
       other = last;
     }

@@ -4,6 +4,10 @@
 //   {action = "quantize", pattern = "layer4.*", to = "int8", with = {group = "32"}, places = {…}}
 // `action` is quantize, keep or prune; `places` may give the locations of `pattern`, `to` and the
 // settings. Of several rules for a layer the last one counts.
+//   {action = "require", to = "0.01"}
+// is a budget: who drives the passes reads it, takes it out, and holds layers back until it is met:
+//   {action = "hold", pattern = "fc1", to = "the reason"}
+// is as if no rule were there for the layer of that path.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_PASSES_COMPRESS_RULES_H
@@ -52,12 +56,17 @@ struct Sparsity {
 };
 
 struct Rule {
-  enum class Action : uint8_t { Quantize, Keep, Prune } action;
+  enum class Action : uint8_t { Quantize, Keep, Prune, Require, Hold } action;
   std::string pattern;
   Scheme scheme;     ///< of Quantize and Keep
   Sparsity sparsity; ///< of Prune
   mlir::Location place;
-  bool decides(Action other) const { return (action == Action::Prune) == (other == Action::Prune); }
+  double limit = 0;   ///< of Require: the relative error of the outputs is below it
+  std::string reason; ///< of Hold
+  bool isForLayers() const { return action != Action::Require && action != Action::Hold; }
+  bool decides(Action other) const {
+    return isForLayers() && (action == Action::Prune) == (other == Action::Prune);
+  }
 };
 
 /// "*" stands for any text, also with dots.
@@ -66,7 +75,11 @@ bool matches(llvm::StringRef pattern, llvm::StringRef path);
 /// The module's rules; fails with an error at a rule's place. Empty without the attribute.
 mlir::FailureOr<llvm::SmallVector<Rule>> readRules(mlir::ModuleOp module);
 
-/// Of the rules that decide the same as `action`, the last one that matches; null if none does.
+/// The rule that holds the layer back; null if none does.
+const Rule *holdOf(llvm::ArrayRef<Rule> rules, llvm::StringRef path);
+
+/// Of the rules that decide the same as `action`, the last one that matches; null if none does, or
+/// if the layer is held back.
 const Rule *ruleFor(llvm::ArrayRef<Rule> rules, Rule::Action action, llvm::StringRef path);
 
 /// Fails, with an error at its place, if one of those rules matches no path, or decides none since

@@ -13,7 +13,7 @@
 #include "ir/target/Target.h"
 #include "passes/CheckEach.h"
 #include "passes/Pipeline.h"
-#include "passes/compress/Calibrate.h"
+#include "tools/kilnc/Budget.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Remarks.h"
 #include "tools/kilnc/Report.h"
@@ -67,7 +67,8 @@ private:
   int runStages();
   bool prepareVerification();
   bool writeLedger();
-  bool calibrate();
+  bool startBudget();
+  bool finishCompression();
   int buildAndVerify(const link::LibraryInputs &inputs);
   void dropWeights();
   int failInternally(StringRef where);
@@ -86,7 +87,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   std::unique_ptr<halide::Generator> halide;
   RemarkLines remarks;
-  std::unique_ptr<CheckEach> calls;         ///< for --verify
+  std::unique_ptr<CheckEach> calls; ///< for --verify
+  Budget budget;
   mlir::OwningOpRef<mlir::ModuleOp> before; ///< the module as it went into the stage that runs
 };
 } // namespace
@@ -235,48 +237,30 @@ static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
   return isFine;
 }
 
+/// Reads the data that the compressed model is measured on, and finds what to hold back.
+bool Compilation::startBudget() {
+  if (!budget.start(*module, options.calibrationPath, !options.ledgerPath.empty(),
+                    options.progress))
+    return false;
+  remarks.isPaused = true; // of trials
+  bool isMet = budget.meet(*module, [this] { dropWeights(); });
+  remarks.isPaused = false;
+  return isMet;
+}
+
+/// What compression did to the whole model, and the ledger.
+bool Compilation::finishCompression() { return budget.finish(*module) && !writeLedger(); }
+
 /// Where it was asked for. True after an error.
 bool Compilation::writeLedger() {
   if (options.ledgerPath.empty())
     return false;
   Error error = writeToOutput(options.ledgerPath, [&](raw_ostream &os) -> Error {
-    context.getLoadedDialect<ir::KilnDialect>()->getLedger().print(os);
+    print(os, context.getLoadedDialect<ir::KilnDialect>()->getLedger(), budget.model());
     return Error::success();
   });
   return error &&
          report("cannot write '" + options.ledgerPath + "': " + toString(std::move(error)));
-}
-
-/// Ranges of activations from the data of --calibrate. False after an error.
-bool Compilation::calibrate() {
-  if (options.calibrationPath.empty())
-    return true;
-  FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(*module);
-  if (failed(calibrator))
-    return false;
-  if (!calibrator->isWanted())
-    return !report(
-        "--calibrate has nothing to do: no layer has activations = static or rounding = gptq");
-  auto calls = argumentsOf(*module, options.calibrationPath);
-  if (!calls)
-    return !report(toString(calls.takeError()));
-  size_t done = 0;
-  for (auto &[function, arguments] : *calls) {
-    if (options.progress)
-      errs() << "calibrate: call " << ++done << " of " << calls->size() << "\n";
-    // What does not fit is said about the file, not at the entry point.
-    std::string why;
-    mlir::ScopedDiagnosticHandler handler(&context, [&](mlir::Diagnostic &diagnostic) {
-      if (why.empty())
-        why = diagnostic.str();
-      return mlir::success();
-    });
-    if (failed(calibrator->call(function, arguments)))
-      return !report("the inputs of '" + options.calibrationPath + "': " + why);
-  }
-  calibrator->finish();
-  (*module)->setAttr("kiln.calibrated", mlir::UnitAttr::get(&context));
-  return true;
 }
 
 /// 0, or the exit status after an error.
@@ -299,7 +283,9 @@ int Compilation::runStages() {
   while (left.front().name != stageOf(*module))
     left = left.drop_front();
   for (const Stage &stage : left.drop_front()) {
-    if (stage.name == "quantize" && !calibrate())
+    if (stage.name == "prune" && !startBudget())
+      return 1;
+    if (stage.name == "quantize" && !budget.calibrate(*module))
       return 1;
     before = module->clone();
     mlir::PassManager manager(&context);
@@ -316,7 +302,7 @@ int Compilation::runStages() {
       if (each && isRecipes && isLossy && failed(each->rebase(*module)))
         return failInternally(stage.name);
     dropWeights();
-    if (stage.name == "quantize" && writeLedger())
+    if (stage.name == "quantize" && !finishCompression())
       return 1;
     if (wants(stage.name))
       break;
@@ -508,6 +494,8 @@ int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
     Error error = link::buildLibrary(trial);
     if (!error)
       error = verifyLibrary(trial.outputPath, *calls);
+    if (!error && budget.limit())
+      error = verifyBudget(trial.outputPath, *budget.data(), *budget.limit());
     bool isWithoutDevice = false;
     visitErrors(error, [&](const ErrorInfoBase &info) {
       isWithoutDevice = info.convertToErrorCode() == std::errc::no_such_device;

@@ -82,7 +82,7 @@ static cl::opt<std::string> quantize(
 static cl::opt<std::string> calibrate(
     "calibrate",
     cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
-             "rounding = gptq what errors do"),
+             "rounding = gptq what errors do; --require-error and --ledger measure on them"),
     cl::value_desc("inputs.npz"), cl::cat(category));
 static cl::opt<std::string>
     prune("prune",
@@ -98,6 +98,11 @@ static cl::opt<std::string> recipe("recipe",
 static cl::opt<std::string>
     ledger("ledger", cl::desc("write what was done to each layer, its sizes and errors, as JSON"),
            cl::value_desc("file"), cl::cat(category));
+static cl::opt<std::string> requireError(
+    "require-error",
+    cl::desc("the relative error of the outputs on the data of --calibrate stays below it: layers "
+             "that cost the most are held back"),
+    cl::value_desc("0.01"), cl::cat(category));
 static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
                               cl::init(0), cl::cat(category));
@@ -205,12 +210,15 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.mapPath = map;
   options.options.quantize = quantize;
   options.options.prune = prune;
+  options.options.requireError = requireError;
   options.calibrationPath = calibrate;
   if (quantize.getNumOccurrences() && quantize.empty())
     return report(
         "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
     return report("expected --prune=0.8, 2:4, block16x1:0.75 or channels:0.3");
+  if (requireError.getNumOccurrences() && requireError.empty())
+    return report("expected --require-error=0.01 or another relative error");
   options.ledgerPath = ledger;
   options.recipe = recipe;
   options.checkEach = checkEach;

@@ -43,6 +43,8 @@ void RemarkLines::listenTo(MLIRContext &context) {
 }
 
 void RemarkLines::add(Location location, const std::string &kind, const std::string &text) {
+  if (isPaused)
+    return;
   FileLineColLoc place = ir::placeOf(location);
   lines.emplace_back(place ? place.getFilename().str() : "", place ? place.getLine() : 0,
                      place ? place.getColumn() : 0, placeText(location) + "remark: " + kind + text);

@@ -23,6 +23,8 @@ public:
   /// "missed (choose)" or "" and a sentence, at a place.
   void add(mlir::Location location, const std::string &kind, const std::string &text);
   void print(llvm::raw_ostream &os);
+  /// While passes only try something out.
+  bool isPaused = false;
 
 private:
   using Line = std::tuple<std::string, unsigned, unsigned, std::string>;

@@ -7,10 +7,13 @@
 #include "tools/kiln-run/Program.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include <cerrno>
+#include <cmath>
 #include <csignal>
 #include <fcntl.h>
+#include <limits>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -163,7 +166,48 @@ static Error verifyCall(StringRef path, const CheckEach::Call &call) {
   return Error::success();
 }
 
-Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
+double kiln::relativeError(ArrayRef<ir::Tensor> reference, ArrayRef<ir::Tensor> results) {
+  constexpr double none = std::numeric_limits<double>::infinity();
+  double worst = reference.size() == results.size() ? 0 : none;
+  for (auto [want, got] : zip(reference, results)) {
+    if (want.shape != got.shape)
+      return none;
+    double norm = 0, difference = 0;
+    for (int64_t i = 0, e = want.numElements(); i < e; ++i) {
+      double x = want.asDouble(i), y = got.asDouble(i);
+      if (x == y || (std::isnan(x) && std::isnan(y))) {
+        norm += std::isfinite(x) ? x * x : 0;
+        continue;
+      }
+      if (!std::isfinite(x) || !std::isfinite(y))
+        return none;
+      norm += x * x;
+      difference += (x - y) * (x - y);
+    }
+    if (difference > 0)
+      worst = std::max(worst, std::sqrt(difference / norm)); // of zeros: infinite
+  }
+  return worst;
+}
+
+static Error checkBudget(StringRef path, const CheckEach::Call &call, double limit) {
+  Expected<std::vector<run::Value>> got = callOnce(path, call, 1);
+  if (!got)
+    return got.takeError();
+  SmallVector<ir::Tensor> results;
+  for (const run::Value &value : *got)
+    results.push_back(ir::Tensor::fromBytes(value.type, value.shape, value.bytes.data()));
+  double error = relativeError(call.results, results);
+  if (error < limit)
+    return Error::success();
+  return createStringError("'" + call.function + "'" + call.sizes() + ": the library's results " +
+                           "have the relative error " + formatv("{0:g}", error).str() +
+                           ", and less than " + formatv("{0:g}", limit).str() + " is required");
+}
+
+/// Makes each call in a process of its own; the first error.
+static Error inOwnProcess(const CheckEach &calls,
+                          function_ref<Error(const CheckEach::Call &)> check) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0)
     return createStringError("cannot make a pipe");
@@ -176,7 +220,7 @@ Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
     std::string text;
     int code = 0;
     for (const CheckEach::Call &call : calls.getCalls())
-      if (Error error = verifyCall(path, call)) {
+      if (Error error = check(call)) {
         code = codeOf(error) == std::errc::no_such_device ? exitNoDevice : 0;
         text = toString(std::move(error));
         break;
@@ -206,4 +250,13 @@ Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
   if (WEXITSTATUS(status) == exitNoDevice)
     return createStringError(std::make_error_code(std::errc::no_such_device), text);
   return text.empty() ? Error::success() : createStringError(text);
+}
+
+Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
+  return inOwnProcess(calls, [&](const CheckEach::Call &call) { return verifyCall(path, call); });
+}
+
+Error kiln::verifyBudget(StringRef path, const CheckEach &data, double limit) {
+  return inOwnProcess(data,
+                      [&](const CheckEach::Call &call) { return checkBudget(path, call, limit); });
 }

@@ -28,6 +28,13 @@ llvm::Expected<std::unique_ptr<CheckEach>> callsOf(mlir::ModuleOp module, llvm::
 /// return; std::errc::no_such_device if nothing here runs it.
 llvm::Error verifyLibrary(llvm::StringRef path, const CheckEach &calls);
 
+/// The norm of the difference over that of the reference, of the worst result. Infinite where
+/// shapes differ, or one has NaN or an infinity and the other has not.
+double relativeError(llvm::ArrayRef<ir::Tensor> reference, llvm::ArrayRef<ir::Tensor> results);
+
+/// The same for the error of the library's results against those of `data`, which is below `limit`.
+llvm::Error verifyBudget(llvm::StringRef path, const CheckEach &data, double limit);
+
 } // namespace kiln
 
 #endif // KILN_TOOLS_KILNC_VERIFY_H

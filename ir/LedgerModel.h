@@ -1,0 +1,33 @@
+//===- LedgerModel.h - what compression did to the whole model -*- C++ -*-===//
+#ifndef KILN_IR_LEDGERMODEL_H
+#define KILN_IR_LEDGERMODEL_H
+
+#include "ir/Ledger.h"
+
+#include <utility>
+
+namespace kiln {
+
+/// The model's outputs on the data, and all of its weights, biases included.
+struct LedgerModel {
+  std::optional<double> error;    ///< relative, the worst of all results and calls
+  std::optional<double> required; ///< what it has to be below
+  int64_t calls = 0;
+  int64_t bytesBefore = 0, bytesAfter = 0;
+  /// Layers and the error when only that one is compressed, the worst first; empty where no search
+  /// for layers to hold back ran.
+  std::vector<std::pair<std::string, double>> alone;
+  size_t heldBack = 0; ///< so many of them stay as they were
+};
+
+/// Whether anything was done to it.
+inline bool isCompressed(const LedgerRow &row) {
+  return !row.pruning.empty() || row.bytesAfter != row.bytesBefore;
+}
+
+/// As JSON: the rows, their totals and the whole model.
+void print(llvm::raw_ostream &os, const Ledger &ledger, const LedgerModel &model);
+
+} // namespace kiln
+
+#endif // KILN_IR_LEDGERMODEL_H

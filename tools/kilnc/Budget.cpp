@@ -1,0 +1,269 @@
+//===- Budget.cpp - the error that compression may cost -------------------===//
+#include "tools/kilnc/Budget.h"
+
+#include "ir/Interpreter.h"
+#include "ir/KilnDialect.h"
+#include "ir/KilnOps.h"
+#include "passes/Pipeline.h"
+#include "passes/compress/Calibrate.h"
+#include "tools/kilnc/Report.h"
+#include "tools/kilnc/Verify.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/Remarks.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace kiln;
+using namespace llvm;
+
+static std::string digits(double value) { return formatv("{0:g3}", value).str(); }
+
+static Ledger &ledgerOf(mlir::ModuleOp module) {
+  return module.getContext()->getLoadedDialect<ir::KilnDialect>()->getLedger();
+}
+
+/// Of all weights of a module.
+static int64_t weightBytes(mlir::ModuleOp module) {
+  int64_t sum = 0;
+  for (auto weight : module.getOps<ir::WeightOp>()) {
+    auto type = mlir::cast<mlir::RankedTensorType>(weight.getType());
+    sum += type.getNumElements() * byteSize(*ir::dtypeOf(type));
+  }
+  return sum;
+}
+
+void Budget::show(const Twine &text) const {
+  if (isShown)
+    errs() << "budget: " << text << "\n";
+}
+
+/// The least of several. Where it is read it is taken out, so that the passes know of it.
+bool Budget::readLimit(mlir::ModuleOp module) {
+  mlir::FailureOr<SmallVector<passes::Rule>> rules = passes::readRules(module);
+  if (failed(rules))
+    return false;
+  std::optional<mlir::Location> place;
+  for (const passes::Rule &rule : *rules)
+    if (rule.action == passes::Rule::Action::Require && (!required || rule.limit < *required)) {
+      required = rule.limit;
+      place = rule.place;
+    }
+  if (!required)
+    return true;
+  if (none_of(*rules, [](const passes::Rule &rule) {
+        return rule.action == passes::Rule::Action::Quantize ||
+               rule.action == passes::Rule::Action::Prune;
+      })) {
+    mlir::emitError(*place, "'require error' has nothing to hold back: no rule compresses a layer");
+    return false;
+  }
+  if (path.empty()) {
+    mlir::emitError(*place, "'require error' needs data to measure on; give it by "
+                            "--calibrate=inputs.npz");
+    return false;
+  }
+  SmallVector<mlir::Attribute> rest;
+  for (mlir::Attribute entry : module->getAttrOfType<mlir::ArrayAttr>("kiln.compress")) {
+    auto action = mlir::cast<mlir::DictionaryAttr>(entry).getAs<mlir::StringAttr>("action");
+    if (action.getValue() != "require")
+      rest.push_back(entry);
+  }
+  module->setAttr("kiln.compress", mlir::ArrayAttr::get(module.getContext(), rest));
+  return true;
+}
+
+bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool isProgressShown) {
+  path = from;
+  found.bytesBefore = weightBytes(module);
+  isShown = isProgressShown;
+  if (!readLimit(module))
+    return false;
+  if (!required && (!isMeasured || path.empty()))
+    return true;
+  show("the interpreter runs the model on the data");
+  Expected<std::unique_ptr<CheckEach>> given = callsOf(module, path);
+  if (!given)
+    return !report(toString(given.takeError()));
+  calls = std::move(*given);
+  return true;
+}
+
+bool Budget::calibrate(mlir::ModuleOp module, bool isCallShown) const {
+  if (path.empty())
+    return true;
+  mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(module);
+  if (failed(calibrator))
+    return false;
+  // Where layers were held back there may be none left that wants it.
+  module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
+  if (!calibrator->isWanted())
+    return calls || !report("--calibrate has nothing to do: no layer has activations = static or "
+                            "rounding = gptq");
+  auto arguments = argumentsOf(module, path);
+  if (!arguments)
+    return !report(toString(arguments.takeError()));
+  size_t done = 0;
+  for (auto &[function, tensors] : *arguments) {
+    if (isCallShown)
+      errs() << "calibrate: call " << ++done << " of " << arguments->size() << "\n";
+    // What does not fit is said about the file, not at the entry point.
+    std::string why;
+    mlir::ScopedDiagnosticHandler handler(module.getContext(), [&](mlir::Diagnostic &diagnostic) {
+      if (why.empty())
+        why = diagnostic.str();
+      return mlir::success();
+    });
+    if (failed(calibrator->call(function, tensors)))
+      return !report("the inputs of '" + path + "': " + why);
+  }
+  calibrator->finish();
+  return true;
+}
+
+/// The worst of all calls.
+std::optional<double> Budget::errorOf(mlir::ModuleOp module) const {
+  double worst = 0;
+  for (const CheckEach::Call &call : calls->getCalls()) {
+    auto function = module.lookupSymbol<mlir::FunctionOpInterface>(call.function);
+    mlir::FailureOr<SmallVector<ir::Tensor>> results = ir::interpret(function, call.arguments);
+    if (failed(results))
+      return std::nullopt;
+    worst = std::max(worst, relativeError(call.results, *results));
+  }
+  return worst;
+}
+
+void Budget::hold(mlir::ModuleOp module, ArrayRef<std::string> layers) const {
+  mlir::Builder builder(module.getContext());
+  SmallVector<mlir::Attribute> rules(
+      module->getAttrOfType<mlir::ArrayAttr>("kiln.compress").getValue());
+  for (const std::string &layer : layers) {
+    auto at = find_if(found.alone, [&](const auto &entry) { return entry.first == layer; });
+    std::string reason = at == found.alone.end()
+                             ? "held back"
+                             : "held back: the outputs have error " + digits(at->second) +
+                                   " when only it is compressed, and all are to be below " +
+                                   digits(*required);
+    rules.push_back(
+        builder.getDictionaryAttr({builder.getNamedAttr("action", builder.getStringAttr("hold")),
+                                   builder.getNamedAttr("pattern", builder.getStringAttr(layer)),
+                                   builder.getNamedAttr("to", builder.getStringAttr(reason))}));
+  }
+  module->setAttr("kiln.compress", builder.getArrayAttr(rules));
+}
+
+/// The error of the outputs when all but those layers are compressed; nothing after an error.
+std::optional<double> Budget::trial(mlir::ModuleOp module, ArrayRef<std::string> held) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
+  hold(*copy, held);
+  ledgerOf(module).clear();
+  // Warnings are given when the module itself is compressed.
+  mlir::ScopedDiagnosticHandler handler(module.getContext(), [](mlir::Diagnostic &diagnostic) {
+    return mlir::success(diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error);
+  });
+  for (StringRef stage : {"prune", "quantize"}) {
+    mlir::PassManager manager(module.getContext());
+    addStage(manager, stage, Options());
+    if ((stage == "quantize" && !calibrate(*copy, false)) || failed(manager.run(*copy)))
+      return std::nullopt;
+  }
+  return errorOf(*copy);
+}
+
+/// Of the trial before.
+std::vector<std::string> Budget::compressedLayers(mlir::ModuleOp module) const {
+  std::vector<std::string> layers;
+  for (const LedgerRow &row : ledgerOf(module).rows())
+    if (isCompressed(row))
+      layers.push_back(row.layer);
+  return layers;
+}
+
+bool Budget::rank(mlir::ModuleOp module, ArrayRef<std::string> layers,
+                  function_ref<void()> afterTrial) {
+  std::vector<std::pair<std::string, double>> errors;
+  for (const std::string &layer : layers) {
+    std::vector<std::string> others;
+    copy_if(layers, std::back_inserter(others), [&](const auto &other) { return other != layer; });
+    std::optional<double> error = trial(module, others);
+    if (!error)
+      return false;
+    afterTrial();
+    show("layer " + Twine(errors.size() + 1) + " of " + Twine(layers.size()) + ": '" + layer +
+         "' alone has error " + digits(*error));
+    errors.emplace_back(layer, *error);
+  }
+  stable_sort(errors, [](const auto &a, const auto &b) { return a.second > b.second; });
+  found.alone = std::move(errors);
+  return true;
+}
+
+/// The fewest of the worst layers whose return meets the limit, as if the error fell with each.
+bool Budget::bisect(mlir::ModuleOp module, function_ref<void()> afterTrial) {
+  auto worst = [&](size_t count) {
+    std::vector<std::string> names;
+    for (const auto &[layer, error] : ArrayRef(found.alone).take_front(count))
+      names.push_back(layer);
+    return names;
+  };
+  size_t beyond = 0, within = found.alone.size(); // with none compressed nothing changes
+  while (within - beyond > 1) {
+    size_t middle = beyond + (within - beyond) / 2;
+    std::optional<double> error = trial(module, worst(middle));
+    if (!error)
+      return false;
+    afterTrial();
+    show("without " + Twine(middle) + " layers the error is " + digits(*error));
+    (*error < *required ? within : beyond) = middle;
+  }
+  found.heldBack = within;
+  if (found.heldBack == found.alone.size())
+    return !report("the required error " + digits(*required) +
+                   " leaves no layer compressed: with '" + found.alone.back().first +
+                   "' alone it is " + digits(found.alone.back().second) +
+                   "; require less, or choose a scheme that loses less");
+  hold(module, worst(found.heldBack));
+  return true;
+}
+
+bool Budget::meet(mlir::ModuleOp module, function_ref<void()> afterTrial) {
+  if (!required)
+    return true;
+  std::optional<double> error = trial(module, {});
+  if (!error)
+    return false;
+  std::vector<std::string> layers = compressedLayers(module);
+  afterTrial();
+  show("with all layers compressed the error is " + digits(*error));
+  bool isFine = *error < *required;
+  if (!isFine)
+    isFine = rank(module, layers, afterTrial) && bisect(module, afterTrial);
+  ledgerOf(module).clear();
+  return isFine;
+}
+
+bool Budget::finish(mlir::ModuleOp module) {
+  found.bytesAfter = weightBytes(module);
+  if (!calls)
+    return true;
+  std::optional<double> error = errorOf(module);
+  if (!error)
+    return false;
+  if (required && !(*error < *required))
+    return !report("the compressed model has error " + digits(*error) + ", and less than " +
+                   digits(*required) + " is required");
+  const Ledger &ledger = ledgerOf(module);
+  if (found.heldBack && none_of(ledger.rows(), isCompressed))
+    return !report("the required error " + digits(*required) + " leaves no layer compressed");
+  found.error = error;
+  found.required = required;
+  found.calls = static_cast<int64_t>(calls->getCalls().size());
+  std::string text = "the outputs have error " + digits(*error) + " on the data";
+  if (required)
+    text += ", below " + digits(*required) + ": " + std::to_string(found.heldBack) +
+            " layers are held back";
+  mlir::remark::passed(module.getLoc(),
+                       mlir::remark::RemarkOpts::name("budget").category("compress"))
+      << text;
+  return true;
+}

@@ -1,0 +1,59 @@
+//===- Budget.h - the error that compression may cost ----------*- C++ -*-===//
+#ifndef KILN_TOOLS_KILNC_BUDGET_H
+#define KILN_TOOLS_KILNC_BUDGET_H
+
+#include "ir/LedgerModel.h"
+#include "passes/CheckEach.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace kiln {
+
+/// The data of --calibrate, what it is for, and what the model gives for it before it is
+/// compressed. Functions that return a bool have reported an error where it is false.
+class Budget {
+public:
+  /// Takes the required error out of the module's rules, and calls the module where its outputs are
+  /// to be compared. The module stands in front of the stages that compress.
+  bool start(mlir::ModuleOp module, llvm::StringRef path, bool isMeasured, bool isShown);
+  /// Holds layers back, by rules of the module, until the error of its outputs is below the limit:
+  /// each layer is compressed alone, and those that cost the most are given back, by bisection.
+  /// `afterTrial` frees what a trial left in the store of weights.
+  bool meet(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
+  /// Ranges and inputs of the layers, from the data.
+  bool calibrate(mlir::ModuleOp module, bool isShown) const;
+  bool calibrate(mlir::ModuleOp module) const { return calibrate(module, isShown); }
+  /// Measures the compressed module; the ledger gets what was found.
+  bool finish(mlir::ModuleOp module);
+  const LedgerModel &model() const { return found; }
+
+  std::optional<double> limit() const { return required; }
+  const CheckEach *data() const { return calls.get(); }
+
+private:
+  bool readLimit(mlir::ModuleOp module);
+  std::optional<double> errorOf(mlir::ModuleOp module) const;
+  std::optional<double> trial(mlir::ModuleOp module, llvm::ArrayRef<std::string> held);
+  std::vector<std::string> compressedLayers(mlir::ModuleOp module) const;
+  bool rank(mlir::ModuleOp module, llvm::ArrayRef<std::string> layers,
+            llvm::function_ref<void()> afterTrial);
+  bool bisect(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
+  void hold(mlir::ModuleOp module, llvm::ArrayRef<std::string> layers) const;
+  void show(const llvm::Twine &text) const;
+
+  std::string path;
+  bool isShown = false;
+  std::optional<double> required;
+  std::unique_ptr<CheckEach> calls; ///< null: nothing is measured
+  LedgerModel found;
+};
+
+} // namespace kiln
+
+#endif // KILN_TOOLS_KILNC_BUDGET_H
