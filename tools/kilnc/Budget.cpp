@@ -6,17 +6,17 @@
 #include "ir/KilnOps.h"
 #include "passes/Pipeline.h"
 #include "passes/compress/Calibrate.h"
+#include "passes/compress/Layers.h"
 #include "tools/kilnc/Report.h"
 #include "tools/kilnc/Verify.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
-#include "llvm/Support/FormatVariadic.h"
 
 using namespace kiln;
 using namespace llvm;
 
-static std::string digits(double value) { return formatv("{0:g3}", value).str(); }
+using passes::digits;
 
 static Ledger &ledgerOf(mlir::ModuleOp module) {
   return module.getContext()->getLoadedDialect<ir::KilnDialect>()->getLedger();

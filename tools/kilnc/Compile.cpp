@@ -14,6 +14,7 @@
 #include "passes/CheckEach.h"
 #include "passes/Pipeline.h"
 #include "tools/kilnc/Budget.h"
+#include "tools/kilnc/HtmlReport.h"
 #include "tools/kilnc/Info.h"
 #include "tools/kilnc/Remarks.h"
 #include "tools/kilnc/Report.h"
@@ -70,6 +71,7 @@ private:
   bool startBudget();
   bool finishCompression();
   int buildAndVerify(const link::LibraryInputs &inputs);
+  int writeReport(const host::Program &program, ArrayRef<const target::Target *> targets);
   void dropWeights();
   int failInternally(StringRef where);
   int emitText();
@@ -478,7 +480,23 @@ int Compilation::build() {
   inputs.kind = link::kindOf(inputs.outputPath);
   inputs.headerPath = options.header.empty() ? headerBeside(inputs.outputPath) : options.header;
   inputs.mapPath = options.mapPath;
-  return buildAndVerify(inputs);
+  if (int code = buildAndVerify(inputs))
+    return code;
+  return writeReport(program, generate.targets);
+}
+
+/// Where it was asked for; 0, or the exit status after an error.
+int Compilation::writeReport(const host::Program &program,
+                             ArrayRef<const target::Target *> targets) {
+  if (options.reportPath.empty())
+    return 0;
+  std::vector<std::string> lines = remarks.texts();
+  Error error = writeToOutput(options.reportPath, [&](raw_ostream &os) -> Error {
+    writeHtmlReport(os, {*module, program, targets, lines, budget.model()});
+    return Error::success();
+  });
+  return error ? report("cannot write '" + options.reportPath + "': " + toString(std::move(error)))
+               : 0;
 }
 
 /// Writes the library. With --verify a shared one is tried first, in a place of its own.
@@ -521,7 +539,9 @@ int Compilation::run() {
     return report("expected a file for -o, got the folder '" + options.output + "'");
   context.loadDialect<ir::KilnDialect, mlir::func::FuncDialect>();
   context.getDiagEngine().registerHandler([this](mlir::Diagnostic &d) { handle(d); });
-  if (options.remarks)
+  if (!options.reportPath.empty() && !wants("library"))
+    return report("--report is about a library; leave out --emit");
+  if (options.remarks || !options.reportPath.empty())
     remarks.listenTo(context);
   scope_exit printRemarks([this] {
     if (options.remarks)

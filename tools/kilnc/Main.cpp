@@ -103,6 +103,11 @@ static cl::opt<std::string> requireError(
     cl::desc("the relative error of the outputs on the data of --calibrate stays below it: layers "
              "that cost the most are held back"),
     cl::value_desc("0.01"), cl::cat(category));
+static cl::opt<std::string> htmlReport(
+    "report",
+    cl::desc("write a page about the library: kernels with their costs and reasons, the arena, "
+             "remarks and ledger"),
+    cl::value_desc("out.html"), cl::cat(category));
 static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
                               cl::init(0), cl::cat(category));
@@ -160,6 +165,24 @@ static bool readNumbers(const cl::list<std::string> &texts, std::map<std::string
   return true;
 }
 
+/// What is asked for compression.
+static int fillCompression(CompileOptions &options) {
+  options.options.quantize = quantize;
+  options.options.prune = prune;
+  options.options.requireError = requireError;
+  options.calibrationPath = calibrate;
+  if (quantize.getNumOccurrences() && quantize.empty())
+    return report(
+        "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
+  if (prune.getNumOccurrences() && prune.empty())
+    return report("expected --prune=0.8, 2:4, block16x1:0.75 or channels:0.3");
+  if (requireError.getNumOccurrences() && requireError.empty())
+    return report("expected --require-error=0.01 or another relative error");
+  options.ledgerPath = ledger;
+  options.recipe = recipe;
+  return 0;
+}
+
 static int fill(CompileOptions &options, int argc, char **argv) {
   if (input.empty())
     return report("no model given; try kilnc --help");
@@ -208,19 +231,9 @@ static int fill(CompileOptions &options, int argc, char **argv) {
   options.jobs = jobs;
   options.cacheFolder = noCache ? "" : codegen::KernelCache::defaultFolder();
   options.mapPath = map;
-  options.options.quantize = quantize;
-  options.options.prune = prune;
-  options.options.requireError = requireError;
-  options.calibrationPath = calibrate;
-  if (quantize.getNumOccurrences() && quantize.empty())
-    return report(
-        "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
-  if (prune.getNumOccurrences() && prune.empty())
-    return report("expected --prune=0.8, 2:4, block16x1:0.75 or channels:0.3");
-  if (requireError.getNumOccurrences() && requireError.empty())
-    return report("expected --require-error=0.01 or another relative error");
-  options.ledgerPath = ledger;
-  options.recipe = recipe;
+  if (int code = fillCompression(options))
+    return code;
+  options.reportPath = htmlReport;
   options.checkEach = checkEach;
   options.verify = verify.getNumOccurrences() > 0;
   options.verifyInputs = verify;

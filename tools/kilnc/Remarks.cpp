@@ -50,6 +50,14 @@ void RemarkLines::add(Location location, const std::string &kind, const std::str
                      place ? place.getColumn() : 0, placeText(location) + "remark: " + kind + text);
 }
 
+std::vector<std::string> RemarkLines::texts() {
+  llvm::stable_sort(lines);
+  std::vector<std::string> texts;
+  for (const Line &line : lines)
+    texts.push_back(std::get<3>(line));
+  return texts;
+}
+
 void RemarkLines::print(llvm::raw_ostream &os) {
   llvm::stable_sort(lines);
   for (const Line &line : lines)

@@ -23,6 +23,8 @@ public:
   /// "missed (choose)" or "" and a sentence, at a place.
   void add(mlir::Location location, const std::string &kind, const std::string &text);
   void print(llvm::raw_ostream &os);
+  /// The same, as they stand until then.
+  std::vector<std::string> texts();
   /// While passes only try something out.
   bool isPaused = false;
 
