@@ -50,6 +50,7 @@ private:
   SmallVector<DimExpr> keptDims(Value value) const;
   void shrink(WeightOp weight);
   void shrink(Operation *op);
+  std::string whyKept(const Layer &layer) const;
   void report(Layer &layer);
   double lost(const Layer &layer, int64_t &zeros) const;
 
@@ -295,6 +296,17 @@ double ChannelPruner::lost(const Layer &layer, int64_t &zeros) const {
   return sum;
 }
 
+/// Why all outputs stay.
+std::string ChannelPruner::whyKept(const Layer &layer) const {
+  if (const Group *group = groupOf.lookup(&layer))
+    return group->reason.empty() ? "those tied to it that weigh less are other layers'"
+                                 : group->reason;
+  if (llvm::all_of(layer.readers, [](Operation *op) { return isa<TakeOp>(op); }))
+    return "it is a table of rows";
+  StringRef fixed = channels.reason(outputs(layer).first);
+  return fixed.empty() ? "its channels are those of what it reads" : fixed.str();
+}
+
 void ChannelPruner::report(Layer &layer) {
   const Rule *rule = ruleOf(layer);
   if (!layer.reason.empty()) {
@@ -305,15 +317,7 @@ void ChannelPruner::report(Layer &layer) {
   Axis in = inputs(layer), out = outputs(layer);
   int64_t keptIn = kept(in), keptOut = kept(out);
   if (rule && keptOut == out.extent) {
-    const Group *group = groupOf.lookup(&layer);
-    StringRef fixed = channels.reason(out.first);
-    bool isTable = llvm::all_of(layer.readers, [](Operation *op) { return isa<TakeOp>(op); });
-    remarkMissed(layer, "pruned",
-                 "no outputs are pruned: " + (group     ? group->reason
-                                              : isTable ? "it is a table of rows"
-                                              : !fixed.empty()
-                                                  ? fixed.str()
-                                                  : "its channels are those of what it reads"));
+    remarkMissed(layer, "pruned", "no outputs are pruned: " + whyKept(layer));
   }
   if (keptOut == out.extent && keptIn == in.extent)
     return;
