@@ -88,7 +88,7 @@ WeightOp Quantizer::addWeight(const Layer &layer, StringRef suffix, DType type,
   return weight;
 }
 
-/// What the zero point of activations adds to each channel's sum.
+/// What the zero point of activations adds to each channel's sum; with 1, what any adds for each 1.
 WeightOp Quantizer::addOffsets(const Layer &layer, const Stored &stored, int64_t zero) {
   std::vector<uint8_t> bytes(layer.outputs() * sizeof(int32_t));
   for (int64_t n = 0; n < layer.outputs(); ++n) {
@@ -195,7 +195,7 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
 /// Why no reader can multiply activations as integers; empty if one can.
 static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activations) {
   bool isStatic = activations == Scheme::Activations::Static;
-  if (layer.depth() > (isStatic ? StaticQuantizer::maxDepth : RowQuantizer::maxDepth))
+  if (layer.depth() > StaticQuantizer::maxDepth)
     return "sums of " + std::to_string(layer.depth()) + " products may leave 32 bits";
   auto canBe = [&](Operation *op) { return isa<MatmulOp>(op) || (isStatic && isa<Conv2dOp>(op)); };
   if (llvm::none_of(layer.readers, canBe))

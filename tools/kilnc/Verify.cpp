@@ -4,10 +4,10 @@
 #include "frontend/weights/Reader.h"
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
+#include "passes/compress/Layers.h"
 #include "tools/kiln-run/Program.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "llvm/Support/FormatVariadic.h"
 
 #include <cerrno>
 #include <cmath>
@@ -201,8 +201,8 @@ static Error checkBudget(StringRef path, const CheckEach::Call &call, double lim
   if (error < limit)
     return Error::success();
   return createStringError("'" + call.function + "'" + call.sizes() + ": the library's results " +
-                           "have the relative error " + formatv("{0:g}", error).str() +
-                           ", and less than " + formatv("{0:g}", limit).str() + " is required");
+                           "have the relative error " + passes::digits(error) + ", and less than " +
+                           passes::digits(limit) + " is required");
 }
 
 /// Makes each call in a process of its own; the first error.
