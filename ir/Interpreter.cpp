@@ -4,6 +4,7 @@
 #include "ir/Frame.h"
 #include "ir/KilnOps.h"
 #include "ir/Requirements.h"
+#include "ir/Solve.h"
 
 using namespace kiln;
 using namespace kiln::ir;
@@ -96,27 +97,25 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
     return function.emitError("expected ")
                << function.getNumArguments() << " arguments, got " << arguments.size(),
            failure();
-  // Names that stand alone are bound first; then everything is checked.
-  for (int pass = 0; pass < 2; ++pass)
-    for (auto [number, argument] : llvm::enumerate(arguments)) {
-      Type type = function.getArgumentTypes()[number];
-      SmallVector<DimExpr> dims = dimsOf(type);
-      bool fits = dims.size() == argument.shape.size() && dtypeOf(type) == argument.type;
-      for (size_t i = 0; fits && i < dims.size(); ++i) {
-        std::optional<std::string> symbol = dims[i].asSymbol();
-        if (pass == 0 && symbol)
-          evaluation.dims.try_emplace(*symbol, argument.shape[i]);
-        else if (pass == 1)
-          fits = evaluation.tryValue(dims[i]) == argument.shape[i];
-      }
-      if (!fits)
-        return function.emitError("argument ")
-                   << number << " does not fit: expected " << typeText(type) << ", got "
-                   << typeText(tensorType(
-                          function.getContext(), argument.type,
-                          SmallVector<DimExpr>(argument.shape.begin(), argument.shape.end()))),
-               failure();
-    }
+  SmallVector<std::pair<DimExpr, int64_t>> extents;
+  for (auto [type, argument] : llvm::zip(function.getArgumentTypes(), arguments))
+    for (auto [dim, size] : llvm::zip(dimsOf(type), argument.shape))
+      extents.emplace_back(dim, size);
+  solveSizes(extents, evaluation.dims);
+  for (auto [number, argument] : llvm::enumerate(arguments)) {
+    Type type = function.getArgumentTypes()[number];
+    SmallVector<DimExpr> dims = dimsOf(type);
+    bool fits = dims.size() == argument.shape.size() && dtypeOf(type) == argument.type;
+    for (size_t i = 0; fits && i < dims.size(); ++i)
+      fits = evaluation.tryValue(dims[i]) == argument.shape[i];
+    if (!fits)
+      return function.emitError("argument ")
+                 << number << " does not fit: expected " << typeText(type) << ", got "
+                 << typeText(tensorType(
+                        function.getContext(), argument.type,
+                        SmallVector<DimExpr>(argument.shape.begin(), argument.shape.end()))),
+             failure();
+  }
   for (auto &[symbol, bounds] : declaredBounds(function)) {
     auto it = evaluation.dims.find(symbol);
     if (it != evaluation.dims.end() &&

@@ -7,6 +7,7 @@
 //===----------------------------------------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
 #include "ir/KilnOps.h"
+#include "ir/Solve.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -153,20 +154,30 @@ bool Elaborator::staysWithin(mlir::ValueRange values, mlir::Operation *op, SMRan
 //===----------------------------------------------------------------------===//
 
 /// Dimensions of an entry point that stand in no input are left open for its results to tell; the
-/// others must stand somewhere by themselves.
-bool Elaborator::leaveOpen(const FnDecl *fn, const std::set<std::string> &alone,
-                           const std::set<std::string> &anyhow) {
+/// others must follow from the extents of its inputs.
+bool Elaborator::leaveOpen(const FnDecl *fn, ArrayRef<DimExpr> extents) {
+  std::set<std::string> seen;
+  SmallVector<std::pair<DimExpr, int64_t>> sample; // which ones follow is no matter of sizes
+  for (const DimExpr &extent : extents) {
+    extent.collectSymbols(seen);
+    sample.emplace_back(extent, 0);
+  }
+  Sizes told;
+  solveSizes(sample, told);
   DimExpr::BoundsMap bounds = scope.bounds();
   bool ok = true;
   for (const Generic &generic : fn->generics) {
     std::string name = generic.name.text.str();
-    if (!anyhow.count(name)) {
+    if (!seen.count(name)) {
       frame->open.push_back(&generic);
       frame->locals.erase(name);
       bounds.erase(name);
-    } else if (!alone.count(name)) {
-      unsupported(generic.name.range,
-                  "a dimension that is no extent of an input by itself, " + inQuotes(name) + ",");
+    } else if (!told.count(name)) {
+      failAt(generic.name.range, DiagCode::ShapeMismatch,
+             "the dimension " + inQuotes(name) +
+                 " does not follow from the inputs: an extent is expected to be " + inQuotes(name) +
+                 " or a multiple of it, plus what is known",
+             fn->name.range, whyEntry(fn));
       ok = false;
     }
   }

@@ -78,16 +78,33 @@ mlir::Value Elaborator::multiples(int64_t step, const DimExpr &count, SMRange pl
   return at(place).create("arange", {}, attributes);
 }
 
-/// A slice from a computed position on, of an extent that the dimensions tell.
+/// A slice with a computed position: every step-th of what lies between both.
 std::optional<Subscript> Elaborator::computedSlice(const SliceExpr *slice, const DimExpr &extent,
                                                    const Value &start, const Value &stop) {
-  if (slice->step) {
-    std::optional<int64_t> step = constantIndex(slice->step, 1, 0);
-    if (step && *step != 1)
-      unsupported(slice->step->range, "a step of a slice at a computed position");
-    if (step != 1)
-      return std::nullopt;
+  std::optional<int64_t> step = slice->step ? constantIndex(slice->step, 1, 0) : 1;
+  if (!step)
+    return std::nullopt;
+  if (*step < 1) {
+    fail(slice->step->range, DiagCode::InvalidValue,
+         "the step of a slice at a computed position is expected to be at least 1, got " +
+             std::to_string(*step) + "; 'flip' turns a tensor around");
+    return std::nullopt;
   }
+  std::optional<Subscript> taken = computedRange(slice, extent, start, stop);
+  if (!taken || *step == 1)
+    return taken;
+  DimExpr &size = taken->part.size;
+  ir::AxisPart every = {0, DimExpr::floorDiv(size + (*step - 1), *step), *step};
+  if (taken->at)
+    taken->at = at(slice->range).slice(taken->at, every);
+  size = every.size;
+  taken->part.step = taken->at ? 1 : *step;
+  return taken;
+}
+
+/// What lies between two positions, of which one is computed at least.
+std::optional<Subscript> Elaborator::computedRange(const SliceExpr *slice, const DimExpr &extent,
+                                                   const Value &start, const Value &stop) {
   mlir::Type scalar = ir::tensorType(&context, DType::I64, {});
   mlir::Value from = conform(start, scalar, slice->start ? slice->start->range : slice->range,
                              "the start of a slice"),

@@ -274,6 +274,10 @@ Value Elaboration::failAt(SMRange place, DiagCode code, const Twine &message, SM
   return failWith(place, code, message, Note{other, note.str()});
 }
 
+std::string Elaboration::whyEntry(const FnDecl *fn) {
+  return inQuotes(fn->name.text) + " is an entry point: it stands in a model and is not 'private'";
+}
+
 Value Elaboration::missingReturn(const FnDecl *fn) {
   return failAt(fn->name.range, DiagCode::MissingReturn,
                 inQuotes(fn->name.text) + " ends without 'return'",
@@ -305,10 +309,6 @@ SmallVector<Diagnostics::Note> Elaboration::reasonsOf(const Equation &equation,
                                         dimText(solved.find(other.told)->second) + " by " +
                                         other.what});
   return notes;
-}
-
-Value Elaboration::unsupported(SMRange place, StringRef what) {
-  return fail(place, DiagCode::Unsupported, what + " is not supported yet");
 }
 
 static DiagCode codeOf(ir::BuildError error) {

@@ -1,6 +1,8 @@
 //===- ElaborateType.cpp - types, generics and checks of extents ----------===//
 #include "frontend/elaborate/Elaborator.h"
 
+#include "ir/Solve.h"
+
 #include "llvm/ADT/StringExtras.h"
 
 using namespace llvm;
@@ -176,10 +178,12 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
   return ok;
 }
 
+static bool isUnknown(StringRef name) { return name.starts_with("$"); }
+
 static std::set<std::string> unknownsOf(const DimExpr &expr) {
   std::set<std::string> names;
   expr.collectSymbols(names);
-  std::erase_if(names, [](const std::string &name) { return name[0] != '$'; });
+  std::erase_if(names, [](const std::string &name) { return !isUnknown(name); });
   return names;
 }
 
@@ -192,15 +196,11 @@ Solution kiln::solve(MutableArrayRef<Equation> equations) {
     progress = false;
     for (Equation &equation : equations) {
       equation.expected = equation.expected.substitute(solved);
-      std::set<std::string> unknowns = unknownsOf(equation.expected);
-      if (unknowns.size() != 1)
+      auto found = solveFor(equation.expected, equation.actual, isUnknown);
+      if (!found)
         continue;
-      auto linear = equation.expected.splitLinear(*unknowns.begin());
-      if (!linear || linear->first == 0)
-        continue;
-      solved[*unknowns.begin()] =
-          DimExpr::floorDiv(equation.actual - linear->second, linear->first);
-      equation.told = *unknowns.begin();
+      equation.told = found->first;
+      solved.insert(std::move(*found));
       progress = true;
     }
   }

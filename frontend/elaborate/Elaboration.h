@@ -33,13 +33,13 @@ protected:
   using Note = Diagnostics::Note;
   Value failWith(SMRange place, DiagCode code, const llvm::Twine &message, ArrayRef<Note> notes);
   Value missingReturn(const ast::FnDecl *fn);
+  static std::string whyEntry(const ast::FnDecl *fn);
   void bindLocal(const ast::Ident &name, const Value &value);
   /// What the argument that comes first says of `...`.
   std::string leadingText() const;
   /// Which other arguments told the dimensions that an equation expects.
   llvm::SmallVector<Note> reasonsOf(const Equation &equation, ArrayRef<Equation> all,
                                     const Solution &solved) const;
-  Value unsupported(SMRange place, StringRef what);
   /// Remembers what stands at a place of the source, for notes: an expression before and after it
   /// is evaluated.
   void remember(const ast::Expr *expr, const Value &value);

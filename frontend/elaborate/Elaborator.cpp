@@ -215,10 +215,6 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const 
 // Entry points
 //===----------------------------------------------------------------------===//
 
-static std::string whyEntry(const FnDecl *fn) {
-  return inQuotes(fn->name.text) + " is an entry point: it stands in a model and is not 'private'";
-}
-
 /// Makes the generics of an entry point known as dimensions of the function.
 bool Elaborator::declareDims(const FnDecl *fn) {
   bool ok = true;
@@ -278,7 +274,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     return;
   SmallVector<mlir::Type> inputs;
   SmallVector<mlir::DictionaryAttr> names;
-  std::set<std::string> used, seen; // by themselves, and in any way
+  Dims extents;
   for (const Parameter &parameter : fn->parameters) {
     const Type *type = parameter.type;
     bool isTensor =
@@ -293,11 +289,8 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
       std::optional<DimExpr> dim = inputExtent(fn, expr);
       ok &= dim.has_value();
       dims.push_back(dim.value_or(DimExpr(0)));
-      if (dim && dim->asSymbol())
-        used.insert(*dim->asSymbol());
-      if (dim)
-        dim->collectSymbols(seen);
     }
+    append_range(extents, dims);
     ok &= dtype.has_value() && !parameter.defaultValue;
     DType element = dtype.value_or(DType::F32);
     inputs.push_back(ir::tensorType(&context, element, dims));
@@ -309,7 +302,7 @@ void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl 
     names.push_back(builder.getDictionaryAttr(
         builder.getNamedAttr("kiln.name", builder.getStringAttr(parameter.name.text))));
   }
-  if (!ok || !leaveOpen(fn, used, seen))
+  if (!ok || !leaveOpen(fn, extents))
     return;
   builder.setInsertionPointToEnd(module.getBody());
   auto func = mlir::func::FuncOp::create(builder, location(fn->name.range), fn->name.text,

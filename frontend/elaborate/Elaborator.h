@@ -19,7 +19,6 @@
 #include "llvm/ADT/MapVector.h"
 
 #include <deque>
-#include <set>
 
 namespace kiln::ir {
 class IfOp;
@@ -90,6 +89,8 @@ private:
   std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);
   std::optional<Subscript> computedSlice(const ast::SliceExpr *slice, const DimExpr &extent,
                                          const Value &start, const Value &stop);
+  std::optional<Subscript> computedRange(const ast::SliceExpr *slice, const DimExpr &extent,
+                                         const Value &start, const Value &stop);
   mlir::Value gatherAt(mlir::Value tensor, ArrayRef<std::pair<int64_t, mlir::Value>> where,
                        SMRange place);
   mlir::Value moveAxes(mlir::Value value, int64_t from, int64_t count, int64_t to, SMRange place);
@@ -110,8 +111,7 @@ private:
   std::optional<Subscript> openSlice(const Value &start, mlir::Value from, mlir::Value to,
                                      const DimExpr &extent, SMRange place);
   bool staysWithin(mlir::ValueRange values, mlir::Operation *op, SMRange place);
-  bool leaveOpen(const ast::FnDecl *fn, const std::set<std::string> &alone,
-                 const std::set<std::string> &anyhow);
+  bool leaveOpen(const ast::FnDecl *fn, ArrayRef<DimExpr> extents);
   bool closeDimensions(std::vector<Equation> &equations);
   Value asDeclared(const ast::Type *type, const Value &value, SMRange place);
   ir::BoundDimensions boundHere();

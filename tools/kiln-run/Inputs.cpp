@@ -3,6 +3,7 @@
 #include "tools/kiln-run/Text.h"
 
 #include "frontend/weights/Reader.h"
+#include "ir/Solve.h"
 #include "ir/Tensor.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -91,7 +92,8 @@ private:
   std::vector<llvm::SmallVector<StringRef>> sentences; ///< of each argument
   std::vector<std::optional<Value>> archived;          ///< what a file for several arguments holds
   std::vector<Value> values;
-  StringRef otherwise; ///< for arguments with no text
+  llvm::SmallVector<std::pair<DimExpr, int64_t>> extents; ///< of files, beside their sizes
+  StringRef otherwise;                                    ///< for arguments with no text
 
   static bool isGenerated(StringRef text) {
     return text == "zeros" || text.starts_with("random:") || text == "random";
@@ -164,7 +166,7 @@ llvm::Error InputMaker::assignArchive(StringRef path) {
   return llvm::Error::success();
 }
 
-/// Checks a value from a file against its argument; extents that are a name alone define it.
+/// Checks a value from a file against its argument; its extents tell the dimensions.
 llvm::Error InputMaker::bind(const TensorSpec &spec, const Value &value, StringRef path) {
   std::string expected = "input '" + spec.name + "': expected " + typeText(spec) + ", got " +
                          name(value.type).data() + shapeText(value.shape) + " from '" + path.str() +
@@ -178,6 +180,7 @@ llvm::Error InputMaker::bind(const TensorSpec &spec, const Value &value, StringR
   if (value.shape.size() != spec.shape.size())
     return failure(expected);
   for (auto [extent, expr] : llvm::zip(value.shape, spec.shape)) {
+    extents.emplace_back(expr, extent);
     std::optional<std::string> symbol = expr.asSymbol();
     bool fits = symbol ? dims.try_emplace(*symbol, extent).first->second == extent
                        : !expr.isConstant() || expr.constantValue() == extent;
@@ -278,6 +281,7 @@ llvm::Expected<Value> InputMaker::generate(const TensorSpec &spec, StringRef tex
 }
 
 llvm::Expected<std::vector<Value>> InputMaker::finish() {
+  solveSizes(extents, dims);
   for (size_t i = 0; i < texts.size(); ++i) {
     const TensorSpec &spec = entry.arguments[i];
     StringRef text = texts[i].empty() ? otherwise : texts[i];

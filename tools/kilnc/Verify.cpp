@@ -4,6 +4,7 @@
 #include "frontend/weights/Reader.h"
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
+#include "ir/Solve.h"
 #include "passes/compress/Layers.h"
 #include "tools/kiln-run/Program.h"
 
@@ -102,13 +103,14 @@ static run::Value valueOf(const ir::Tensor &tensor) {
   return value;
 }
 
-/// Sizes of the dimensions that are an extent of an argument by themselves.
+/// Sizes of the dimensions that follow from the arguments.
 static run::Dims dimsOf(const run::Entry &entry, ArrayRef<ir::Tensor> arguments) {
-  run::Dims dims;
+  SmallVector<std::pair<DimExpr, int64_t>> extents;
   for (auto [spec, tensor] : zip(entry.arguments, arguments))
     for (auto [extent, size] : zip(spec.shape, tensor.shape))
-      if (std::optional<std::string> name = extent.asSymbol())
-        dims.try_emplace(*name, size);
+      extents.emplace_back(extent, size);
+  run::Dims dims;
+  solveSizes(extents, dims);
   return dims;
 }
 
