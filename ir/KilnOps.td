@@ -22,6 +22,7 @@ include "ir/ops/Scan.td"
 include "ir/ops/DataDependent.td"
 include "ir/ops/Scatter.td"
 include "ir/ops/Quantized.td"
+include "ir/ops/Sparse.td"
 include "ir/ops/Control.td"
 
 #endif // KILN_IR_OPS_TD

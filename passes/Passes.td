@@ -82,6 +82,7 @@ def Prune : Kiln_Pass<"kiln-prune"> {
   let description = [{
     The prune rules of `kiln.compress`: a part of a weight's elements, or of each run of M input channels
     all but N, the smallest by magnitude; or a part of a layer's channels, which go out of all that has them.
+    Products with many zeros become `kiln.sparse_matmul`.
   }];
 }
 

@@ -26,6 +26,8 @@ spec::Index scaled(const spec::Index &index, int64_t coefficient, const DimExpr 
 spec::ExprPtr valueOf(const spec::Index &index);
 /// [d0, d1, …].
 At identity(size_t rank);
+/// A computed index, which from -extent on counts from the end, as a position from the front.
+spec::Index positionOf(const spec::ExprPtr &index, const DimExpr &extent);
 /// A polynomial as a value of a type.
 spec::ExprPtr number(const DimExpr &value, DType type);
 /// The least value of a type of computing: the start of a maximum (and largest, of a minimum).

@@ -159,6 +159,22 @@ static void storeComputed(SpecBuilder &builder, Value factor) {
     builder.store(factor);
 }
 
+/// Sums over `depth` of products with elements of the op's second operand, whose scales, if it is
+/// one of integers, are those of the result's dimension `channel`.
+static void appendProduct(SpecBuilder &builder, Operation *op, const ExprPtr &left,
+                          const std::optional<Integers> &integers, const At &atWeight,
+                          const DimExpr &depth, size_t channel) {
+  Value weight = op->getOperand(1), result = op->getResult(0);
+  ExprPtr right = integers ? integers->load(builder, atWeight) : builder.load(weight, atWeight);
+  spec::Stage stage = sumOfProducts(result.getType(), {depth}, left, right);
+  if (!integers)
+    return builder.appendAnchor(op, std::move(stage));
+  std::string sum = builder.append(std::move(stage), /*isAnchor=*/true);
+  builder.derive(result, [&builder, integers, sum, channel](const At &at) {
+    return integers->times(builder, builder.readStage(sum, at), {at[channel]});
+  });
+}
+
 static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   storeComputed(builder, op.getA());
   if (DequantizeOp weight = halvesOf(builder, op))
@@ -169,16 +185,27 @@ static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
     return lowerGroupedMatmul(builder, op, *integers);
   auto [atA, atB] = positionsOf(op);
   DimExpr depth = dimsOf(op.getA().getType()).back();
-  ExprPtr left = builder.load(op.getA(), atA);
-  if (!integers)
-    return builder.appendAnchor(
-        op, sumOfProducts(op.getType(), {depth}, left, builder.load(op.getB(), atB)));
-  std::string sum =
-      builder.append(sumOfProducts(op.getType(), {depth}, left, integers->load(builder, atB)),
-                     /*isAnchor=*/true);
-  builder.derive(op.getResult(), [&builder, integers, sum](const At &at) {
-    return integers->times(builder, builder.readStage(sum, at), {at.back()});
-  });
+  size_t channel = dimsOf(op.getType()).size() - 1;
+  appendProduct(builder, op, builder.load(op.getA(), atA), integers, atB, depth, channel);
+}
+
+/// The inputs of a block are those at its positions.
+static void lowerSparseMatmul(SpecBuilder &builder, SparseMatmulOp op) {
+  builder.store(op.getX());
+  int rank = static_cast<int>(dimsOf(op.getType()).size());
+  int n = op.getColumns() ? 0 : rank - 1, block = static_cast<int>(op.getBlock());
+  spec::Index of = spec::index(n);
+  if (block > 1) {
+    of = spec::Index();
+    of.indirect =
+        spec::apply(spec::Op::FloorDiv, {spec::dim(n), spec::constant(int64_t(block), DType::I64)});
+  }
+  At atX = identity(rank);
+  atX[n] =
+      positionOf(builder.load(op.getPositions(), {of, spec::index(rank)}), op.getIndexedExtent());
+  appendProduct(builder, op, builder.load(op.getX(), atX),
+                Integers::of(builder, op.getWeight(), /*channels=*/0, /*depth=*/-1),
+                {spec::index(n), spec::index(rank)}, dimsOf(op.getWeight().getType())[1], n);
 }
 
 /// The input channel: in a group, its first channel plus the reduction's `inner` (none: depthwise).
@@ -266,6 +293,8 @@ template <typename Op> static void lowerConvolution(SpecBuilder &builder, Op op)
 bool lower::lowerContraction(SpecBuilder &builder, Operation *op) {
   if (auto matmul = dyn_cast<MatmulOp>(op))
     return lowerMatmul(builder, matmul), true;
+  if (auto matmul = dyn_cast<SparseMatmulOp>(op))
+    return lowerSparseMatmul(builder, matmul), true;
   if (auto conv = dyn_cast<Conv2dOp>(op))
     return lowerConvolution(builder, conv), true;
   if (auto conv = dyn_cast<Conv3dOp>(op))

@@ -123,8 +123,7 @@ static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
   return among(0, op.getXs().size());
 }
 
-/// An index as a position from the front.
-static spec::Index positionOf(const ExprPtr &index, const DimExpr &extent) {
+spec::Index lower::positionOf(const ExprPtr &index, const DimExpr &extent) {
   ExprPtr value = spec::cast(index, DType::I64), zero = spec::constant(int64_t(0), DType::I64);
   ExprPtr fromEnd = spec::apply(spec::Op::Add, {value, number(extent, DType::I64)});
   spec::Index position;

@@ -60,6 +60,9 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
     return chooseConvolution(anchor, launches);
   case FusionRole::Contraction: {
     std::string reason;
+    auto sparse = dyn_cast<SparseMatmulOp>(anchor);
+    if (sparse && (sparse.getColumns() || sparse.getBlock() % panelWidth != 0))
+      return {"", "its blocks are no panels"};
     bool isFlat = dimsOf(anchor->getOperand(1).getType()).size() == 2;
     if (isFlat && weightOf(anchor, launches, reason))
       return {"linear", "the weight can be packed"};
@@ -115,6 +118,8 @@ target::KernelShape shapeOf(KernelOp kernel, StringRef templateName) {
     SmallVector<DimExpr> weight = dimsOf(anchor->getOperand(1).getType());
     shape.depth = sizeOf(ArrayRef(weight).drop_front());
     window(anchor->getAttrOfType<DenseI64ArrayAttr>("stride"), sizeOf({weight[1], weight[2]}));
+  } else if (auto sparse = dyn_cast_or_null<SparseMatmulOp>(anchor)) {
+    shape.depth = sizeOf(dimsOf(sparse.getWeight().getType()).back());
   } else if (isa_and_nonnull<MatmulOp, QMatmulOp>(anchor)) {
     shape.depth = sizeOf(dimsOf(anchor->getOperand(0).getType()).back());
   } else if (auto pool = dyn_cast_or_null<MaxPool2dOp>(anchor)) {
@@ -164,8 +169,12 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       bool isOfBytes = anchor && groupOf(anchor) > 1;
       if (isOfBytes)
         choice.reason += ", products of bytes are summed by groups";
-      StringRef chosen =
-          choice.name.empty() || isOfBytes ? "llvm" : generatorOf(shape, anchor, choice.reason);
+      bool isSparse = isa_and_nonnull<SparseMatmulOp>(anchor);
+      if (isSparse && !choice.name.empty())
+        choice.reason += ", inputs are read at positions";
+      StringRef chosen = choice.name.empty() || isOfBytes || isSparse
+                             ? "llvm"
+                             : generatorOf(shape, anchor, choice.reason);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));
       std::string text =
           ("'" + kernel.getName() + "': " +

@@ -27,9 +27,6 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-/// Columns of a panel.
-static constexpr int64_t lanes = 16;
-
 namespace {
 /// How a weight's element (n, k) moves; K… counts as one dimension.
 enum class Form : uint8_t {
@@ -57,10 +54,10 @@ std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < k; ++j) {
       int64_t from = layout.form == Form::PanelOfColumns ? j * n + i : i * k + j;
-      int64_t part = i / lanes * (k / depth) * parts + j / depth * parts + j % depth / group;
+      int64_t part = i / panelWidth * (k / depth) * parts + j / depth * parts + j % depth / group;
       int64_t to = layout.form == Form::ColumnsLast
                        ? j * n + i
-                       : (part * lanes + i % lanes) * group + j % depth % group;
+                       : (part * panelWidth + i % panelWidth) * group + j % depth % group;
       std::memcpy(&bytes[to * size], &view.bytes[from * size], size);
     }
   return bytes;
@@ -81,8 +78,8 @@ Layout layoutOf(Type type, Form form, int64_t group = 1) {
     return layout;
   }
   layout.packed.back() = (layout.packed.back() + group - 1) / group;
-  layout.packed.insert(layout.packed.begin(), (layout.logical[0] + lanes - 1) / lanes);
-  layout.packed.push_back(lanes);
+  layout.packed.insert(layout.packed.begin(), (layout.logical[0] + panelWidth - 1) / panelWidth);
+  layout.packed.push_back(panelWidth);
   if (group > 1)
     layout.packed.push_back(group);
   return layout;
@@ -138,7 +135,7 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
   Value value = build.make<PermuteOp>(argument, builder.getDenseI64ArrayAttr(axes));
   if (isPanel) {
     SmallVector<int64_t> shape = layout.logical;
-    shape.front() = layout.packed.front() * lanes;
+    shape.front() = layout.packed.front() * panelWidth;
     shape.back() = layout.packed[rank - 1] * layout.group;
     value = build.make<ReshapeOp>(value, build.dims(toDims(shape)));
     SmallVector<int64_t> zeros(shape.size(), 0), ones(shape.size(), 1);

@@ -45,8 +45,7 @@ int64_t passes::groupOf(Operation *anchor) {
 }
 
 bool passes::hasColumns(Operation *anchor) {
-  return cast<Fusable>(anchor).getFusionRole() == FusionRole::Contraction &&
-         !anchor->hasAttr("transpose_b");
+  return isa<MatmulOp, QMatmulOp>(anchor) && !anchor->hasAttr("transpose_b");
 }
 
 /// What the anchor's second operand is in memory: f32, what the kernel widens to f32, or bytes that

@@ -8,6 +8,9 @@
 
 namespace kiln::passes {
 
+/// Columns that lie side by side in a packed weight.
+inline constexpr int64_t panelWidth = 16;
+
 /// The launches of each kernel of a module.
 using Launches = llvm::DenseMap<mlir::StringAttr, llvm::SmallVector<ir::LaunchOp>>;
 Launches launchesOf(mlir::ModuleOp module);

@@ -21,7 +21,7 @@ float Layer::at(int64_t i) const {
 
 /// The parameter's path of a weight that simplification may have changed.
 static std::string pathOf(StringRef name) {
-  name = name.split(".folded").first;
+  name = name.split(':').first.split(".folded").first; // "fc:kept", of Sparse.cpp
   name.consume_back(".weight");
   return name.str();
 }

@@ -2,8 +2,8 @@
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
-// wants, at the elements or blocks of least magnitude, or fewer channels; what does not fit is left
-// alone. Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule
+// wants, at the elements or blocks of least magnitude, or fewer channels; products that are faster
+// so skip the zeros; what does not fit is left alone. Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule
 // that names none.
 //
 //===----------------------------------------------------------------------===//
@@ -12,6 +12,7 @@
 #include "passes/compress/Layers.h"
 #include "passes/compress/PruneChannels.h"
 #include "passes/compress/Rules.h"
+#include "passes/compress/Sparse.h"
 
 #include <algorithm>
 #include <cmath>
@@ -126,7 +127,7 @@ void Values::dropBlocks(double fraction) {
   }
 }
 
-static void prune(Layer &layer, const Sparsity &sparsity) {
+static void prune(Layer &layer, const Sparsity &sparsity, bool isQuantized) {
   if (!layer.reason.empty())
     return remarkMissed(layer, "pruned", "not pruned: " + layer.reason);
   int64_t channels = layer.shape()[layer.channelAxis];
@@ -151,11 +152,17 @@ static void prune(Layer &layer, const Sparsity &sparsity) {
   row.zeros = values.zeros() + removed(layer, row);
   row.error += values.error();
   WeightStore &store = layer.weight.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
-  layer.weight.setHash(store.addOwned(DType::F32, layer.shape(), values.bytes()));
+  std::string hash = store.addOwned(DType::F32, layer.shape(), values.bytes());
+  layer.weight.setHash(hash);
+  layer.view = store.find(hash);
   remarkPassed(layer, "pruned",
                "is pruned to " + row.pruning + ": density " + digits(row.density()) +
                    ", relative error " + digits(row.relativeError()));
-  remarkMissed(layer, "speed", "no speed or size is gained: its kernel stays dense");
+  if (isQuantized)
+    return remarkMissed(layer, "speed",
+                        "no speed or size is gained by zeros: its kernel stays dense, as its "
+                        "numbers are quantised");
+  skipZeros(layer);
 }
 
 namespace {
@@ -177,10 +184,14 @@ struct Prune : passes::impl::PruneBase<Prune> {
       pruneChannels(getOperation(), layers, *rules);
       layers = layersOf(getOperation());
     }
+    auto isQuantized = [&](StringRef path) {
+      const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, path);
+      return rule && rule->action == Rule::Action::Quantize;
+    };
     for (Layer &layer : layers)
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
         if (!rule->sparsity.isChannels)
-          prune(layer, rule->sparsity);
+          prune(layer, rule->sparsity, isQuantized(layer.path));
   }
 };
 } // namespace

@@ -21,7 +21,7 @@ OF = {
         abs adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add arange argmax
         argmin clamp cumprod cumsum einsum eye floordiv full ge gt index_add le lt matmul
         max max_pool1d max_pool2d max_pool3d maximum min minimum mod mul neg one_hot pow
-        prod relu scatter_add sign square sub sum""",
+        prod relu scatter_add sign sparse_matmul square sub sum""",
     "bool": "all any logical_and logical_not logical_or",
     "any": """
         argsort broadcast_to cast concat embedding eq expand extent flatten flip gather

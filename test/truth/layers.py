@@ -164,3 +164,14 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, eps=1e-5):
     if bias is not None:
         result = result + along(bias)
     return make(x.dtype, result)
+
+
+@op()
+def sparse_matmul(x, weight, positions, block=1, columns=False):
+    left = x.array.T if columns else x.array
+    outputs, kept = weight.shape
+    result = np.zeros(left.shape[:-1] + (outputs,), left.dtype)
+    for n in range(outputs):
+        for r in range(kept):
+            result[..., n] += left[..., int(positions.array[n // block, r])] * weight.array[n, r]
+    return make(x.dtype, result.T if columns else result)

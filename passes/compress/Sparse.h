@@ -1,0 +1,15 @@
+//===- Sparse.h - products that skip the zeros of a weight -----*- C++ -*-===//
+#ifndef KILN_PASSES_COMPRESS_SPARSE_H
+#define KILN_PASSES_COMPRESS_SPARSE_H
+
+#include "passes/compress/Layers.h"
+
+namespace kiln::passes {
+
+/// Makes the products with the layer's weight `kiln.sparse_matmul` if that is faster by the cost
+/// model, and erases the weight. A remark tells what was done, or why it was not.
+void skipZeros(Layer &layer);
+
+} // namespace kiln::passes
+
+#endif // KILN_PASSES_COMPRESS_SPARSE_H
