@@ -45,7 +45,8 @@ private:
   void chooseTileSize(Plan &plan, std::optional<int64_t> n, std::optional<int64_t> m, int registers,
                       int mostRows, int factors);
   void chooseLevels(Plan &plan);
-  bool staysPartly(const Plan &plan);
+  int64_t weightBytes(const Plan &plan);
+  void chooseOrder(Plan &plan);
   int lanesFor(const Plan &plan);
   bool isUnit(const DimExpr &extent) const;
 
@@ -132,7 +133,15 @@ private:
   void sliced(const Plan &plan);
   void eachSlice(const Plan &plan, size_t dim);
 
-  // Prefetch.cpp: the next tile of a weight.
+  // Prefetch.cpp: the next tile of a weight, and the end of this one.
+  struct Touch {
+    const Memory *memory;
+    DimExpr place;
+    bool isWritten;
+  };
+  llvm::SmallVector<Touch> touched(const Plan &plan, const Frame &frame);
+  void startFetchingResult(const Plan &plan);
+  void fetchResult(const DimExpr &step);
   Piece largestPanel(const Placed &placed, const Frame &frame, int64_t group);
   void fetchNextSlice(const Plan &plan, const Piece &piece, DimExpr use, DimExpr uses,
                       int64_t bytes, int64_t group);
@@ -172,6 +181,8 @@ private:
   Rounds rounds;
   std::optional<Innermost> innermost;
   std::optional<Fetching> fetching;
+  llvm::SmallVector<ResultLine> resultFetching;
+  int64_t resultPoints = 1; ///< of the tile
   std::optional<Slice> slice;
   llvm::Value *mask = nullptr; ///< lanes that exist; null: all
   // The tile being emitted.

@@ -5,6 +5,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <algorithm>
+
 using namespace kiln;
 using namespace kiln::codegen;
 using namespace llvm;
@@ -285,6 +287,19 @@ Value *Emitter::isOddRound() {
   return b.CreateTrunc(round, b.getInt1Ty());
 }
 
+/// The levels that tasks share, and the blocks of the next one, from what changes in each step of a
+/// task on.
+static SmallVector<size_t> taskOrder(const Plan &plan) {
+  SmallVector<size_t> order;
+  for (size_t level = plan.parallelLevels + 1; level-- > 0;)
+    order.push_back(level);
+  if (plan.vectorsLast)
+    std::stable_partition(order.begin(), order.end(), [&](size_t level) {
+      return level < plan.parallelLevels && plan.levels[level].kind == Level::Kind::Vector;
+    });
+  return order;
+}
+
 /// The task of one stored stage.
 Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   Function *task = createTask(name);
@@ -293,20 +308,20 @@ Function *Emitter::emitTask(const Plan &plan, StringRef name) {
   Value *isBack = plan.alternates ? isOddRound() : nullptr;
   auto [from, to] = shareOf(flatCount(plan), isBack);
   Value *first = from, *last = to;
+  SmallVector<size_t> order = taskOrder(plan);
   loop(from, to, [&](Value *flat) {
     if (isBack) {
       Value *mirrored = b.CreateSub(b.CreateSub(b.CreateAdd(first, last), flat), b.getInt64(1));
       flat = b.CreateSelect(isBack, mirrored, flat);
     }
     std::vector<Value *> at(plan.parallelLevels + 1);
-    auto split = [&](Value *count) {
-      Value *rest = b.CreateURem(flat, count);
+    for (size_t level : llvm::drop_end(order)) {
+      bool isBlock = level == plan.parallelLevels;
+      Value *count = emit(isBlock ? blocks : levelCount(plan, plan.levels[level]));
+      at[level] = b.CreateURem(flat, count);
       flat = b.CreateUDiv(flat, count);
-      return rest;
-    };
-    at[plan.parallelLevels] = split(emit(blocks));
-    for (size_t i = plan.parallelLevels; i-- > 0;)
-      at[i] = i == 0 ? flat : split(emit(levelCount(plan, plan.levels[i])));
+    }
+    at[order.back()] = flat;
     enterFlat(plan, 0, at);
   });
   b.CreateRet(b.getInt32(0));

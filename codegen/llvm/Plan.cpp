@@ -16,6 +16,10 @@ using namespace kiln::spec;
 static constexpr int leastLanes = 4;
 /// Rows below which those of another dimension are better.
 static constexpr int64_t fewRows = 4;
+/// Second caches that a result fills from which on it comes and goes by main memory.
+static constexpr int64_t farAway = 4;
+/// Steps of a reduction in which memory answers.
+static constexpr int64_t leastSteps = 32;
 /// Rows that compute for longer than their weight takes to come.
 static constexpr int64_t manyRows = 32;
 
@@ -362,16 +366,12 @@ void Emitter::chooseLevels(Plan &plan) {
   }
 }
 
-/// Whether few rows read a weight that the second cache holds a good part of: a loop that reads it
-/// in each round finds that part there if it begins where the last round ended.
-bool Emitter::staysPartly(const Plan &plan) {
+/// Bytes of the packed weight that the core reads; 0 if there is none.
+int64_t Emitter::weightBytes(const Plan &plan) {
   const Placed *core = coreOf(plan);
+  int64_t bytes = 0;
   if (!core || plan.vectorDim < 0)
-    return false;
-  int64_t rows = 1, bytes = 0;
-  for (size_t dim = 0; dim < plan.root->domain.size(); ++dim)
-    if (static_cast<int>(dim) != plan.vectorDim)
-      rows *= std::min(extentOf(plan, dim).bounds(bounds).upper.value_or(manyRows), manyRows);
+    return bytes;
   walk(core->stage->body, frameOf(*core->stage, withReduction(*core->stage, core->at)),
        [&](const Read &read, DType, const Coordinates &, const Frame &) {
          const Operand *operand = spec.findOperand(read.source);
@@ -382,7 +382,28 @@ bool Emitter::staysPartly(const Plan &plan) {
          bytes = std::max(bytes, count.constantValue().value_or(0) *
                                      (operand ? byteSize(operand->type) : 0));
        });
-  return rows < manyRows && bytes > target.cacheBytes / 2 && bytes < 8 * target.cacheBytes;
+  return bytes;
+}
+
+/// What of the weight the second cache keeps, from one tile or round of a loop to the next.
+void Emitter::chooseOrder(Plan &plan) {
+  int64_t bytes = weightBytes(plan), rows = 1, steps = 1;
+  if (const Placed *core = coreOf(plan))
+    for (const DimExpr &extent : core->stage->reduction)
+      steps *= std::min(extent.constantValue().value_or(leastSteps), leastSteps);
+  for (size_t dim = 0; dim < plan.root->domain.size(); ++dim)
+    if (static_cast<int>(dim) != plan.vectorDim)
+      rows *= std::min(extentOf(plan, dim).bounds(bounds).upper.value_or(manyRows), manyRows);
+  // A good part, read by few rows: it is there where a round begins where the last one ended.
+  plan.alternates =
+      rows < manyRows && bytes > target.cacheBytes / 2 && bytes < 8 * target.cacheBytes;
+  DimExpr result = byteSize(plan.root->type);
+  for (const DimExpr &extent : plan.root->domain)
+    result = result * extent;
+  plan.isFar = plan.vectorDim >= 0 && coreOf(plan) && steps >= leastSteps &&
+               result.bounds(bounds).upper.value_or(0) >= farAway * target.cacheBytes;
+  // All of it: rows are read once, and what they give is written whole.
+  plan.vectorsLast = plan.isFar && bytes > 0 && bytes <= target.cacheBytes / 2 && !plan.slicing;
 }
 
 Plan Emitter::makePlan(const Stage &root) {
@@ -404,7 +425,7 @@ Plan Emitter::makePlan(const Stage &root) {
   chooseTransposition(plan);
   chooseLevels(plan);
   chooseSlices(plan);
-  plan.alternates = staysPartly(plan);
+  chooseOrder(plan);
   plan.work = 1;
   for (const DimExpr &extent : root.domain)
     plan.work = plan.work * extent;

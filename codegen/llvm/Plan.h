@@ -83,6 +83,8 @@ struct Plan {
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
   bool alternates = false; ///< tasks go through their tiles back in odd rounds of a loop
+  bool isFar = false;       ///< caches do not hold the result until it is read
+  bool vectorsLast = false; ///< tasks take all vectors of a row block before the next
   DimExpr work;            ///< points times reduction: its size decides on parallel execution
 };
 
@@ -114,6 +116,12 @@ struct Fetching {
   llvm::Value *each = nullptr; ///< in bytes
   DimExpr steps;
   int64_t lines = 1;
+};
+
+/// A tensor that the end of a tile touches: where its first point does, and the bytes to the next row.
+struct ResultLine {
+  llvm::Value *from, *rowBytes;
+  bool isWritten;
 };
 
 /// The slice of the core's reduction that the tiles being emitted take.

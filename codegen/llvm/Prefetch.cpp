@@ -147,12 +147,13 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
 
 /// What one step of the reduction fetches.
 void Emitter::fetch(const Placed &placed, const Frame &frame) {
-  if (!fetching)
-    return;
   const Stage &stage = *placed.stage;
   DimExpr step;
   for (size_t i = 0; i < stage.reduction.size(); ++i)
     step = step * stage.reduction[i] + frame.at[stage.domain.size() + i];
+  fetchResult(step);
+  if (!fetching)
+    return;
   Value *offset = b.CreateMul(emit(fetching->steps + step), fetching->each);
   for (Value *from : fetching->from)
     for (int64_t line = 0; line < fetching->lines; ++line) {
@@ -162,4 +163,60 @@ void Emitter::fetch(const Placed &placed, const Frame &frame) {
       b.CreateIntrinsic(Intrinsic::prefetch, {at->getType()},
                         {at, b.getInt32(0), b.getInt32(2), b.getInt32(1)});
     }
+}
+
+/// Where a point of the tile reads and writes tensors of the result's shape, lane by lane.
+SmallVector<Emitter::Touch> Emitter::touched(const Plan &plan, const Frame &frame) {
+  const Stage &root = *plan.root;
+  SmallVector<Touch> touches;
+  auto add = [&](const std::string &name, const Coordinates &at, bool isWritten) {
+    const Memory &memory = memories.find(name)->second;
+    DimExpr place = position(*memory.facts, at);
+    if (!memory.facts->panel && laneStride(place) == 1)
+      touches.push_back({&memory, place - DimExpr::symbol(laneName), isWritten});
+  };
+  if (root.combiner == Combiner::None)
+    walk(root.body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &in) {
+      const Operand *operand = spec.findOperand(read.source);
+      bool isComputed = llvm::any_of(
+          read.indices, [](const Index &index) { return index.indirect != nullptr; });
+      if (operand && operand->shape == root.domain && in.guards.empty() && !isComputed)
+        add(read.source, at, false);
+    });
+  add(root.name, storedAt(root, *memories.find(root.name)->second.facts, frame, true), true);
+  return touches;
+}
+
+/// Finds what the end of the tile reads and writes, for the steps of its sums to fetch, if caches do
+/// not hold it: a tile's parts of rows are too short for the processor's own prefetching.
+void Emitter::startFetchingResult(const Plan &plan) {
+  resultFetching.clear();
+  if (!plan.isFar || slice)
+    return;
+  auto points = tilePoints(plan);
+  resultPoints = points.size();
+  SmallVector<Touch> first = touched(plan, points.front().first);
+  bool hasRows = points.size() > static_cast<size_t>(tileVectors);
+  SmallVector<Touch> next = touched(plan, points[hasRows ? tileVectors : 0].first);
+  for (auto [touch, below] : llvm::zip_equal(first, next)) {
+    DimExpr size = byteSize(touch.memory->facts->type);
+    resultFetching.push_back({address(*touch.memory, touch.place),
+                              emit((below.place - touch.place) * size), touch.isWritten});
+  }
+}
+
+/// What the step of that number fetches of it: a vector of one row after the other.
+void Emitter::fetchResult(const DimExpr &step) {
+  if (resultFetching.empty())
+    return;
+  Value *point = b.CreateBinaryIntrinsic(Intrinsic::umin, emit(step), b.getInt64(resultPoints - 1));
+  Value *vectors = b.getInt64(tileVectors);
+  Value *row = b.CreateUDiv(point, vectors), *vector = b.CreateURem(point, vectors);
+  for (auto &[from, rowBytes, isWritten] : resultFetching) {
+    Value *offset =
+        b.CreateAdd(b.CreateMul(row, rowBytes), b.CreateMul(vector, b.getInt64(lineBytes)));
+    Value *at = b.CreateGEP(b.getInt8Ty(), from, offset);
+    b.CreateIntrinsic(Intrinsic::prefetch, {at->getType()},
+                      {at, b.getInt32(isWritten), b.getInt32(3), b.getInt32(1)});
+  }
 }

@@ -95,10 +95,13 @@ void Emitter::place(const Plan &plan, const Placed &placed) {
     mask = nullptr;
     return;
   }
-  if (isCore)
+  if (isCore) {
+    startFetchingResult(plan);
     startFetching(plan, placed, instances.front().frame);
+  }
   reduce(placed, instances);
   fetching.reset();
+  resultFetching.clear();
   for (Instance &instance : instances) {
     Value *value = finish(placed, instance);
     if (instance.waiting)

@@ -19,7 +19,7 @@ namespace {
 constexpr size_t maxTextBytes = size_t(16) << 20;
 constexpr size_t maxNodes = size_t(1) << 14; ///< of one stage
 constexpr int maxDepth = 4000;               ///< walks of a body are recursive
-constexpr size_t maxDimExprBytes = 1024;
+constexpr size_t maxDimExprBytes = size_t(1) << 16;
 
 /// The lexical level: eats tokens of one line. Each function gives false, or nothing, on a
 /// mismatch.

@@ -132,7 +132,8 @@ bool Places::isSet(StringRef state) {
 }
 
 /// A carried value begins where its first one is made, if nothing else uses that; a state that a
-/// loop changes stays in its place.
+/// loop changes in its place stays there. What a launch of the round makes anew has a place in the
+/// arena.
 void Places::shareInitial(Operation *loop, ValueRange initial, ValueRange results) {
   for (auto [first, result] : llvm::zip(initial, results)) {
     auto state = first.getDefiningOp<GetStateOp>();
@@ -142,7 +143,10 @@ void Places::shareInitial(Operation *loop, ValueRange initial, ValueRange result
       continue;
     if (launch && launch->getBlock() == loop->getBlock()) {
       share(first, result);
-    } else if (state && loop->getBlock() == state->getBlock() && isSet(state.getState())) {
+    } else if (state && loop->getBlock() == state->getBlock() && isSet(state.getState()) &&
+               llvm::none_of(all.lookup(result), [](Value value) {
+                 return isa_and_nonnull<LaunchOp>(value.getDefiningOp());
+               })) {
       share(result, first);
     }
   }
