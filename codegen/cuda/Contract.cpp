@@ -10,8 +10,6 @@ using namespace kiln::spec;
 
 /// Rows, columns or steps below which most of a tile would be empty.
 static constexpr int64_t leastExtent = 16;
-/// Elements that one instruction copies.
-static constexpr int64_t chunk = 8;
 
 std::vector<DimExpr> cuda::extentsOf(const Stage &stage, const std::vector<int> &dims) {
   std::vector<DimExpr> extents;
@@ -38,17 +36,19 @@ static std::set<int> dimsOf(const ExprPtr &root) {
 
 /// The multiplicand before it was widened, if that is what tensor cores take.
 static ExprPtr narrowed(const ExprPtr &factor) {
-  if (factor->op != Op::Cast || factor->type != DType::F32)
+  if (factor->op != Op::Cast)
     return nullptr;
   DType type = factor->args[0]->type;
-  return type == DType::F16 || type == DType::BF16 ? factor->args[0] : nullptr;
+  bool isHalf = factor->type == DType::F32 && (type == DType::F16 || type == DType::BF16);
+  bool isByte = factor->type == DType::I32 && (type == DType::I8 || type == DType::U8);
+  return isHalf || isByte ? factor->args[0] : nullptr;
 }
 
 /// Whether elements along dimension `dim`, which has `extent` of them, are neighbours in memory,
-/// and 8 of them never part: nothing else depends on the dimension, and none of them is outside
-/// alone.
+/// and `chunk` of them never part: nothing else depends on the dimension, and none of them is
+/// outside alone.
 static bool isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int dim, DimExpr extent,
-                           bool isAlone) {
+                           bool isAlone, int chunk) {
   const Operand *operand = factor->op == Op::Read ? spec.findOperand(factor->read.source) : nullptr;
   std::optional<int64_t> count = extent.constantValue();
   if (!operand || operand->panel || (!isAlone && (!count || *count % chunk != 0)))
@@ -76,15 +76,16 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
   tile.stage = &stage;
   tile.first = stage.body->args[0];
   tile.second = stage.body->args[1];
-  if (stage.type != DType::F32)
-    return why = "its sums are not f32", std::nullopt;
   ExprPtr first = narrowed(tile.first), second = narrowed(tile.second);
-  if (first && second && first->type == second->type) {
+  bool isBytes = stage.type == DType::I32 && first && second;
+  if (stage.type != DType::F32 && !isBytes)
+    return why = "its sums are not f32, nor those of i8 or u8 in i32", std::nullopt;
+  if (isBytes || (first && second && first->type == second->type)) {
     tile.type = first->type;
     tile.first = first;
     tile.second = second;
     tile.m = 128;
-    tile.k = 32;
+    tile.k = isBytes ? 64 : 32;
     tile.stages = 3;
   }
   std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);
@@ -106,13 +107,13 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
   int lastStep = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
   auto copies = [&](const ExprPtr &factor) {
     return isNeighbouring(spec, factor, lastStep, stage.reduction.back(),
-                          stage.reduction.size() == 1);
+                          stage.reduction.size() == 1, tile.chunk());
   };
   tile.copiesRows = copies(tile.first);
   tile.copiesColumns = copies(tile.second);
   int last = tile.columns.back();
-  tile.copiesAcross =
-      !tile.copiesColumns &&
-      isNeighbouring(spec, tile.second, last, stage.domain[last], tile.columns.size() == 1);
+  tile.copiesAcross = !isBytes && !tile.copiesColumns &&
+                      isNeighbouring(spec, tile.second, last, stage.domain[last],
+                                     tile.columns.size() == 1, tile.chunk());
   return tile;
 }

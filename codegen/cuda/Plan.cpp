@@ -241,9 +241,11 @@ Plan cuda::makePlan(const KernelSpec &spec) { return Planner(spec).run(); }
 static std::string textOf(const Tile &tile) {
   std::string text = "tiles of " + std::to_string(tile.m) + " x " + std::to_string(tile.n) + " x " +
                      std::to_string(tile.k) + " " + std::string(name(tile.type));
-  text += tile.stages > 1
-              ? " by mma.m16n8k16, 32 x 32 a warp, " + std::to_string(tile.stages) + " stages"
-              : ", 4 x 4 a thread";
+  if (tile.stages > 1 && tile.second->type != tile.type)
+    text += " and " + std::string(name(tile.second->type));
+  text += tile.stages > 1 ? " by mma.m16n8k" + std::to_string(2 * tile.chunk()) +
+                                ", 32 x 32 a warp, " + std::to_string(tile.stages) + " stages"
+                          : ", 4 x 4 a thread";
   text += tile.copiesRows ? ", copies rows" : "";
   text += tile.copiesColumns ? ", copies columns" : tile.copiesAcross ? ", copies across" : "";
   return text + ", ";

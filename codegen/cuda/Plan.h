@@ -22,17 +22,20 @@ int threadsOf(Team team);
 /// A matrix product by tiles in shared memory: a block computes `m` rows by `n` columns, `k` steps
 /// of the reduction at a time. The dimensions of the stage's domain are rows where only the first
 /// factor depends on them, columns where only the second does, batches where both do; each group is
-/// one number, row-major. Multiplicands of f16 and bf16 go through tensor cores, 32 x 32 a warp,
-/// those of f32 through 4 x 4 points a thread.
+/// one number, row-major. Multiplicands of f16, bf16, i8 and u8 go through tensor cores, 32 x 32 a
+/// warp, those of f32 through 4 x 4 points a thread.
 struct Tile {
   const spec::Stage *stage = nullptr;
-  DType type = DType::F32; ///< of the multiplicands
+  DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ in sign
   spec::ExprPtr first, second;
   int m = 64, n = 64, k = 16, stages = 1;
   std::vector<int> batches, rows, columns; ///< dimensions of the domain
-  bool copiesRows = false;                 ///< 8 steps of a row are neighbours in memory
-  bool copiesColumns = false;              ///< 8 steps of a column are
-  bool copiesAcross = false;               ///< 8 columns of a step are
+  bool copiesRows = false;                 ///< a chunk of a row's steps are neighbours in memory
+  bool copiesColumns = false;              ///< a chunk of a column's steps are
+  bool copiesAcross = false;               ///< a chunk of a step's columns are
+
+  /// Elements in 16 bytes, which one instruction copies.
+  int chunk() const { return 16 / byteSize(type); }
 };
 
 /// One launch. Its teams go through the points in strides of the whole grid.

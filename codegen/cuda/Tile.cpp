@@ -17,8 +17,6 @@ using namespace kiln::codegen;
 using namespace kiln::spec;
 using namespace llvm;
 
-/// Elements that one instruction copies, in 16 bytes.
-static constexpr int chunk = 8;
 /// Threads of a side of a block's square, in the form for f32.
 static constexpr int side = 16;
 
@@ -36,7 +34,7 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
   // Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
   int line = result.isAcross ? result.count : tile.k,
       lines = result.isAcross ? tile.k : result.count;
-  result.pitch = line + (tile.stages > 1 ? chunk : 1);
+  result.pitch = line + (tile.stages > 1 ? tile.chunk() : 1);
   result.size = alignTo(int64_t(result.pitch) * lines * byteSize(tile.type), 16);
   result.offset = isFirst ? 0 : panels[0].size * tile.stages;
   result.end = emit(product(extentsOf(*tile.stage, *result.dims)));
@@ -57,7 +55,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
   steps = emit(product(tile.stage->reduction));
   IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
   for (int i = 0; i < tile.m * tile.n / blockThreads; ++i)
-    sums.push_back(top.CreateAlloca(b.getFloatTy()));
+    sums.push_back(top.CreateAlloca(values.type(tile.stage->type)));
   auto tilesOf = [&](const std::vector<int> &dims, int64_t size) {
     return DimExpr::floorDiv(product(extentsOf(*tile.stage, dims)) + DimExpr(size - 1),
                              DimExpr(size));
@@ -74,7 +72,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
         panels[0].first = emit(at[1] * DimExpr(tile.m));
         panels[1].first = emit(at[2] * DimExpr(tile.n));
         for (AllocaInst *sum : sums)
-          b.CreateStore(ConstantFP::getNegativeZero(b.getFloatTy()), sum);
+          b.CreateStore(values.identity(Combiner::Add, tile.stage->type).value, sum);
         if (tile.stages == 1)
           loop(
               b.getInt64(0), steps,
@@ -164,9 +162,10 @@ void cuda::Emitter::fillElement(const Tile &tile, const Panel &panel, Value *slo
   memo.clear();
 }
 
-/// 8 elements by one asynchronous copy where all are there and aligned, else one by one.
+/// 16 bytes by one asynchronous copy where all are there and aligned, else one by one.
 void cuda::Emitter::fillChunk(const Tile &tile, const Panel &panel, Value *slot, Value *number,
                               Value *step) {
+  int chunk = tile.chunk();
   Value *perLine = b.getInt64((panel.isAcross ? panel.count : tile.k) / chunk);
   Value *inLine = b.CreateMul(b.CreateURem(number, perLine), b.getInt64(chunk));
   Value *lineNumber = b.CreateUDiv(number, perLine);
@@ -227,7 +226,7 @@ void cuda::Emitter::fill(const Tile &tile, const Panel &panel, Value *slot, Valu
   Value *first = b.CreateZExt(thread, b.getInt64Ty()), *stride = b.getInt64(blockThreads);
   if (panel.copies)
     return loop(
-        first, b.getInt64(count / chunk),
+        first, b.getInt64(count / tile.chunk()),
         [&](Value *number) { fillChunk(tile, panel, slot, number, step); }, stride);
   loop(
       first, b.getInt64(count),
@@ -265,10 +264,10 @@ void cuda::Emitter::multiply(const Tile &tile, Value *slot) {
 
 /// Writes the sums to shared memory, row by row. All copies and products are done.
 void cuda::Emitter::keepTile(const Tile &tile) {
+  Type *type = values.type(tile.stage->type);
   auto keep = [&](AllocaInst *sum, Value *row, Value *column) {
     Value *place = b.CreateAdd(b.CreateMul(row, b.getInt64(tile.n)), column);
-    b.CreateStore(b.CreateLoad(b.getFloatTy(), sum),
-                  b.CreateGEP(b.getFloatTy(), tileMemory, place));
+    b.CreateStore(b.CreateLoad(type, sum), b.CreateGEP(type, tileMemory, place));
   };
   Value *number = b.CreateZExt(thread, b.getInt64Ty());
   if (tile.stages == 1) {
@@ -290,12 +289,13 @@ void cuda::Emitter::keepTile(const Tile &tile) {
 void cuda::Emitter::finishTile(const Grid &grid) {
   const Tile &tile = *grid.tile;
   const Stage &stage = *tile.stage;
+  Type *type = values.type(stage.type);
   loop(
       b.CreateZExt(thread, b.getInt64Ty()), b.getInt64(int64_t(tile.m) * tile.n),
       [&](Value *number) {
         Value *lines[] = {b.CreateAdd(panels[0].first, b.CreateUDiv(number, b.getInt64(tile.n))),
                           b.CreateAdd(panels[1].first, b.CreateURem(number, b.getInt64(tile.n)))};
-        Value *sum = b.CreateLoad(b.getFloatTy(), b.CreateGEP(b.getFloatTy(), tileMemory, number));
+        Value *sum = b.CreateLoad(type, b.CreateGEP(type, tileMemory, number));
         branch(
             b.CreateAnd(b.CreateICmpSLT(lines[0], panels[0].end),
                         b.CreateICmpSLT(lines[1], panels[1].end)),
@@ -310,7 +310,7 @@ void cuda::Emitter::finishTile(const Grid &grid) {
               for (size_t i = 0; i < batchPoint.size(); ++i)
                 at[tile.batches[i]] = batchPoint[i];
               Value *value =
-                  values.combine(Combiner::Add, DType::F32, {values.constant(*stage.init)}, {sum})
+                  values.combine(Combiner::Add, stage.type, {values.constant(*stage.init)}, {sum})
                       .value;
               memo.clear();
               placedValues.clear();

@@ -59,7 +59,11 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16.p3", "kiln_ldmatrix_trans",
        at(&loadMatricesTurned), true},
       {"llvm.nvvm.mma.m16n8k16.row.col.f32.f32", "kiln_mma_f16", at(&multiplyF16), true},
-      {"llvm.nvvm.mma.m16n8k16.row.col.bf16", "kiln_mma_bf16", at(&multiplyBF16), true}};
+      {"llvm.nvvm.mma.m16n8k16.row.col.bf16", "kiln_mma_bf16", at(&multiplyBF16), true},
+      {"llvm.nvvm.mma.m16n8k32.row.col.s8", "kiln_mma_s8", at(&multiplyI8), true},
+      {"llvm.nvvm.mma.m16n8k32.row.col.s8.u8", "kiln_mma_s8_u8", at(&multiplyI8U8), true},
+      {"llvm.nvvm.mma.m16n8k32.row.col.u8.s8", "kiln_mma_u8_s8", at(&multiplyU8I8), true},
+      {"llvm.nvvm.mma.m16n8k32.row.col.u8", "kiln_mma_u8", at(&multiplyU8), true}};
 }
 
 /// Intrinsics whose results are several registers: they become functions of a pointer to room for

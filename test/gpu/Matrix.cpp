@@ -134,3 +134,53 @@ void test::multiplyBF16(void *result, void *arguments) {
   Lane lane{result, arguments};
   togetherInWarp(multiplyAll<DType::BF16>, &lane);
 }
+
+/// m16n8k32 of bytes. With g = lane / 4 and t = lane % 4, element i of a lane's part is
+///   A, 16 elements: row g + 8 if (i / 4) % 2, column 4 t + i % 4 + 16 if i >= 8
+///   B, 8 elements: row 4 t + i % 4 + 16 if i >= 4, column g
+///   C, D, 4 elements: row g + 8 if i >= 2, column 2 t + i % 2
+/// Sums wrap, as the instruction's do without .satfinite.
+template <typename First, typename Second> static void multiplyBytes(void *const *lanes) {
+  static constexpr int rows = 16, columns = 8, steps = 32, ofA = 16, ofB = 8, ofC = 4;
+  First a[rows][steps];
+  Second b[steps][columns];
+  for (int lane = 0; lane < warpThreads; ++lane) {
+    auto *bytes = static_cast<uint8_t *>(static_cast<Lane *>(lanes[lane])->arguments);
+    int g = lane / 4, t = lane % 4 * 4;
+    for (int i = 0; i < ofA; ++i)
+      a[g + i / 4 % 2 * 8][t + i % 4 + i / 8 * 16] = static_cast<First>(bytes[i]);
+    for (int i = 0; i < ofB; ++i)
+      b[t + i % 4 + i / 4 * 16][g] = static_cast<Second>(bytes[ofA + i]);
+  }
+  for (int lane = 0; lane < warpThreads; ++lane) {
+    auto *mine = static_cast<Lane *>(lanes[lane]);
+    for (int i = 0; i < ofC; ++i) {
+      int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+      uint32_t sum;
+      memcpy(&sum, static_cast<uint8_t *>(mine->arguments) + ofA + ofB + 4 * i, 4);
+      for (int step = 0; step < steps; ++step)
+        sum += static_cast<uint32_t>(int{a[row][step]} * int{b[step][column]});
+      static_cast<uint32_t *>(mine->result)[i] = sum;
+    }
+  }
+}
+
+void test::multiplyI8(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyBytes<int8_t, int8_t>, &lane);
+}
+
+void test::multiplyI8U8(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyBytes<int8_t, uint8_t>, &lane);
+}
+
+void test::multiplyU8I8(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyBytes<uint8_t, int8_t>, &lane);
+}
+
+void test::multiplyU8(void *result, void *arguments) {
+  Lane lane{result, arguments};
+  togetherInWarp(multiplyBytes<uint8_t, uint8_t>, &lane);
+}

@@ -23,6 +23,10 @@ void loadMatrices(void *result, void *arguments);
 void loadMatricesTurned(void *result, void *arguments);
 void multiplyF16(void *result, void *arguments);
 void multiplyBF16(void *result, void *arguments);
+void multiplyI8(void *result, void *arguments);
+void multiplyI8U8(void *result, void *arguments);
+void multiplyU8I8(void *result, void *arguments);
+void multiplyU8(void *result, void *arguments);
 
 } // namespace kiln::test
 

@@ -15,8 +15,17 @@
 using namespace kiln;
 using namespace kiln::test;
 
+static bool isByte(DType type) { return type == DType::I8 || type == DType::U8; }
+
+/// A factor as it is multiplied.
+static ExprPtr wide(ExprPtr value) {
+  DType type = value->type;
+  return type == DType::F32 ? value
+                            : cast(std::move(value), isByte(type) ? DType::I32 : DType::F32);
+}
+
 /// [B, M, K] times [B, K, N], or [B, N, K] if `isTurned`, of open extents.
-static KernelSpec product(DType type, bool isTurned) {
+static KernelSpec product(DType type, DType second, bool isTurned) {
   KernelSpec spec;
   std::vector<DimExpr> extents;
   for (const char *name : {"B", "M", "N", "K"}) {
@@ -25,39 +34,43 @@ static KernelSpec product(DType type, bool isTurned) {
   }
   DimExpr batch = extents[0], m = extents[1], n = extents[2], k = extents[3];
   std::vector<DimExpr> shape = isTurned ? std::vector{batch, n, k} : std::vector{batch, k, n};
-  spec.operands = {operand("x", type, {batch, m, k}), operand("w", type, shape),
-                   output("y", DType::F32, {batch, m, n})};
-  auto wide = [&](ExprPtr value) {
-    return type == DType::F32 ? value : cast(std::move(value), DType::F32);
-  };
+  DType sum = isByte(type) ? DType::I32 : DType::F32;
+  spec.operands = {operand("x", type, {batch, m, k}), operand("w", second, shape),
+                   output("y", sum, {batch, m, n})};
   ExprPtr x = wide(readAt("x", type, {0, 1, 3}));
-  ExprPtr w = wide(readAt("w", type, isTurned ? std::vector{0, 2, 3} : std::vector{0, 3, 2}));
-  spec.stages = {reducing("y", DType::F32, {batch, m, n}, {k}, Combiner::Add,
-                          constant(0.0, DType::F32), relaxed(apply(Op::Mul, {x, w})))};
+  ExprPtr w = wide(readAt("w", second, isTurned ? std::vector{0, 2, 3} : std::vector{0, 3, 2}));
+  spec.stages = {reducing("y", sum, {batch, m, n}, {k}, Combiner::Add, constant(0.0, sum),
+                          relaxed(apply(Op::Mul, {x, w})))};
   return spec;
 }
+
+static KernelSpec product(DType type, bool isTurned) { return product(type, type, isTurned); }
 
 TEST(GPUProducts, EveryExtent) {
   std::mt19937 random(3);
   int64_t extents[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129};
   auto any = [&] { return extents[random() % std::size(extents)]; };
-  for (DType type : {DType::F16, DType::BF16, DType::F32})
+  std::pair<DType, DType> pairs[] = {{DType::F16, DType::F16}, {DType::BF16, DType::BF16},
+                                     {DType::F32, DType::F32}, {DType::I8, DType::I8},
+                                     {DType::I8, DType::U8},   {DType::U8, DType::I8},
+                                     {DType::U8, DType::U8}};
+  for (auto [type, second] : pairs)
     for (bool isTurned : {false, true}) {
-      KernelSpec spec = product(type, isTurned);
+      KernelSpec spec = product(type, second, isTurned);
       assembleLater(spec);
       ASSERT_TRUE(cuda::makePlan(spec).grids[0].tile);
       for (int i = 0; i < 8; ++i) {
         std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
         EXPECT_EQ(compareEmulated(spec, sizes, 1e-5), "")
-            << name(type) << " " << sizes[0] << " x " << sizes[1] << " x " << sizes[2] << " x "
-            << sizes[3];
+            << name(type) << " " << name(second) << " " << sizes[0] << " x " << sizes[1] << " x "
+            << sizes[2] << " x " << sizes[3];
       }
     }
 }
 
 /// Few rows or columns at run time are in the simple form: of two launches one has no blocks.
 TEST(GPUProducts, ThinOnes) {
-  for (DType type : {DType::F16, DType::F32})
+  for (DType type : {DType::F16, DType::F32, DType::I8})
     for (bool isTurned : {false, true}) {
       KernelSpec spec = product(type, isTurned);
       cuda::Plan plan = cuda::makePlan(spec);
@@ -88,28 +101,25 @@ TEST(GPUProducts, ThinOnes) {
 
 /// A convolution is a product whose rows are the points of all images.
 TEST(GPUProducts, Convolutions) {
-  for (DType type : {DType::F16, DType::BF16, DType::F32})
+  for (DType type : {DType::F16, DType::BF16, DType::F32, DType::U8})
     for (int64_t channels : {3, 8, 16})
       for (int64_t stride : {1, 2}) {
         DimExpr n = DimExpr::symbol("N");
+        DType sum = isByte(type) ? DType::I32 : DType::F32;
         KernelSpec spec;
         spec.symbols = {{"N", 0, std::nullopt}};
         int64_t side = 9, out = (side - 1) / stride + 1, filters = 20;
         spec.operands = {operand("x", type, {n, side, side, channels}),
                          operand("w", type, {filters, 3, 3, channels}),
-                         output("y", DType::F32, {n, out, out, filters})};
+                         output("y", sum, {n, out, out, filters})};
         std::vector<Index> indices = {index(0), index(1, stride, -1), index(2, stride, -1),
                                       index(6)};
         indices[1].terms.push_back({4, 1});
         indices[2].terms.push_back({5, 1});
-        ExprPtr x = read("x", indices, type, 0.0), w = readAt("w", type, {3, 4, 5, 6});
-        if (type != DType::F32) {
-          x = cast(x, DType::F32);
-          w = cast(w, DType::F32);
-        }
-        spec.stages = {reducing("y", DType::F32, {n, out, out, filters}, {3, 3, channels},
-                                Combiner::Add, constant(0.0, DType::F32),
-                                relaxed(apply(Op::Mul, {x, w})))};
+        ExprPtr x = wide(read("x", indices, type, isByte(type) ? 7.0 : 0.0));
+        ExprPtr w = wide(readAt("w", type, {3, 4, 5, 6}));
+        spec.stages = {reducing("y", sum, {n, out, out, filters}, {3, 3, channels}, Combiner::Add,
+                                constant(0.0, sum), relaxed(apply(Op::Mul, {x, w})))};
         cuda::Plan plan = cuda::makePlan(spec);
         ASSERT_TRUE(plan.grids[0].tile);
         EXPECT_EQ(plan.grids.size(), 1u) << "an image has many points";
@@ -122,10 +132,10 @@ TEST(GPUProducts, Convolutions) {
 
 /// Each way to break the fast form makes a difference.
 TEST(GPUProducts, FaultsAreNoticed) {
-  for (DType type : {DType::F16, DType::BF16})
-    for (bool isTurned : {type == DType::F16}) {
-      KernelSpec spec = product(type, isTurned);
-      std::vector<int64_t> sizes = {1, 128, 64, 128};
+  for (DType type : {DType::F16, DType::BF16, DType::U8})
+    for (bool isTurned : {type != DType::BF16}) {
+      KernelSpec spec = product(type, isByte(type) ? DType::I8 : type, isTurned);
+      std::vector<int64_t> sizes = {1, 128, 64, isByte(type) ? 256 : 128};
       auto breakOne = [&](llvm::StringRef name, size_t number, auto change) {
         bool isFound = false;
         std::string text = compareEmulated(spec, sizes, 1e-5, [&](llvm::Module &module) {
