@@ -35,13 +35,13 @@ void cuda::Emitter::start(const Grid &grid, StringRef name) {
   b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", function));
   env.clear();
   memories.clear();
-  const Operand *written = spec.findOperand(grid.stage->name);
+  const Operand *written = spec.findOperand(grid.written());
   for (size_t i = 0; i < buffers; ++i) {
     bool isOperand = i < spec.operands.size();
     const Operand &facts =
         isOperand ? spec.operands[i] : plan.scratch[i - spec.operands.size()].facts;
     Argument *base = function->getArg(i);
-    bool isWritten = facts.name == grid.stage->name;
+    bool isWritten = facts.name == grid.written();
     bool mayOverlap =
         written && !written->mayAlias.empty() && (isWritten || facts.name == written->mayAlias);
     if (!mayOverlap)
@@ -119,14 +119,34 @@ void cuda::Emitter::computePoint(const Grid &grid, Coordinates at) {
   const Stage &stage = *grid.stage;
   Frame frame = frameOf(stage, at);
   placedValues.clear();
+  auto reduced = [&](const Stage &inner) {
+    return grid.parts ? totalOf(*grid.parts, inner, at) : reduce(inner, at);
+  };
   for (const Stage *inner : grid.reduced)
-    placedValues[frameOf(*inner, at).key] = reduce(*inner, at);
-  Value *result = stage.combiner == Combiner::None ? nullptr : reduce(stage, at);
+    placedValues[frameOf(*inner, at).key] = reduced(*inner);
+  Value *result = stage.combiner == Combiner::None ? nullptr : reduced(stage);
   memo.clear();
   auto finish = [&] { store(grid, frame, result ? result : evaluate(stage.body, frame)); };
   if (!member)
     return finish();
   branch(b.CreateICmpEQ(member, b.getInt32(0)), finish, [] {});
+}
+
+/// A reduction whose parts' sums lie in memory: one after the other, so that equal arguments give
+/// equal bits.
+Value *cuda::Emitter::totalOf(const Parts &parts, const Stage &stage, const Coordinates &at) {
+  const Memory &memory = memories.find(parts.name)->second;
+  Coordinates place = {DimExpr(0)};
+  place.insert(place.end(), at.begin(), at.end());
+  codegen::Accumulated total;
+  for (int i = 0; i < parts.count; ++i) {
+    place[0] = DimExpr(i);
+    Value *sum = b.CreateAlignedLoad(values.type(stage.type),
+                                     address(memory, position(*memory.facts, place)),
+                                     Align(byteSize(stage.type)));
+    total = i ? values.combine(Combiner::Add, stage.type, total, {sum}) : codegen::Accumulated{sum};
+  }
+  return values.combine(Combiner::Add, stage.type, {values.constant(*stage.init)}, total).value;
 }
 
 void cuda::Emitter::store(const Grid &grid, const Frame &frame, Value *value) {

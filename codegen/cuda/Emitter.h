@@ -37,6 +37,8 @@ private:
   llvm::Value *load(const codegen::Memory &memory, const codegen::Coordinates &at,
                     const std::vector<codegen::Guard> &guards, double outside) override;
   llvm::Value *special(llvm::Intrinsic::ID id);
+  llvm::Value *totalOf(const Parts &parts, const spec::Stage &stage,
+                       const codegen::Coordinates &at);
   DimBounds indexBounds(const DimExpr &extent) const;
 
   // Reduce.cpp: reductions of one point by its team.
@@ -84,12 +86,15 @@ private:
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
   void keepTile(const Tile &tile);
   void finishTile(const Grid &grid);
+  void choosePart(const Grid &grid);
+  void finishPoint(const Grid &grid, const codegen::Coordinates &at, llvm::Value *sum);
 
   std::vector<llvm::AllocaInst *> sums; ///< of the tile's points that the thread has
   llvm::GlobalVariable *tileMemory = nullptr;
   Panel panels[2];
-  codegen::Coordinates batchPoint; ///< coordinates of the batch dimensions
-  llvm::Value *steps = nullptr;    ///< of the reduction
+  codegen::Coordinates batchPoint;                    ///< coordinates of the batch dimensions
+  llvm::Value *firstStep = nullptr, *steps = nullptr; ///< of the reduction: where to begin, and end
+  DimExpr part;                                       ///< number of the part
   const Plan &plan;
   Team team = Team::Thread;
   llvm::Function *function = nullptr;

@@ -16,6 +16,12 @@ static constexpr int64_t fullOfThreads = 1 << 16, fullOfWarps = 1 << 10;
 static constexpr int64_t leastForWarp = 64, leastForBlock = 1024;
 /// Rows or columns up to which most of a tile would be empty, where they are known at run time.
 static constexpr int64_t mostThin = 4;
+/// Blocks that run at once on a chip of the kind generated for, about: fewer leave some of it idle.
+static constexpr int64_t fullOfTiles = 108;
+/// Steps of a part of a reduction, in steps of a tile, below which handing sums over costs more.
+static constexpr int64_t leastOfPart = 8;
+/// Parts of a reduction at most: a thread adds them.
+static constexpr int64_t mostParts = 16;
 /// Blocks of a launch at most; what they do not reach at once, they reach in strides.
 static constexpr int64_t mostBlocks = 1 << 16;
 
@@ -53,6 +59,8 @@ private:
   void setSimple(Grid &grid, const DimExpr &points) const;
   std::optional<Tile> tileOf(const Grid &grid, Plan &plan) const;
   bool mayBeThin(const DimExpr &extent) const;
+  std::optional<Parts> partsOf(const Tile &tile, const DimExpr &tiles) const;
+  void addTotals(Grid grid, const DimExpr &isTiled, Plan &plan) const;
   void addTiled(Grid grid, Plan &plan) const;
 
   const KernelSpec &spec;
@@ -167,6 +175,44 @@ bool Planner::mayBeThin(const DimExpr &extent) const {
   return extent.bounds(some).lower.value_or(0) <= mostThin;
 }
 
+/// The parts of a tile's steps, where the tiles alone would leave most of a chip idle. By bounds
+/// alone, so that sums are added in one order wherever the kernel runs.
+std::optional<Parts> Planner::partsOf(const Tile &tile, const DimExpr &tiles) const {
+  int64_t steps = product(tile.stage->reduction).bounds(bounds).lower.value_or(0);
+  int64_t count = std::min({fullOfTiles / std::max<int64_t>(mostOf(tiles), 1),
+                            steps / (leastOfPart * tile.k), mostParts});
+  if (count < 2)
+    return std::nullopt;
+  return Parts{static_cast<int>(count), tile.stage->name + ".parts"};
+}
+
+static Scratch makeScratch(std::string name, DType type, std::vector<DimExpr> shape) {
+  Operand facts;
+  facts.name = std::move(name);
+  facts.type = type;
+  facts.shape = std::move(shape);
+  facts.strides.resize(facts.shape.size());
+  DimExpr stride = 1;
+  for (size_t i = facts.shape.size(); i-- > 0; stride = stride * facts.shape[i])
+    facts.strides[i] = stride;
+  facts.use = Operand::Use::Scratch;
+  return {std::move(facts), stride * DimExpr(byteSize(type))};
+}
+
+/// Adds the grid behind one whose tiles store the sums of parts.
+void Planner::addTotals(Grid grid, const DimExpr &isTiled, Plan &plan) const {
+  const Stage &stage = *grid.tile->stage;
+  std::vector<DimExpr> shape = {DimExpr(grid.parts->count)};
+  shape.insert(shape.end(), stage.domain.begin(), stage.domain.end());
+  plan.scratch.push_back(makeScratch(grid.parts->name, stage.type, std::move(shape)));
+  grid.tile.reset();
+  grid.team = Team::Thread;
+  grid.blocks = DimExpr::min(
+      DimExpr::floorDiv(grid.points + DimExpr(blockThreads - 1), DimExpr(blockThreads)),
+      isTiled * DimExpr(mostBlocks));
+  plan.grids.push_back(std::move(grid));
+}
+
 /// Adds a grid by tiles, and where there may be few rows or columns one in the simple form: of the
 /// two, one has no blocks.
 void Planner::addTiled(Grid grid, Plan &plan) const {
@@ -186,8 +232,13 @@ void Planner::addTiled(Grid grid, Plan &plan) const {
   }
   Grid simple = grid;
   grid.team = Team::Block;
+  grid.parts = partsOf(tile, tiles);
+  if (grid.parts)
+    tiles = tiles * DimExpr(grid.parts->count);
   grid.blocks = DimExpr::min(tiles, isTiled * DimExpr(mostBlocks));
-  plan.grids.push_back(std::move(grid));
+  plan.grids.push_back(grid);
+  if (grid.parts)
+    addTotals(std::move(grid), isTiled, plan);
   if (!thinPoints)
     return;
   simple.tile.reset();
@@ -209,18 +260,8 @@ Plan Planner::run() {
       reducedIn[reader].push_back(&stage);
       continue;
     }
-    if (!isOperand) {
-      Operand facts;
-      facts.name = stage.name;
-      facts.type = stage.type;
-      facts.shape = stage.domain;
-      facts.strides.resize(stage.domain.size());
-      DimExpr stride = 1;
-      for (size_t i = stage.domain.size(); i-- > 0; stride = stride * stage.domain[i])
-        facts.strides[i] = stride;
-      facts.use = Operand::Use::Scratch;
-      plan.scratch.push_back({std::move(facts), stride * DimExpr(byteSize(stage.type))});
-    }
+    if (!isOperand)
+      plan.scratch.push_back(makeScratch(stage.name, stage.type, stage.domain));
     Grid grid;
     grid.stage = &stage;
     grid.reduced = reducedIn[&stage];
@@ -259,12 +300,14 @@ std::string cuda::print(const Plan &plan) {
     text += "inline " + stage->name + "\n";
   for (const Grid &grid : plan.grids) {
     constexpr std::string_view names[] = {"thread", "warp", "block"};
-    text += "grid " + grid.stage->name + ": " + grid.points.str() + " points, " +
+    text += "grid " + grid.written() + ": " + grid.points.str() + " points, " +
             (grid.tile ? textOf(*grid.tile)
                        : "a " + std::string(names[static_cast<int>(grid.team)]) + " each, ") +
             grid.blocks.str() + " blocks of " + std::to_string(blockThreads) + " threads";
     for (const Stage *stage : grid.reduced)
-      text += ", reduces " + stage->name;
+      text += (grid.parts && !grid.tile ? ", completes " : ", reduces ") + stage->name;
+    if (grid.parts)
+      text += (grid.tile ? ", in " : ", of ") + std::to_string(grid.parts->count) + " parts";
     text += "\n";
   }
   return text;

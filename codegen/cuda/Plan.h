@@ -38,6 +38,13 @@ struct Tile {
   int chunk() const { return 16 / byteSize(type); }
 };
 
+/// A reduction that several tiles share: each adds up a part of its steps, of equal whole numbers
+/// of the tile's steps, and what they find lies in scratch memory, part by part.
+struct Parts {
+  int count;
+  std::string name; ///< of the scratch memory
+};
+
 /// One launch. Its teams go through the points in strides of the whole grid.
 struct Grid {
   const spec::Stage *stage = nullptr; ///< what it stores, in an operand or in scratch memory
@@ -45,8 +52,13 @@ struct Grid {
   std::vector<const spec::Stage *> reduced;
   Team team = Team::Thread;
   std::optional<Tile> tile; ///< the fast form of a product that is `stage` or in `reduced`
-  DimExpr points;           ///< of the stage's domain
-  DimExpr blocks;           ///< of `blockThreads` each; 0: nothing to launch
+  /// With a tile: it stores the parts' sums, not the stage. Without: it adds them, in order.
+  std::optional<Parts> parts;
+  DimExpr points; ///< of the stage's domain
+  DimExpr blocks; ///< of `blockThreads` each; 0: nothing to launch
+
+  /// The memory that it writes.
+  const std::string &written() const { return tile && parts ? parts->name : stage->name; }
 };
 
 /// Device memory for an intermediate stage: dense, row-major.
@@ -56,7 +68,8 @@ struct Scratch {
 };
 
 struct Plan {
-  /// Each may read what the ones before it stored. Two of the same stage are two forms of it.
+  /// Each may read what the ones before it stored. Two of the same stage are two forms of
+  /// it, or the parts of its sums and the stage.
   std::vector<Grid> grids;
   std::vector<Scratch> scratch;
   std::string missed; ///< why a contraction is in the simple form; empty if none is

@@ -52,7 +52,6 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
                                   UndefValue::get(type), function->getName() + "_tile", nullptr,
                                   GlobalValue::NotThreadLocal, sharedSpace);
   tileMemory->setAlignment(Align(16));
-  steps = emit(product(tile.stage->reduction));
   IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
   for (int i = 0; i < tile.m * tile.n / blockThreads; ++i)
     sums.push_back(top.CreateAlloca(values.type(tile.stage->type)));
@@ -60,7 +59,8 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
     return DimExpr::floorDiv(product(extentsOf(*tile.stage, dims)) + DimExpr(size - 1),
                              DimExpr(size));
   };
-  std::vector<DimExpr> extents = {product(extentsOf(*tile.stage, tile.batches)),
+  std::vector<DimExpr> extents = {DimExpr(grid.parts ? grid.parts->count : 1),
+                                  product(extentsOf(*tile.stage, tile.batches)),
                                   tilesOf(tile.rows, tile.m), tilesOf(tile.columns, tile.n)};
   Value *block = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_ctaid_x), b.getInt64Ty());
   Value *blocks = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_nctaid_x), b.getInt64Ty());
@@ -68,14 +68,16 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
       block, emit(product(extents)),
       [&](Value *number) {
         Coordinates at = decompose(number, extents, "%t");
-        batchPoint = decompose(emit(at[0]), extentsOf(*tile.stage, tile.batches), "%b");
-        panels[0].first = emit(at[1] * DimExpr(tile.m));
-        panels[1].first = emit(at[2] * DimExpr(tile.n));
+        part = at[0];
+        choosePart(grid);
+        batchPoint = decompose(emit(at[1]), extentsOf(*tile.stage, tile.batches), "%b");
+        panels[0].first = emit(at[2] * DimExpr(tile.m));
+        panels[1].first = emit(at[3] * DimExpr(tile.n));
         for (AllocaInst *sum : sums)
           b.CreateStore(values.identity(Combiner::Add, tile.stage->type).value, sum);
         if (tile.stages == 1)
           loop(
-              b.getInt64(0), steps,
+              firstStep, steps,
               [&](Value *step) {
                 for (const Panel &panel : panels)
                   fill(tile, panel, b.getInt64(0), step);
@@ -94,6 +96,19 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
       blocks);
 }
 
+/// The steps of the block's tile: all, or those of its part, which begin where a tile's steps do.
+void cuda::Emitter::choosePart(const Grid &grid) {
+  DimExpr all = product(grid.tile->stage->reduction);
+  firstStep = b.getInt64(0);
+  steps = emit(all);
+  if (!grid.parts)
+    return;
+  DimExpr size = grid.parts->count * grid.tile->k;
+  DimExpr each = DimExpr::floorDiv(all + size - DimExpr(1), size) * DimExpr(grid.tile->k);
+  firstStep = emit(part * each);
+  steps = b.CreateBinaryIntrinsic(Intrinsic::smin, steps, b.CreateAdd(firstStep, emit(each)));
+}
+
 /// Copies run ahead of the multiplication by all stages but one. One barrier a round: behind it the
 /// stage of the round is there for all, and all are done with the one that is filled next.
 void cuda::Emitter::pipeline(const Tile &tile) {
@@ -108,13 +123,14 @@ void cuda::Emitter::pipeline(const Tile &tile) {
         [] {});
     special(Intrinsic::nvvm_cp_async_commit_group);
   };
-  loop(b.getInt64(0), b.getInt64((tile.stages - 1) * tile.k), fillStage, b.getInt64(tile.k));
+  Value *ahead = b.getInt64((tile.stages - 1) * tile.k);
+  loop(firstStep, b.CreateAdd(firstStep, ahead), fillStage, b.getInt64(tile.k));
   loop(
-      b.getInt64(0), steps,
+      firstStep, steps,
       [&](Value *step) {
         b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(tile.stages - 2)});
         barrier();
-        fillStage(b.CreateAdd(step, b.getInt64((tile.stages - 1) * tile.k)));
+        fillStage(b.CreateAdd(step, ahead));
         Value *number = b.CreateUDiv(step, b.getInt64(tile.k));
         multiplyByTensorCores(tile, b.CreateURem(number, b.getInt64(tile.stages)));
       },
@@ -285,6 +301,27 @@ void cuda::Emitter::keepTile(const Tile &tile) {
   }
 }
 
+/// Stores the sum of a part, or what the epilogue makes of the sum of all.
+void cuda::Emitter::finishPoint(const Grid &grid, const Coordinates &at, Value *sum) {
+  const Stage &stage = *grid.tile->stage;
+  if (grid.parts) {
+    const Memory &memory = memories.find(grid.parts->name)->second;
+    Coordinates place = {part};
+    place.insert(place.end(), at.begin(), at.end());
+    b.CreateAlignedStore(sum, address(memory, position(*memory.facts, place)),
+                         Align(byteSize(stage.type)));
+    return;
+  }
+  Value *value =
+      values.combine(Combiner::Add, stage.type, {values.constant(*stage.init)}, {sum}).value;
+  memo.clear();
+  placedValues.clear();
+  placedValues[frameOf(stage, at).key] = value;
+  Frame frame = frameOf(*grid.stage, at);
+  store(grid, frame, &stage == grid.stage ? value : evaluate(grid.stage->body, frame));
+  memo.clear();
+}
+
 /// The epilogue, point by point.
 void cuda::Emitter::finishTile(const Grid &grid) {
   const Tile &tile = *grid.tile;
@@ -309,15 +346,7 @@ void cuda::Emitter::finishTile(const Grid &grid) {
               }
               for (size_t i = 0; i < batchPoint.size(); ++i)
                 at[tile.batches[i]] = batchPoint[i];
-              Value *value =
-                  values.combine(Combiner::Add, stage.type, {values.constant(*stage.init)}, {sum})
-                      .value;
-              memo.clear();
-              placedValues.clear();
-              placedValues[frameOf(stage, at).key] = value;
-              Frame frame = frameOf(*grid.stage, at);
-              store(grid, frame, &stage == grid.stage ? value : evaluate(grid.stage->body, frame));
-              memo.clear();
+              finishPoint(grid, at, sum);
             },
             [] {});
       },

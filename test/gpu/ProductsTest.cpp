@@ -10,6 +10,7 @@
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 
+#include <cstring>
 #include <random>
 
 using namespace kiln;
@@ -97,6 +98,66 @@ TEST(GPUProducts, ThinOnes) {
         EXPECT_EQ(compareEmulated(spec, sizes, 1e-5), "") << m << " x " << n;
       }
     }
+}
+
+/// y = x w' + 1 with few rows and columns, of `depth` steps.
+static KernelSpec deep(DType type, int64_t most, DimExpr depth) {
+  KernelSpec spec;
+  spec.symbols = {{"M", 0, most}, {"K", 512, 1200}};
+  DimExpr m = DimExpr::symbol("M");
+  DType sum = isByte(type) ? DType::I32 : DType::F32;
+  spec.operands = {operand("x", type, {m, depth}), operand("w", type, {70, depth}),
+                   output("y", sum, {m, 70})};
+  ExprPtr x = wide(readAt("x", type, {0, 2})), w = wide(readAt("w", type, {1, 2}));
+  spec.stages = {
+      reducing("s", sum, {m, 70}, {depth}, Combiner::Add, constant(2.0, sum),
+               relaxed(apply(Op::Mul, {x, w}))),
+      pointwise("y", sum, {m, 70}, apply(Op::Add, {readAt("s", sum, {0, 1}), constant(1.0, sum)}))};
+  return spec;
+}
+
+/// Where tiles are few and steps many, several blocks share a tile's steps. Sums pass 100 on their
+/// way to what may be 0, and are rounded to f32 there; those of bytes are exact.
+TEST(GPUProducts, Parts) {
+  for (DType type : {DType::F16, DType::F32, DType::U8})
+    for (bool isOpen : {false, true}) {
+      bool splits = type != DType::U8 || !isOpen; // 512 steps are less than two parts of bytes
+      KernelSpec spec = deep(type, 150, isOpen ? DimExpr::symbol("K") : DimExpr(1051));
+      cuda::Plan plan = cuda::makePlan(spec);
+      ASSERT_EQ(plan.grids.size(), splits ? 3u : 2u) << cuda::print(plan);
+      ASSERT_EQ(plan.grids[0].parts.has_value(), splits);
+      assembleLater(spec);
+      double tolerance = isByte(type) ? 0 : 1e-4;
+      for (int64_t m : {0, 4, 5, 129})
+        for (int64_t k :
+             isOpen ? std::vector<int64_t>{512, 1199} : std::vector<int64_t>{512})
+          EXPECT_EQ(compareEmulated(spec, {m, k}, tolerance), "")
+              << name(type) << " " << m << " x " << k;
+    }
+  EXPECT_TRUE(cuda::makePlan(deep(DType::F32, 1000, 1051)).grids[0].parts);
+  EXPECT_FALSE(cuda::makePlan(deep(DType::F32, 4000, 1051)).grids[0].parts) << "tiles enough";
+  EXPECT_FALSE(cuda::makePlan(deep(DType::F32, 150, 255)).grids[0].parts) << "too few steps";
+}
+
+/// The number of blocks that run changes no bit of a sum of parts.
+TEST(GPUProducts, PartsInOneOrder) {
+  KernelSpec spec = deep(DType::F32, 150, 1051);
+  auto kernel = Emulated::compile(spec, "sm_80");
+  ASSERT_TRUE(static_cast<bool>(kernel));
+  std::mt19937 random(5);
+  std::uniform_real_distribution<float> any(-1, 1);
+  int64_t rows = 70;
+  std::vector<float> x(rows * 1051), w(70 * 1051), first(rows * 70), y(rows * 70);
+  for (auto *values : {&x, &w})
+    for (float &value : *values)
+      value = any(random);
+  for (int64_t blocks : {1, 2, 7, 1000}) {
+    std::fill(y.begin(), y.end(), 0.0f);
+    ASSERT_EQ((*kernel)->run({x.data(), w.data(), y.data()}, {rows, 512}, blocks), "");
+    if (blocks == 1)
+      first = y;
+    EXPECT_EQ(std::memcmp(first.data(), y.data(), y.size() * sizeof(float)), 0) << blocks;
+  }
 }
 
 /// A convolution is a product whose rows are the points of all images.
