@@ -331,8 +331,12 @@ static std::string difference(const Operand &operand, const GuardedBuffer &got,
 std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int64_t> &symbols,
                                   double tolerance, const Emulated::Change &change) {
   auto kernel = Emulated::compile(spec, "sm_80", change);
-  if (!kernel)
-    return toString(kernel.takeError());
+  return kernel ? compareEmulated(**kernel, spec, symbols, tolerance)
+                : toString(kernel.takeError());
+}
+
+std::string test::compareEmulated(Emulated &kernel, const KernelSpec &spec,
+                                  const std::vector<int64_t> &symbols, double tolerance) {
   std::mt19937 random(11);
   std::vector<std::unique_ptr<GuardedBuffer>> got, want;
   std::vector<void *> ours, theirs;
@@ -352,12 +356,12 @@ std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int6
   }
   if (std::string text = runReference(spec, theirs, symbols); !text.empty())
     return "the reference: " + text;
-  if (std::string text = (*kernel)->run(ours, symbols); !text.empty())
+  if (std::string text = kernel.run(ours, symbols); !text.empty())
     return text;
   for (size_t i = 0; i < got.size(); ++i)
     if (std::string text = difference(spec.operands[i], *got[i], *want[i], tolerance);
         !text.empty() && spec.operands[i].use == Operand::Use::Output)
-      return text + "\n" + (*kernel)->plan() + print(spec);
+      return text + "\n" + kernel.plan() + print(spec);
   return "";
 }
 

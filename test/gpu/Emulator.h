@@ -52,6 +52,9 @@ private:
 /// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
 std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
                             double tolerance = 1e-5, const Emulated::Change &change = {});
+/// The same of a kernel that is compiled.
+std::string compareEmulated(Emulated &kernel, const spec::KernelSpec &spec,
+                            const std::vector<int64_t> &symbols, double tolerance);
 
 /// Calls of an intrinsic whose name begins so, for those who break them.
 std::vector<llvm::CallInst *> callsOf(llvm::Module &module, llvm::StringRef name);
