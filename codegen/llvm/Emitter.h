@@ -134,11 +134,6 @@ private:
   void eachSlice(const Plan &plan, size_t dim);
 
   // Prefetch.cpp: the next tile of a weight, and the end of this one.
-  struct Touch {
-    const Memory *memory;
-    DimExpr place;
-    bool isWritten;
-  };
   llvm::SmallVector<Touch> touched(const Plan &plan, const Frame &frame);
   void startFetchingResult(const Plan &plan);
   void fetchResult(const DimExpr &step);

@@ -82,10 +82,10 @@ struct Plan {
   bool isTurning = false;  ///< rows are lanes of the loads
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
-  bool alternates = false; ///< tasks go through their tiles back in odd rounds of a loop
+  bool alternates = false;  ///< tasks go through their tiles back in odd rounds of a loop
   bool isFar = false;       ///< caches do not hold the result until it is read
   bool vectorsLast = false; ///< tasks take all vectors of a row block before the next
-  DimExpr work;            ///< points times reduction: its size decides on parallel execution
+  DimExpr work;             ///< points times reduction: its size decides on parallel execution
 };
 
 // What is known of the code being emitted.
@@ -118,7 +118,15 @@ struct Fetching {
   int64_t lines = 1;
 };
 
-/// A tensor that the end of a tile touches: where its first point does, and the bytes to the next row.
+/// Where a point of a tile reads or writes a tensor.
+struct Touch {
+  const Memory *memory;
+  DimExpr place;
+  bool isWritten;
+};
+
+/// A tensor that the end of a tile touches: where its first point does, and the bytes to the next
+/// row.
 struct ResultLine {
   llvm::Value *from, *rowBytes;
   bool isWritten;

@@ -166,7 +166,7 @@ void Emitter::fetch(const Placed &placed, const Frame &frame) {
 }
 
 /// Where a point of the tile reads and writes tensors of the result's shape, lane by lane.
-SmallVector<Emitter::Touch> Emitter::touched(const Plan &plan, const Frame &frame) {
+SmallVector<Touch> Emitter::touched(const Plan &plan, const Frame &frame) {
   const Stage &root = *plan.root;
   SmallVector<Touch> touches;
   auto add = [&](const std::string &name, const Coordinates &at, bool isWritten) {
@@ -178,8 +178,8 @@ SmallVector<Emitter::Touch> Emitter::touched(const Plan &plan, const Frame &fram
   if (root.combiner == Combiner::None)
     walk(root.body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &in) {
       const Operand *operand = spec.findOperand(read.source);
-      bool isComputed = llvm::any_of(
-          read.indices, [](const Index &index) { return index.indirect != nullptr; });
+      bool isComputed =
+          llvm::any_of(read.indices, [](const Index &index) { return index.indirect != nullptr; });
       if (operand && operand->shape == root.domain && in.guards.empty() && !isComputed)
         add(read.source, at, false);
     });
@@ -187,8 +187,8 @@ SmallVector<Emitter::Touch> Emitter::touched(const Plan &plan, const Frame &fram
   return touches;
 }
 
-/// Finds what the end of the tile reads and writes, for the steps of its sums to fetch, if caches do
-/// not hold it: a tile's parts of rows are too short for the processor's own prefetching.
+/// Finds what the end of the tile reads and writes, for the steps of its sums to fetch, if caches
+/// do not hold it: a tile's parts of rows are too short for the processor's own prefetching.
 void Emitter::startFetchingResult(const Plan &plan) {
   resultFetching.clear();
   if (!plan.isFar || slice)

@@ -83,7 +83,9 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
                    ? Value()
                    : failWith(at, DiagCode::BadArgument,
                               inQuotes(slot.name) + " of " + name + ": expected " +
-                                  StringRef(slot.kind) + ", got " + describe(value),
+                                  StringRef(slot.kind) +
+                                  (value.as<mlir::Value>() ? " that is known when compiled" : "") +
+                                  ", got " + describe(value),
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);
     }

@@ -288,8 +288,7 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
     append_range(known, primitives.names());
     append_range(known, ArrayRef<StringRef>({"true", "false"}));
   }
-  std::string hint = didYouMean(name, known);
-  StringRef meant = nearest(name, known);
+  auto [meant, hint] = meantName(name, known);
   auto member = members.find(name);
   if (member != members.end())
     hint = ", did you mean 'self." + name.str() + "'";
@@ -379,10 +378,10 @@ void Resolver::visitCall(const CallExpr *call) {
       SmallVector<StringRef> candidates = primitives.names();
       append_range(candidates, module.decls.keys());
       append_range(candidates, builtins);
+      auto [meant, hint] = meantName(name->name, candidates);
       auto &error = diags.error(name->range, DiagCode::UnknownName,
-                                "there is no function " + inQuotes(name->name) +
-                                    didYouMean(name->name, candidates));
-      noteMeant(error, nearest(name->name, candidates));
+                                "there is no function " + inQuotes(name->name) + hint);
+      noteMeant(error, meant);
     } else if (auto decl = module.decls.find(name->name);
                decl != module.decls.end() && !scope.contains(name->name)) {
       checkArguments(call, decl->second);

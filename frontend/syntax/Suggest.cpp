@@ -51,6 +51,61 @@ static constexpr Synonym arguments[] = {
     {"running_var", "variance"},
 };
 
+/// Other libraries' names of functions.
+static constexpr Synonym functions[] = {
+    {"cat", "concat"},
+    {"concatenate", "concat"},
+    {"hstack", "concat"},
+    {"vstack", "concat"},
+    {"view", "reshape"},
+    {"chunk", "split"},
+    {"unbind", "split"},
+    {"masked_fill", "where"},
+    {"clip", "clamp"},
+    {"clamp_min", "maximum"},
+    {"clamp_max", "minimum"},
+    {"relu_", "relu"},
+    {"amax", "max"},
+    {"amin", "min"},
+    {"mm", "matmul"},
+    {"bmm", "matmul"},
+    {"dot", "matmul"},
+    {"repeat", "tile"},
+    {"index_select", "take"},
+    {"zeros_like", "zeros"},
+    {"ones_like", "ones"},
+    {"full_like", "full"},
+    {"swapaxes", "permute"},
+    {"moveaxis", "permute"},
+    {"expand_dims", "unsqueeze"},
+    {"resize", "interpolate"},
+    {"upsample", "interpolate"},
+    {"swish", "silu"},
+    {"power", "pow"},
+    {"multiply", "mul"},
+    {"subtract", "sub"},
+    {"divide", "div"},
+    {"index_put", "scatter_nd"},
+    {"argtopk", "topk"},
+    {"scaled_dot_product_attention", "attention"},
+};
+
+/// Other libraries' functions and words that are an expression here.
+static constexpr Synonym expressions[] = {
+    {"std", "sqrt(var(x))"},
+    {"norm", "sqrt(sum(x * x))"},
+    {"tril", "where(unsqueeze(arange(N), 1) >= arange(N), x, 0)"},
+    {"triu", "where(unsqueeze(arange(N), 1) <= arange(N), x, 0)"},
+    {"None", "unsqueeze(x, 0)"},
+    {"none", "unsqueeze(x, 0)"},
+    {"newaxis", "unsqueeze(x, 0)"},
+    {"linspace", "start + arange(N) as f32 * step"},
+    {"cosine_similarity", "sum(x * y) / (sqrt(sum(x * x)) * sqrt(sum(y * y)))"},
+    {"baddbmm", "x + a @ b"},
+    {"addmm", "x + a @ b"},
+    {"outer", "unsqueeze(x, 1) * y"},
+};
+
 /// Words of other languages.
 static constexpr Synonym words[] = {
     {"def", "fn"},       {"func", "fn"},         {"function", "fn"}, {"class", "layer"},
@@ -63,6 +118,19 @@ std::string didYouMeanArgument(StringRef name, ArrayRef<StringRef> known) {
     if (name == other && is_contained(known, ours))
       return ", did you mean " + inQuotes(ours);
   return didYouMean(name, known);
+}
+
+static StringRef lookUp(ArrayRef<Synonym> table, StringRef name) {
+  auto *found = find_if(table, [&](const Synonym &row) { return row.first == name; });
+  return found == table.end() ? StringRef() : StringRef(found->second);
+}
+
+Meant meantName(StringRef name, ArrayRef<StringRef> known) {
+  if (StringRef ours = lookUp(functions, name); is_contained(known, ours))
+    return {ours, ", did you mean " + inQuotes(ours)};
+  if (StringRef expression = lookUp(expressions, name); !expression.empty())
+    return {{}, ", which is written " + inQuotes(expression)};
+  return {nearest(name, known), didYouMean(name, known)};
 }
 
 StringRef meantKeyword(StringRef name) {

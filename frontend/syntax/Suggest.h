@@ -13,6 +13,15 @@ namespace kiln {
 /// TensorFlow call one that it has, or a similar name.
 std::string didYouMeanArgument(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> known);
 
+/// A known name that is meant by another, if it is one, and what an error says of it, if anything.
+struct Meant {
+  llvm::StringRef name;
+  std::string hint;
+};
+/// What PyTorch or NumPy call a function that is known, or a similar name; or how what they have is
+/// written here.
+Meant meantName(llvm::StringRef name, llvm::ArrayRef<llvm::StringRef> known);
+
 /// The reserved word that is meant by a name like it, or by another language's word; may be empty.
 llvm::StringRef meantKeyword(llvm::StringRef name);
 

@@ -227,7 +227,7 @@ def Kiln_RollOp : Kiln_CompositeShapeOp<"roll", "roll(x, shift: int, *, axis: ax
     Element i moves to (i + shift) modulo the extent, as NumPy's `roll`.
 
     Constraints:
-    - roll-c1: the extent of the axis is a number
+    - roll-c1: the axis is in the range of x's rank
 
     Example: `%y = kiln.roll %x {shift = 1 : i64, axis = 0 : i64} : (tensor<3xf32>) -> tensor<3xf32>`
   }];

@@ -7,6 +7,8 @@
 
 #include "ir/ops/Common.h"
 
+#include "ir/Build.h"
+
 #include <numeric>
 
 using namespace kiln;
@@ -327,9 +329,8 @@ KILN_INFER(RollOp) {
   Type type = operands[0].getType();
   SmallVector<DimExpr> dims = dimsOf(type);
   int64_t axis = op.getAxis();
-  if (axis < 0 || axis >= static_cast<int64_t>(dims.size()) || !dims[axis].isConstant()) // roll-c1
-    return emitOptionalError(loc, "'roll' expected an axis whose extent is a number in ",
-                             typeText(type), ", got ", axis);
+  if (axis < 0 || axis >= static_cast<int64_t>(dims.size())) // roll-c1
+    return emitOptionalError(loc, "'roll' expected an axis of ", typeText(type), ", got ", axis);
   results.push_back(type);
   return success();
 }
@@ -348,8 +349,16 @@ KILN_EVALUATE(RollOp) {
   return success();
 }
 SmallVector<Value> RollOp::decompose(OpBuilder &b) {
-  int64_t extent = *dimsOf(getType())[getAxis()].constantValue(),
-          shift = wrapShift(getShift(), extent);
+  DimExpr along = dimsOf(getType())[getAxis()];
+  if (!along.isConstant()) {
+    Build build{b, getLoc()};
+    Value from = build.make<ArangeOp>(build.dims(along), b.getI64IntegerAttr(-getShift()),
+                                      b.getI64IntegerAttr(1), TypeAttr::get(b.getI64Type()));
+    Value length = build.broadcast(build.make<ExtentOp>(build.dims(along)), {along});
+    return {build.make<TakeOp>(getX(), build.make<ModOp>(from, length),
+                               b.getI64IntegerAttr(getAxis()), b.getUnitAttr())};
+  }
+  int64_t extent = *along.constantValue(), shift = wrapShift(getShift(), extent);
   if (shift == 0)
     return {getX()};
   Value tail = sliceAxis(b, getLoc(), getX(), getAxis(), extent - shift, shift);

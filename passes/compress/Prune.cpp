@@ -3,8 +3,8 @@
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
 // wants, at the elements or blocks of least magnitude, or fewer channels; products that are faster
-// so skip the zeros; what does not fit is left alone. Reports: a remark a layer that a rule names, its row of the ledger, an error at a rule
-// that names none.
+// so skip the zeros; what does not fit is left alone. Reports: a remark a layer that a rule names,
+// its row of the ledger, an error at a rule that names none.
 //
 //===----------------------------------------------------------------------===//
 

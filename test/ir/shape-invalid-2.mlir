@@ -38,8 +38,8 @@ func.func @f(%x: tensor<2x3xf32>) {
 // -----
 
 // roll-c1
-// CHECK: error: {{.*}}'roll' expected an axis whose extent is a number in f32[N, 3], got 0
+// CHECK: error: {{.*}}'roll' expected an axis of f32[N, 3], got 2
 func.func @f(%x: tensor<?x3xf32, #kiln.dims<[N, 3]>>) {
-  %0 = kiln.roll %x {shift = 1 : i64, axis = 0 : i64} : (tensor<?x3xf32, #kiln.dims<[N, 3]>>) -> tensor<?x3xf32, #kiln.dims<[N, 3]>>
+  %0 = kiln.roll %x {shift = 1 : i64, axis = 2 : i64} : (tensor<?x3xf32, #kiln.dims<[N, 3]>>) -> tensor<?x3xf32, #kiln.dims<[N, 3]>>
   return
 }

@@ -81,3 +81,25 @@ TEST(LLVMSlices, RoundsForthAndBack) {
   context.round = 0;
   threads = 1;
 }
+
+/// A result that caches do not hold: tasks take all columns of some rows at a time, and fetch what
+/// the end of a tile reads and writes.
+TEST(LLVMSlices, FarResults) {
+  for (auto [m, n, k] : {std::tuple(700, 70, 40), {391, 16, 64}, {1025, 130, 33}}) {
+    KernelSpec spec = linearRelu(m, n, k);
+    int64_t bytes = 2 * k * (n + 15) / 16 * 16 * 4; // the weight is half
+    auto bitcode = [&](int64_t cache) {
+      return llvm::cantFail(codegen::generateLLVM(spec, withoutCache(cache), "k", 2)).bitcode;
+    };
+    EXPECT_NE(bitcode(bytes), bitcode(1 << 30));
+    for (threads = 1; threads <= 2; ++threads)
+      expectEqual(spec, {}, 1e-5, withoutCache(bytes));
+  }
+  threads = 1;
+  KernelSpec open = linearRelu(DimExpr::symbol("M"), 80, 40, {{"M", 0, 1000}});
+  for (int64_t m : {0, 29, 1000})
+    expectEqual(open, {m}, 1e-5, withoutCache(1 << 15));
+  for (ConvolutionShape w :
+       {ConvolutionShape{20, 37, 24, 48, 3, 1, 1, 1, 1}, {28, 31, 64, 40, 1, 1, 0, 1, 1}})
+    expectEqual(convolution(w), {}, 1e-5, withoutCache(1 << 16));
+}
