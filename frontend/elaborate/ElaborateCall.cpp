@@ -3,6 +3,9 @@
 #include "frontend/syntax/Suggest.h"
 
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringSwitch.h"
+
+#include <cmath>
 
 using namespace llvm;
 using namespace kiln;
@@ -83,6 +86,43 @@ Value Elaborator::callNamed(StringRef name, const CallExpr *expr, std::vector<Ar
               "there is no function " + inQuotes(name) + didYouMean(name, primitives.names()));
 }
 
+/// A function of one number that is known at compile time; nothing if the name is of no such one.
+/// Rounding gives an integer, as Python's.
+static std::optional<Value> foldFunction(StringRef name, const Value &argument) {
+  auto *integer = argument.as<int64_t>();
+  auto *number = argument.as<double>();
+  if (!integer && !number)
+    return std::nullopt;
+  double x = integer ? static_cast<double>(*integer) : *number;
+  using Function = double (*)(double);
+  auto function = StringSwitch<Function>(name)
+                      .Case("sqrt", std::sqrt)
+                      .Case("exp", std::exp)
+                      .Case("log", std::log)
+                      .Case("log2", std::log2)
+                      .Case("log10", std::log10)
+                      .Case("sin", std::sin)
+                      .Case("cos", std::cos)
+                      .Case("tan", std::tan)
+                      .Case("tanh", std::tanh)
+                      .Default(nullptr);
+  if (function)
+    return Value(function(x));
+  auto whole = StringSwitch<Function>(name)
+                   .Case("floor", std::floor)
+                   .Case("ceil", std::ceil)
+                   .Case("round", std::nearbyint)
+                   .Default(nullptr);
+  constexpr double limit = 9.0e18; // of an i64
+  if (whole && integer)
+    return argument;
+  if (whole && std::fabs(x) < limit)
+    return Value(static_cast<int64_t>(whole(x)));
+  if (name == "abs" && (number || *integer != INT64_MIN))
+    return integer ? Value(std::abs(*integer)) : Value(std::fabs(x));
+  return std::nullopt;
+}
+
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
 Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place,
                               bool &known) {
@@ -90,6 +130,11 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
   auto *list = args.size() == 1 ? args[0].value.as<ListPtr>() : nullptr;
   size_t copies = name == "single" ? 1 : name == "pair" ? 2 : name == "triple" ? 3 : 0;
   known = name == "len" || copies || name == "range";
+  if (positional && args.size() == 1)
+    if (std::optional<Value> folded = foldFunction(name, args[0].value)) {
+      known = true;
+      return *folded;
+    }
   if (name == "len" && positional && list)
     return static_cast<int64_t>((*list)->size());
   if (copies && positional && args.size() == 1)
