@@ -34,6 +34,32 @@ static void packLast(const Primitive &primitive, std::vector<Arg> &args) {
   args.erase(args.begin() + first + 1, end);
 }
 
+/// What negative numbers of a padding leave of x, as PyTorch's `pad`; they become 0.
+static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
+                              mlir::NamedAttrList &attributes) {
+  auto padding = mlir::dyn_cast_or_null<ir::DimsAttr>(attributes.get("padding"));
+  auto mode = mlir::dyn_cast_or_null<mlir::StringAttr>(attributes.get("mode"));
+  Dims shape = ir::dimsOf(x.getType()), border = padding ? Dims(padding.getDims()) : Dims();
+  if (border.size() != 2 * shape.size() || (mode && mode.getValue() != "constant"))
+    return x;
+  SmallVector<ir::AxisPart> parts;
+  bool isCut = false;
+  for (auto [axis, extent] : enumerate(shape)) {
+    int64_t cut[2] = {0, 0};
+    for (int side : {0, 1})
+      if (auto known = border[2 * axis + side].constantValue(); known && *known < 0) {
+        cut[side] = -*known;
+        border[2 * axis + side] = DimExpr(0);
+        isCut = true;
+      }
+    parts.push_back({cut[0], extent - DimExpr(cut[0]) - DimExpr(cut[1])});
+  }
+  if (!isCut)
+    return x;
+  attributes.set("padding", ir::DimsAttr::get(padding.getContext(), border));
+  return here.slice(x, parts);
+}
+
 Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place) {
   SmallVector<Formal> formals;
   for (const Primitive::Slot &slot : primitive.slots)
@@ -89,7 +115,11 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);
     }
-  mlir::Operation *op = at(place).create(primitive.op, operands, attributes);
+  if (primitive.op.getStringRef() == "kiln.pad")
+    operands[0] = cutBorders(at(place), operands[0], attributes);
+  mlir::Operation *op = is_contained(operands, nullptr)
+                            ? nullptr
+                            : at(place).create(primitive.op, operands, attributes);
   if (!op)
     return Value();
   if (mlir::isa<ir::Counted>(op))
