@@ -53,7 +53,8 @@ Value Elaborator::evalCall(const CallExpr *expr) {
   auto *instance = callee.as<Instance *>();
   if (!instance)
     return fail(expr->callee->range, DiagCode::TypeMismatch,
-                describe(callee) + " cannot be called");
+                describe(callee) + " cannot be called" +
+                    (callee.as<ListPtr>() ? "; 'for layer in ...' goes through its layers" : ""));
   if (const FnDecl *forward = method(**instance, "forward"))
     return callFn(forward, (*instance)->module, *instance, args, expr->range);
   return failAt(expr->callee->range, DiagCode::UnknownName,
@@ -144,8 +145,10 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     for (auto [i, arg] : enumerate(args)) {
       auto *integer = arg.value.as<int64_t>();
       if (!integer)
-        return fail(arg.range, DiagCode::TypeMismatch,
-                    "'range' expected an integer, got " + describe(arg.value));
+        return fail(
+            arg.range, DiagCode::TypeMismatch,
+            "'range' expected an integer, got " + describe(arg.value) +
+                (arg.value.asDim() ? "; 'scan i in arange(N)' goes through a dimension" : ""));
       parts[args.size() == 1 ? 1 : i] = *integer;
     }
     if (parts[2] == 0)

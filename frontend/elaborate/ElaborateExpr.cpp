@@ -158,8 +158,13 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
   if (base.isError())
     return base;
   auto *instance = base.as<Instance *>();
-  if (!instance)
-    return fail(expr->range, DiagCode::TypeMismatch, describe(base) + " has no members");
+  if (!instance) {
+    bool isMethod = base.as<mlir::Value>() && primitives.find(expr->name.text);
+    return fail(expr->range, DiagCode::TypeMismatch,
+                describe(base) + " has no members" +
+                    (isMethod ? "; functions are called as '" + expr->name.text.str() + "(x, ...)'"
+                              : std::string()));
+  }
   auto &members = (*instance)->members;
   auto it = members.find(expr->name.text);
   if (it == members.end()) {

@@ -41,12 +41,16 @@ bool Parser::reportUnexpected(const Twine &expected, SMRange opener, const Twine
   return false;
 }
 
-/// ", did you mean 'return'", if the token here or the one before it is nearly a reserved word.
+/// ", did you mean 'return'" or "; write 'x = x + ...'", if the token here or the one before it is
+/// nearly a reserved word.
 std::string Parser::keywordHint() const {
   auto meant = [](const Token &token) {
     bool isType = is_contained({"int", "str", "dtype"}, token.text);
     return token.is(TokenKind::Identifier) && !isType ? meantKeyword(token.text) : StringRef();
   };
+  if (current().is(TokenKind::Equal) && position &&
+      StringRef("+-*/%@|^&**//<<>>").contains(previous().text))
+    return ("; '" + previous().text + "=' is written 'x = x " + previous().text + " ...'").str();
   if (StringRef word = meant(current()); !word.empty())
     return ", did you mean " + inQuotes(word);
   StringRef word = position ? meant(previous()) : StringRef();
