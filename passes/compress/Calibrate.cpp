@@ -6,6 +6,8 @@
 #include "passes/compress/Layers.h"
 
 #include <cmath>
+#include <limits>
+#include <numeric>
 
 using namespace kiln;
 using namespace kiln::ir;
@@ -24,6 +26,7 @@ void Histogram::add(double value) {
   low = std::min(low, value);
   high = std::max(high, value);
   ++total;
+  zeros += value == 0;
   if (width == 0) {
     if (value == 0) {
       ++counts[half];
@@ -79,11 +82,66 @@ std::pair<double, double> Histogram::leastError() const {
   return best;
 }
 
+/// What is lost of the distribution P of values when bins from `first` on and before `last` become
+/// 256 numbers: the divergence of P from Q (Kullback-Leibler, in nats). In P what lies outside is
+/// in the outermost bins; in Q it is missing, and the values of a number are spread evenly over its
+/// bins that are not empty in P. Zeros stay exact in any range, so they are in neither. Infinite
+/// where Q has nothing for a bin of P.
+double Histogram::divergenceOf(int64_t first, int64_t last) const {
+  int64_t count = last - first;
+  std::vector<double> inside(count), all;
+  for (int64_t i = 0; i < count; ++i)
+    inside[i] = static_cast<double>(counts[first + i]);
+  inside[half - first] -= static_cast<double>(zeros);
+  all = inside;
+  for (int64_t i = 0; i < first; ++i)
+    all[0] += static_cast<double>(counts[i]);
+  for (int64_t i = last; i < 2 * half; ++i)
+    all[count - 1] += static_cast<double>(counts[i]);
+  double here = std::accumulate(inside.begin(), inside.end(), 0.0);
+  double everywhere = static_cast<double>(total - zeros), sum = 0;
+  for (int64_t number = 0, i = 0; number < 256; ++number) {
+    int64_t begin = i, end = (number + 1) * count / 256, filled = 0;
+    double mass = 0;
+    for (; i < end; ++i) {
+      mass += inside[i];
+      filled += all[i] != 0;
+    }
+    double q = mass / static_cast<double>(filled) / here;
+    for (int64_t at = begin; at < end; ++at)
+      if (all[at] != 0)
+        sum += all[at] / everywhere * std::log(all[at] / everywhere / q);
+  }
+  return sum;
+}
+
+/// Of ranges that end where values get too large, the one of least divergence; 256 bins or more.
+std::pair<double, double> Histogram::leastDivergence() const {
+  auto bin = [&](double value) { return static_cast<int64_t>(std::floor(value / width)); };
+  int64_t most = std::max(bin(high) + 1, -bin(low));
+  std::pair<double, double> best{low, high};
+  double least = std::numeric_limits<double>::infinity();
+  for (int64_t bound = most; bound >= 128; bound -= 8) {
+    int64_t first = half + std::max(bin(low), -bound), last = half + std::min(bin(high) + 1, bound);
+    if (last - first < 256)
+      break;
+    double divergence = divergenceOf(first, last);
+    if (divergence < least) {
+      least = divergence;
+      double end = static_cast<double>(bound) * width;
+      best = {std::max(low, -end), std::min(high, end)};
+    }
+  }
+  return best;
+}
+
 std::optional<std::pair<double, double>> Histogram::range(Observer observer) const {
   if (total == 0)
     return std::nullopt;
   if (width == 0 || observer == Observer::MinMax)
     return std::pair(low, high);
+  if (observer == Observer::Entropy)
+    return leastDivergence();
   return observer == Observer::Percentile ? percentile(0.9999) : leastError();
 }
 
@@ -96,6 +154,7 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module) {
   if (failed(rules))
     return failure();
   Calibrator result;
+  result.module = module;
   for (const Layer &layer : layersOf(module)) {
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
     if (!rule || !rule->scheme.needsCalibration() || !layer.reason.empty())
@@ -107,7 +166,7 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module) {
       continue;
     for (Operation *reader : layer.readers)
       if (isa<MatmulOp, Conv2dOp>(reader))
-        result.watched[reader].observer = rule->scheme.observer;
+        result.watched.insert({reader, {layer.path, rule->scheme.observer, {}, std::nullopt}});
   }
   return result;
 }
@@ -132,7 +191,7 @@ LogicalResult Calibrator::call(FunctionOpInterface function, ArrayRef<Tensor> ar
 
 void Calibrator::finish() {
   for (auto &[op, watch] : watched)
-    if (auto range = watch.histogram.range(watch.observer))
+    if (auto range = watch.range())
       op->setAttr("kiln.range",
                   Builder(op->getContext()).getDenseF64ArrayAttr({range->first, range->second}));
   for (auto &[op, inputs] : summed) {

@@ -26,10 +26,12 @@ private:
   std::pair<double, double> percentile(double part) const;
   std::pair<double, double> leastError() const;
   double errorOf(double low, double high) const;
+  std::pair<double, double> leastDivergence() const;
+  double divergenceOf(int64_t first, int64_t last) const;
 
   std::vector<int64_t> counts;
   double width = 0, low = 0, high = 0;
-  int64_t total = 0;
+  int64_t total = 0, zeros = 0;
 };
 
 /// Watches what the layers of static rules, and of those with rounding = gptq, read, while the
@@ -42,6 +44,15 @@ public:
   bool isWanted() const { return !watched.empty() || !summed.empty(); }
   llvm::LogicalResult call(mlir::FunctionOpInterface function,
                            llvm::ArrayRef<ir::Tensor> arguments);
+  /// Whether ranges are not enough, since a rule has rounding = gptq.
+  bool needsInputs() const { return !summed.empty(); }
+  bool needsRanges() const { return !watched.empty(); }
+  /// The ranges as text, and whether a text is one.
+  void print(llvm::raw_ostream &os) const;
+  static bool isFile(llvm::StringRef text);
+  /// Ranges that print() gave, instead of calls. Fails with an error at a line that does not fit
+  /// the layers or their rules. There may be ranges of layers that need none.
+  llvm::LogicalResult read(llvm::StringRef text, llvm::StringRef file);
   /// Each reader that a call reached gets `kiln.range` = [low, high], or `kiln.inputs`, which names
   /// a tensor in the store of weights: the sum of products of its inputs (Compensate.h).
   void finish();
@@ -49,9 +60,15 @@ public:
 private:
   void addSummed(const Layer &layer);
   struct Watch {
+    std::string layer;
     Observer observer;
     Histogram histogram;
+    std::optional<std::pair<double, double>> given; ///< by a file
+    std::optional<std::pair<double, double>> range() const {
+      return given ? given : histogram.range(observer);
+    }
   };
+  mlir::ModuleOp module;
   llvm::MapVector<mlir::Operation *, Watch> watched;
   llvm::MapVector<mlir::Operation *, Inputs> summed;
 };

@@ -13,6 +13,19 @@ using namespace kiln;
 using namespace kiln::passes;
 using namespace mlir;
 
+StringRef passes::textOf(Observer observer) {
+  static constexpr StringLiteral texts[] = {"minmax", "percentile", "mse", "entropy"};
+  return texts[static_cast<size_t>(observer)];
+}
+
+std::optional<Observer> passes::observerOf(StringRef text) {
+  for (Observer observer :
+       {Observer::MinMax, Observer::Percentile, Observer::MSE, Observer::Entropy})
+    if (textOf(observer) == text)
+      return observer;
+  return std::nullopt;
+}
+
 std::string Scheme::text() const {
   switch (kind) {
   case Kind::F32:
@@ -25,10 +38,7 @@ std::string Scheme::text() const {
     if (activations == Activations::Dynamic)
       return "int8 per channel, activations int8 per row";
     if (activations == Activations::Static)
-      return "int8 per channel, activations int8 by " +
-             (std::string(observer == Observer::MinMax       ? "minmax"
-                          : observer == Observer::Percentile ? "percentile"
-                                                             : "mse"));
+      return ("int8 per channel, activations int8 by " + textOf(observer)).str();
     return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
   case Kind::Int4:
     return "int4 in groups of " + std::to_string(group) +
@@ -142,12 +152,11 @@ LogicalResult Reader::readActivations(Rule &rule, StringRef value, Location at) 
 }
 
 LogicalResult Reader::readObserver(Rule &rule, StringRef value, Location at) {
-  static const std::map<StringRef, Observer> observers = {
-      {"minmax", Observer::MinMax}, {"percentile", Observer::Percentile}, {"mse", Observer::MSE}};
-  auto found = observers.find(value);
-  if (found == observers.end())
-    return emitError(at, "expected calibrate = minmax, percentile or mse, got '") << value << "'";
-  rule.scheme.observer = found->second;
+  std::optional<Observer> observer = observerOf(value);
+  if (!observer)
+    return emitError(at, "expected calibrate = minmax, percentile, mse or entropy, got '")
+           << value << "'";
+  rule.scheme.observer = *observer;
   return success();
 }
 

@@ -16,13 +16,19 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"
 
+#include <optional>
 #include <string>
 
 namespace kiln::passes {
 
 /// Which range of an activation's values is kept; what lies outside becomes its ends. All of what
-/// was seen, all but 0.01 % on each side, or the one that leaves the least squares of errors.
-enum class Observer : uint8_t { MinMax, Percentile, MSE };
+/// was seen, all but 0.01 % on each side, the one that leaves the least squares of errors, or the
+/// one after which the distribution is most like the one before.
+enum class Observer : uint8_t { MinMax, Percentile, MSE, Entropy };
+
+/// "minmax", as a recipe spells it.
+llvm::StringRef textOf(Observer observer);
+std::optional<Observer> observerOf(llvm::StringRef text);
 
 /// How a weight's numbers are stored, and what they are multiplied with.
 struct Scheme {

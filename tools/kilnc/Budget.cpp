@@ -12,6 +12,7 @@
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/Remarks.h"
+#include "llvm/Support/raw_ostream.h"
 
 using namespace kiln;
 using namespace llvm;
@@ -62,6 +63,11 @@ bool Budget::readLimit(mlir::ModuleOp module) {
                             "--calibrate=inputs.npz");
     return false;
   }
+  if (ranges) {
+    mlir::emitError(*place, "'require error' needs data to measure on, and '")
+        << path << "' has ranges only; give inputs by --calibrate=inputs.npz";
+    return false;
+  }
   SmallVector<mlir::Attribute> rest;
   for (mlir::Attribute entry : module->getAttrOfType<mlir::ArrayAttr>("kiln.compress")) {
     auto action = mlir::cast<mlir::DictionaryAttr>(entry).getAs<mlir::StringAttr>("action");
@@ -74,11 +80,14 @@ bool Budget::readLimit(mlir::ModuleOp module) {
 
 bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool isProgressShown) {
   path = from;
+  if (auto file = MemoryBuffer::getFile(path);
+      file && passes::Calibrator::isFile((*file)->getBuffer()))
+    ranges = std::move(*file);
   found.bytesBefore = weightBytes(module);
   isShown = isProgressShown;
   if (!readLimit(module))
     return false;
-  if (!required && (!isMeasured || path.empty()))
+  if (!required && (!isMeasured || path.empty() || ranges))
     return true;
   show("the interpreter runs the model on the data");
   Expected<std::unique_ptr<CheckEach>> given = callsOf(module, path);
@@ -88,17 +97,7 @@ bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool 
   return true;
 }
 
-bool Budget::calibrate(mlir::ModuleOp module, bool isCallShown) const {
-  if (path.empty())
-    return true;
-  mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(module);
-  if (failed(calibrator))
-    return false;
-  // Where layers were held back there may be none left that wants it.
-  module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
-  if (!calibrator->isWanted())
-    return calls || !report("--calibrate has nothing to do: no layer has activations = static or "
-                            "rounding = gptq");
+bool Budget::run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const {
   auto arguments = argumentsOf(module, path);
   if (!arguments)
     return !report(toString(arguments.takeError()));
@@ -113,11 +112,46 @@ bool Budget::calibrate(mlir::ModuleOp module, bool isCallShown) const {
         why = diagnostic.str();
       return mlir::success();
     });
-    if (failed(calibrator->call(function, tensors)))
+    if (failed(calibrator.call(function, tensors)))
       return !report("the inputs of '" + path + "': " + why);
   }
-  calibrator->finish();
   return true;
+}
+
+/// Ranges and inputs of the layers, from the data or from a file of ranges.
+bool Budget::learn(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const {
+  // Where layers were held back there may be none left that wants it.
+  module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
+  if (!calibrator.isWanted())
+    return calls || !report("--calibrate has nothing to do: no layer has activations = static or "
+                            "rounding = gptq");
+  if (ranges && calibrator.needsInputs())
+    return !report("rounding = gptq needs inputs, and '" + path +
+                   "' has ranges only; give inputs by --calibrate=inputs.npz");
+  if (ranges ? failed(calibrator.read(ranges->getBuffer(), path))
+             : !run(module, calibrator, isCallShown))
+    return false;
+  calibrator.finish();
+  return true;
+}
+
+bool Budget::save(const passes::Calibrator &calibrator) const {
+  if (savePath.empty())
+    return true;
+  if (!calibrator.needsRanges())
+    return !report("--save-calibration has nothing to write: no layer has activations = static");
+  Error error = writeToOutput(savePath, [&](raw_ostream &os) -> Error {
+    calibrator.print(os);
+    return Error::success();
+  });
+  return !error || !report("cannot write '" + savePath + "': " + toString(std::move(error)));
+}
+
+bool Budget::calibrate(mlir::ModuleOp module) const {
+  if (path.empty())
+    return true;
+  mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(module);
+  return succeeded(calibrator) && learn(module, *calibrator, isShown) && save(*calibrator);
 }
 
 /// The worst of all calls.
@@ -164,7 +198,12 @@ std::optional<double> Budget::trial(mlir::ModuleOp module, ArrayRef<std::string>
   for (StringRef stage : {"prune", "quantize"}) {
     mlir::PassManager manager(module.getContext());
     addStage(manager, stage, Options());
-    if ((stage == "quantize" && !calibrate(*copy, false)) || failed(manager.run(*copy)))
+    if (stage == "quantize") {
+      mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(*copy);
+      if (failed(calibrator) || !learn(*copy, *calibrator, false))
+        return std::nullopt;
+    }
+    if (failed(manager.run(*copy)))
       return std::nullopt;
   }
   return errorOf(*copy);

@@ -7,11 +7,16 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace kiln::passes {
+class Calibrator;
+} // namespace kiln::passes
 
 namespace kiln {
 
@@ -22,13 +27,14 @@ public:
   /// Takes the required error out of the module's rules, and calls the module where its outputs are
   /// to be compared. The module stands in front of the stages that compress.
   bool start(mlir::ModuleOp module, llvm::StringRef path, bool isMeasured, bool isShown);
+  /// Where calibrate() writes the ranges that it found; nowhere if empty.
+  void saveTo(llvm::StringRef file) { savePath = file; }
   /// Holds layers back, by rules of the module, until the error of its outputs is below the limit:
   /// each layer is compressed alone, and those that cost the most are given back, by bisection.
   /// `afterTrial` frees what a trial left in the store of weights.
   bool meet(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
   /// Ranges and inputs of the layers, from the data.
-  bool calibrate(mlir::ModuleOp module, bool isShown) const;
-  bool calibrate(mlir::ModuleOp module) const { return calibrate(module, isShown); }
+  bool calibrate(mlir::ModuleOp module) const;
   /// Measures the compressed module; the ledger gets what was found.
   bool finish(mlir::ModuleOp module);
   const LedgerModel &model() const { return found; }
@@ -38,6 +44,9 @@ public:
 
 private:
   bool readLimit(mlir::ModuleOp module);
+  bool learn(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isShown) const;
+  bool run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const;
+  bool save(const passes::Calibrator &calibrator) const;
   std::optional<double> errorOf(mlir::ModuleOp module) const;
   std::optional<double> trial(mlir::ModuleOp module, llvm::ArrayRef<std::string> held);
   std::vector<std::string> compressedLayers(mlir::ModuleOp module) const;
@@ -47,7 +56,8 @@ private:
   void hold(mlir::ModuleOp module, llvm::ArrayRef<std::string> layers) const;
   void show(const llvm::Twine &text) const;
 
-  std::string path;
+  std::string path, savePath;
+  std::unique_ptr<llvm::MemoryBuffer> ranges; ///< the file at `path` if it holds no inputs
   bool isShown = false;
   std::optional<double> required;
   std::unique_ptr<CheckEach> calls; ///< null: nothing is measured

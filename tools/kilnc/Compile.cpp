@@ -241,6 +241,7 @@ static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
 
 /// Reads the data that the compressed model is measured on, and finds what to hold back.
 bool Compilation::startBudget() {
+  budget.saveTo(options.saveCalibrationPath);
   if (!budget.start(*module, options.calibrationPath, !options.ledgerPath.empty(),
                     options.progress))
     return false;

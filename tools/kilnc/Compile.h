@@ -25,7 +25,7 @@ struct CompileOptions {
   Options options;
   unsigned jobs = 0;       ///< 0: as many as the machine has
   std::string cacheFolder; ///< empty: no cache
-  std::string mapPath, ledgerPath, reportPath, recipe, calibrationPath;
+  std::string mapPath, ledgerPath, reportPath, recipe, calibrationPath, saveCalibrationPath;
   bool remarks = false, progress = false, checkEach = false;
   bool verify = false;      ///< run the library against the interpreter before it is handed over
   std::string verifyInputs; ///< arguments for that; empty: random ones

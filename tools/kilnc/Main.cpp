@@ -82,8 +82,14 @@ static cl::opt<std::string> quantize(
 static cl::opt<std::string> calibrate(
     "calibrate",
     cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
-             "rounding = gptq what errors do; --require-error and --ledger measure on them"),
-    cl::value_desc("inputs.npz"), cl::cat(category));
+             "rounding = gptq what errors do; --require-error and --ledger measure on them; or "
+             "ranges that --save-calibration wrote"),
+    cl::value_desc("inputs.npz|file"), cl::cat(category));
+static cl::opt<std::string> saveCalibration(
+    "save-calibration",
+    cl::desc("write the ranges of activations that --calibrate gave as text, for --calibrate of "
+             "compilations to come"),
+    cl::value_desc("file"), cl::cat(category));
 static cl::opt<std::string>
     prune("prune",
           cl::desc("which of them become zero: 0.8 (the smaller ones, that "
@@ -171,6 +177,9 @@ static int fillCompression(CompileOptions &options) {
   options.options.prune = prune;
   options.options.requireError = requireError;
   options.calibrationPath = calibrate;
+  options.saveCalibrationPath = saveCalibration;
+  if (!saveCalibration.empty() && calibrate.empty())
+    return report("--save-calibration needs data; give it by --calibrate=inputs.npz");
   if (quantize.getNumOccurrences() && quantize.empty())
     return report(
         "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
