@@ -49,7 +49,30 @@ static bool writeRow(Maker &maker) {
   return true;
 }
 
+/// A loop whose rounds make the state anew: a row is pushed onto it, or it is turned.
+static bool push(Maker &maker) {
+  unsigned state = maker.below(maker.states().size());
+  const Type type = maker.states()[state];
+  if (type.shape.empty() || type.shape[0].least() < 1)
+    return false;
+  auto rows = maker.find([&](const Type &other) {
+    return other.element == type.element && other.shape.size() == type.shape.size() &&
+           std::equal(other.shape.begin() + 1, other.shape.end(), type.shape.begin() + 1);
+  });
+  unsigned from = rows ? *rows : maker.fresh(type);
+  std::string name = nameOf(state), axis = std::to_string(maker.below(type.shape.size()));
+  const std::vector<std::string> forms = {"concat([" + name + "[1:], unsqueeze(row, 0)])",
+                                          "concat([unsqueeze(row, 0), " + name + "[:-1]])",
+                                          "roll(" + name + ", 1, axis = " + axis + ")",
+                                          "flip(" + name + ", " + axis + ")"};
+  std::string text = "scan row in $0" + std::string(maker.oneIn(3) ? " reverse" : "") +
+                     " {\n      " + name + " = " + maker.among(forms) + "\n      yield " + name +
+                     "[-1]\n    }";
+  maker.addSeveral(text, {from}, {maker.typeOf(from)});
+  return true;
+}
+
 llvm::ArrayRef<Family> fuzz::stateFamilies() {
-  static const Family families[] = {{8, read}, {8, write}, {8, writeRow}};
+  static const Family families[] = {{8, read}, {8, write}, {8, writeRow}, {8, push}};
   return families;
 }
