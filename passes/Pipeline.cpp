@@ -53,7 +53,8 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   SmallVector<Attribute> rules;
   if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
     rules.append(recipe.begin(), recipe.end());
-  auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations) {
+  auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations,
+                 StringRef saliency) {
     SmallVector<NamedAttribute> rule = {
         builder.getNamedAttr("action", builder.getStringAttr(action)),
         builder.getNamedAttr("pattern", builder.getStringAttr("*")),
@@ -63,6 +64,8 @@ void kiln::addRules(ModuleOp module, const Options &options) {
       settings.push_back(builder.getNamedAttr("group", builder.getStringAttr(group)));
     if (!activations.empty())
       settings.push_back(builder.getNamedAttr("activations", builder.getStringAttr(activations)));
+    if (!saliency.empty())
+      settings.push_back(builder.getNamedAttr("saliency", builder.getStringAttr(saliency)));
     if (!settings.empty())
       rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(settings)));
     rules.push_back(builder.getDictionaryAttr(rule));
@@ -70,9 +73,11 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   auto [scheme, group] = StringRef(options.quantize).split(':');
   auto [to, activations] = scheme.split('-'); // int8-dynamic
   if (!scheme.empty())
-    add("quantize", to, group, activations);
+    add("quantize", to, group, activations, "");
+  StringRef part = options.prune;
+  bool isWanda = part.consume_back("-wanda"); // 2:4-wanda
   if (!options.prune.empty())
-    add("prune", options.prune, "", "");
+    add("prune", part, "", "", isWanda ? "wanda" : "");
   if (!options.requireError.empty())
     rules.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("action", builder.getStringAttr("require")),

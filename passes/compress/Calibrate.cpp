@@ -149,12 +149,16 @@ std::optional<std::pair<double, double>> Histogram::range(Observer observer) con
 // Calls
 //===----------------------------------------------------------------------===//
 
-FailureOr<Calibrator> Calibrator::start(ModuleOp module) {
+FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
   FailureOr<SmallVector<Rule>> rules = readRules(module);
   if (failed(rules))
     return failure();
   Calibrator result;
   result.module = module;
+  if (action == Rule::Action::Prune) {
+    result.addSquares(*rules);
+    return result;
+  }
   for (const Layer &layer : layersOf(module)) {
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
     if (!rule || !rule->scheme.needsCalibration() || !layer.reason.empty())
@@ -177,6 +181,26 @@ void Calibrator::addSummed(const Layer &layer) {
       summed.insert({reader, Inputs(layer.depth())});
 }
 
+void Calibrator::addSquares(ArrayRef<Rule> rules) {
+  for (const Layer &layer : layersOf(module)) {
+    const Rule *rule = ruleFor(rules, Rule::Action::Prune, layer.path);
+    if (rule && rule->sparsity.isWanda && layer.reason.empty())
+      for (Operation *reader : layer.readers)
+        if (isa<MatmulOp>(reader))
+          squares.insert({reader, std::vector<double>(layer.depth())});
+  }
+}
+
+/// Rows with a value that is not finite do not count.
+static void addSquaresOf(ArrayRef<double> rows, std::vector<double> &sums) {
+  for (; !rows.empty(); rows = rows.drop_front(sums.size())) {
+    ArrayRef<double> x = rows.take_front(sums.size());
+    if (llvm::all_of(x, [](double value) { return std::isfinite(value); }))
+      for (auto [sum, value] : llvm::zip_equal(sums, x))
+        sum += value * value;
+  }
+}
+
 LogicalResult Calibrator::call(FunctionOpInterface function, ArrayRef<Tensor> arguments) {
   auto observe = [&](Operation *op, ArrayRef<const Tensor *> operands, MutableArrayRef<Tensor>) {
     auto found = watched.find(op);
@@ -185,6 +209,8 @@ LogicalResult Calibrator::call(FunctionOpInterface function, ArrayRef<Tensor> ar
         found->second.histogram.add(value);
     if (auto sums = summed.find(op); sums != summed.end())
       sums->second.add(operands[0]->floats);
+    if (auto sums = squares.find(op); sums != squares.end())
+      addSquaresOf(operands[0]->floats, sums->second);
   };
   return success(succeeded(interpret(function, arguments, observe)));
 }
@@ -194,6 +220,9 @@ void Calibrator::finish() {
     if (auto range = watch.range())
       op->setAttr("kiln.range",
                   Builder(op->getContext()).getDenseF64ArrayAttr({range->first, range->second}));
+  for (auto &[op, sums] : squares)
+    if (llvm::any_of(sums, [](double sum) { return sum != 0; }))
+      op->setAttr("kiln.squares", Builder(op->getContext()).getDenseF64ArrayAttr(sums));
   for (auto &[op, inputs] : summed) {
     WeightStore &store = op->getContext()->getLoadedDialect<KilnDialect>()->getWeights();
     int64_t depth = inputs.getDepth();

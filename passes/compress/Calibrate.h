@@ -34,18 +34,18 @@ private:
   int64_t total = 0, zeros = 0;
 };
 
-/// Watches what the layers of static rules, and of those with rounding = gptq, read, while the
-/// interpreter runs calls.
+/// Watches what layers read while the interpreter runs calls: in front of `prune` those of rules
+/// with saliency = wanda, in front of `quantize` those of static rules and with rounding = gptq.
 class Calibrator {
 public:
   /// Fails with an error at a rule.
-  static mlir::FailureOr<Calibrator> start(mlir::ModuleOp module);
+  static mlir::FailureOr<Calibrator> start(mlir::ModuleOp module, Rule::Action action);
   /// Whether a rule wants it.
-  bool isWanted() const { return !watched.empty() || !summed.empty(); }
+  bool isWanted() const { return needsRanges() || needsInputs(); }
   llvm::LogicalResult call(mlir::FunctionOpInterface function,
                            llvm::ArrayRef<ir::Tensor> arguments);
-  /// Whether ranges are not enough, since a rule has rounding = gptq.
-  bool needsInputs() const { return !summed.empty(); }
+  /// Whether ranges are not enough, since a rule has rounding = gptq or saliency = wanda.
+  bool needsInputs() const { return !summed.empty() || !squares.empty(); }
   bool needsRanges() const { return !watched.empty(); }
   /// The ranges as text, and whether a text is one.
   void print(llvm::raw_ostream &os) const;
@@ -53,12 +53,14 @@ public:
   /// Ranges that print() gave, instead of calls. Fails with an error at a line that does not fit
   /// the layers or their rules. There may be ranges of layers that need none.
   llvm::LogicalResult read(llvm::StringRef text, llvm::StringRef file);
-  /// Each reader that a call reached gets `kiln.range` = [low, high], or `kiln.inputs`, which names
-  /// a tensor in the store of weights: the sum of products of its inputs (Compensate.h).
+  /// Each reader that a call reached gets `kiln.range` = [low, high]; `kiln.squares`, the sum of
+  /// squares of each of its K inputs; or `kiln.inputs`, which names a tensor in the store of
+  /// weights: the sum of products of its inputs (Compensate.h).
   void finish();
 
 private:
   void addSummed(const Layer &layer);
+  void addSquares(llvm::ArrayRef<Rule> rules);
   struct Watch {
     std::string layer;
     Observer observer;
@@ -71,6 +73,7 @@ private:
   mlir::ModuleOp module;
   llvm::MapVector<mlir::Operation *, Watch> watched;
   llvm::MapVector<mlir::Operation *, Inputs> summed;
+  llvm::MapVector<mlir::Operation *, std::vector<double>> squares; ///< of each input
 };
 
 } // namespace kiln::passes

@@ -42,7 +42,10 @@ public:
   bool areFinite() const {
     return llvm::all_of(values, [](float value) { return std::isfinite(value); });
   }
+  /// From now on elements count by their magnitude times the norm of their input.
+  void weighBy(ArrayRef<double> squares);
   void dropFraction(double fraction);
+  void dropInRows(double fraction);
   void dropInGroups(int64_t kept, int64_t of);
   void dropBlocks(double fraction);
   double error() const { return lost; }
@@ -55,16 +58,26 @@ public:
 private:
   /// Of these elements, the smallest `count` become zero; of equal ones the earlier.
   void drop(std::vector<int64_t> &elements, int64_t count);
+  int64_t place(int64_t n, int64_t k) const {
+    return layer.isColumns ? k * layer.outputs() + n : n * layer.depth() + k;
+  }
+  double saliency(int64_t i) const {
+    double size = std::fabs(values[i]);
+    if (norms.empty())
+      return size;
+    return size * norms[layer.isColumns ? i / layer.outputs() : i % layer.depth()];
+  }
 
   const Layer &layer;
   std::vector<float> values;
+  std::vector<double> norms; ///< of inputs; empty: all are alike
   double lost = 0;
 };
 } // namespace
 
 void Values::drop(std::vector<int64_t> &elements, int64_t count) {
   auto smaller = [&](int64_t a, int64_t b) {
-    float x = std::fabs(values[a]), y = std::fabs(values[b]);
+    double x = saliency(a), y = saliency(b);
     return x != y ? x < y : a < b;
   };
   std::nth_element(elements.begin(), elements.begin() + count, elements.end(), smaller);
@@ -79,6 +92,21 @@ void Values::dropFraction(double fraction) {
   std::vector<int64_t> elements(values.size());
   std::iota(elements.begin(), elements.end(), 0);
   drop(elements, std::llround(fraction * static_cast<double>(values.size())));
+}
+
+void Values::weighBy(ArrayRef<double> squares) {
+  for (double square : squares)
+    norms.push_back(std::sqrt(square));
+}
+
+void Values::dropInRows(double fraction) {
+  int64_t depth = layer.depth();
+  std::vector<int64_t> row(depth);
+  for (int64_t n = 0; n < layer.outputs(); ++n) {
+    for (int64_t k = 0; k < depth; ++k)
+      row[k] = place(n, k);
+    drop(row, std::llround(fraction * static_cast<double>(depth)));
+  }
 }
 
 /// Groups lie along the channels that a product adds up.
@@ -127,7 +155,20 @@ void Values::dropBlocks(double fraction) {
   }
 }
 
-static void prune(Layer &layer, const Sparsity &sparsity, bool isQuantized) {
+/// Of each input that products with the layer read, the sum of squares on calibration data; empty
+/// if none saw any.
+static std::vector<double> squaresOf(const Layer &layer) {
+  std::vector<double> sums;
+  for (Operation *reader : layer.readers)
+    if (auto squares = reader->getAttrOfType<DenseF64ArrayAttr>("kiln.squares")) {
+      sums.resize(layer.depth());
+      for (auto [sum, square] : llvm::zip_equal(sums, squares.asArrayRef()))
+        sum += square;
+    }
+  return sums;
+}
+
+static void prune(Layer &layer, Sparsity sparsity, bool isQuantized) {
   if (!layer.reason.empty())
     return remarkMissed(layer, "pruned", "not pruned: " + layer.reason);
   int64_t channels = layer.shape()[layer.channelAxis];
@@ -142,10 +183,20 @@ static void prune(Layer &layer, const Sparsity &sparsity, bool isQuantized) {
   if (!values.areFinite())
     return remarkMissed(layer, "pruned", "not pruned: it holds a value that is not finite");
   LedgerRow &row = ledgerRow(layer);
+  if (sparsity.isWanda) {
+    std::vector<double> squares = squaresOf(layer);
+    sparsity.isWanda = !squares.empty();
+    values.weighBy(squares);
+    if (squares.empty())
+      remarkMissed(layer, "saliency",
+                   "is pruned by magnitude: no product with it saw calibration data");
+  }
   if (sparsity.isBlock)
     values.dropBlocks(sparsity.fraction);
   else if (sparsity.of)
     values.dropInGroups(sparsity.kept, sparsity.of);
+  else if (sparsity.isWanda)
+    values.dropInRows(sparsity.fraction);
   else
     values.dropFraction(sparsity.fraction);
   row.pruning += (row.pruning.empty() ? "" : ", ") + sparsity.text();
@@ -171,6 +222,13 @@ struct Prune : passes::impl::PruneBase<Prune> {
     FailureOr<SmallVector<Rule>> rules = readRules(getOperation());
     if (failed(rules))
       return signalPassFailure();
+    bool isCalibrated = bool(getOperation()->removeAttr("kiln.calibrated"));
+    for (const Rule &rule : *rules)
+      if (rule.sparsity.isWanda && !isCalibrated) {
+        emitError(rule.place, "saliency = wanda needs calibration data; give it by "
+                              "--calibrate=inputs.npz");
+        return signalPassFailure();
+      }
     bool isWanted =
         llvm::any_of(*rules, [](const Rule &rule) { return rule.action == Rule::Action::Prune; });
     if (!isWanted)
@@ -192,6 +250,7 @@ struct Prune : passes::impl::PruneBase<Prune> {
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
         if (!rule->sparsity.isChannels)
           prune(layer, rule->sparsity, isQuantized(layer.path));
+    getOperation().walk([](Operation *op) { op->removeAttr("kiln.squares"); });
   }
 };
 } // namespace

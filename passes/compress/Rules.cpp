@@ -50,10 +50,14 @@ std::string Scheme::text() const {
 
 std::string Sparsity::text() const {
   if (of)
-    return std::to_string(kept) + ":" + std::to_string(of);
+    return std::to_string(kept) + ":" + std::to_string(of) + (isWanda ? " by wanda" : "");
   std::string digits = std::to_string(fraction);
   digits.erase(digits.find_last_not_of('0') + 1);
-  return (isChannels ? "channels " : isBlock ? "block16x1 " : "magnitude ") + digits;
+  return (isChannels ? "channels "
+          : isBlock  ? "block16x1 "
+          : isWanda  ? "wanda "
+                     : "magnitude ") +
+         digits;
 }
 
 bool passes::matches(StringRef pattern, StringRef path) {
@@ -95,6 +99,7 @@ private:
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
+  LogicalResult readSaliency(Rule &rule, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
 
   DictionaryAttr dict;
@@ -182,6 +187,13 @@ LogicalResult Reader::readInt8(Rule &rule, StringRef name, StringRef value, Loca
   return name == "activations" ? readActivations(rule, value, at) : success();
 }
 
+LogicalResult Reader::readSaliency(Rule &rule, StringRef value, Location at) {
+  rule.sparsity.isWanda = value == "wanda";
+  if (value != "wanda" && value != "magnitude")
+    return emitError(at, "expected saliency = magnitude or wanda, got '") << value << "'";
+  return success();
+}
+
 LogicalResult Reader::readSettings(Rule &rule) {
   auto settings = dict.getAs<DictionaryAttr>("with");
   bool isQuantize = rule.action == Rule::Action::Quantize;
@@ -192,6 +204,9 @@ LogicalResult Reader::readSettings(Rule &rule) {
     known = {"group", "weights", "activations", "calibrate"};
   else if (isInt4)
     known = {"group", "zero_point", "rounding"};
+  bool isPrune = rule.action == Rule::Action::Prune;
+  if (isPrune && !rule.sparsity.isBlock && !rule.sparsity.isChannels)
+    known = {"saliency"};
   for (NamedAttribute entry : settings ? settings.getValue() : ArrayRef<NamedAttribute>()) {
     StringRef name = entry.getName(), value;
     if (auto given = dyn_cast<StringAttr>(entry.getValue()))
@@ -201,11 +216,13 @@ LogicalResult Reader::readSettings(Rule &rule) {
       return emitError(at, "unknown setting '")
              << name
              << "'; int8 has group, weights, activations and calibrate, int4 has group, zero_point "
-                "and rounding, others have none";
+                "and rounding, pruning of single weights has saliency, others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
-    if (failed(isInt4 ? readInt4(rule, name, value, at) : readInt8(rule, name, value, at)))
+    if (failed(isPrune  ? readSaliency(rule, value, at)
+               : isInt4 ? readInt4(rule, name, value, at)
+                        : readInt8(rule, name, value, at)))
       return failure();
   }
   if (rule.scheme.group && rule.scheme.activations != Scheme::Activations::None)

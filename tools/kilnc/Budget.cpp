@@ -118,21 +118,35 @@ bool Budget::run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isC
   return true;
 }
 
-/// Ranges and inputs of the layers, from the data or from a file of ranges.
-bool Budget::learn(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const {
+static bool needsCalibration(mlir::ModuleOp module) {
+  mlir::FailureOr<SmallVector<passes::Rule>> rules = passes::readRules(module);
+  return succeeded(rules) &&
+         any_of(*rules, [](const passes::Rule &rule) { return rule.needsCalibration(); });
+}
+
+/// From the data or from a file of ranges. If `isFinal`, calls are shown and ranges saved.
+bool Budget::learn(mlir::ModuleOp module, StringRef stage, bool isFinal) const {
+  bool isPrune = stage == "prune";
+  auto calibrator = passes::Calibrator::start(module, isPrune ? passes::Rule::Action::Prune
+                                                              : passes::Rule::Action::Quantize);
+  if (failed(calibrator))
+    return false;
   // Where layers were held back there may be none left that wants it.
   module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
-  if (!calibrator.isWanted())
-    return calls || !report("--calibrate has nothing to do: no layer has activations = static or "
-                            "rounding = gptq");
-  if (ranges && calibrator.needsInputs())
-    return !report("rounding = gptq needs inputs, and '" + path +
-                   "' has ranges only; give inputs by --calibrate=inputs.npz");
-  if (ranges ? failed(calibrator.read(ranges->getBuffer(), path))
-             : !run(module, calibrator, isCallShown))
-    return false;
-  calibrator.finish();
-  return true;
+  if (!calls && !needsCalibration(module))
+    return !report("--calibrate has nothing to do: no layer has activations = static, rounding = "
+                   "gptq or saliency = wanda");
+  if (ranges && calibrator->needsInputs())
+    return !report(
+        (isPrune ? "saliency = wanda needs inputs, and '" : "rounding = gptq needs inputs, and '") +
+        path + "' has ranges only; give inputs by --calibrate=inputs.npz");
+  if (calibrator->isWanted()) {
+    if (ranges ? failed(calibrator->read(ranges->getBuffer(), path))
+               : !run(module, *calibrator, isFinal && isShown))
+      return false;
+    calibrator->finish();
+  }
+  return isPrune || !isFinal || save(*calibrator);
 }
 
 bool Budget::save(const passes::Calibrator &calibrator) const {
@@ -147,11 +161,8 @@ bool Budget::save(const passes::Calibrator &calibrator) const {
   return !error || !report("cannot write '" + savePath + "': " + toString(std::move(error)));
 }
 
-bool Budget::calibrate(mlir::ModuleOp module) const {
-  if (path.empty())
-    return true;
-  mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(module);
-  return succeeded(calibrator) && learn(module, *calibrator, isShown) && save(*calibrator);
+bool Budget::calibrate(mlir::ModuleOp module, StringRef stage) const {
+  return path.empty() || learn(module, stage, true);
 }
 
 /// The worst of all calls.
@@ -198,12 +209,7 @@ std::optional<double> Budget::trial(mlir::ModuleOp module, ArrayRef<std::string>
   for (StringRef stage : {"prune", "quantize"}) {
     mlir::PassManager manager(module.getContext());
     addStage(manager, stage, Options());
-    if (stage == "quantize") {
-      mlir::FailureOr<passes::Calibrator> calibrator = passes::Calibrator::start(*copy);
-      if (failed(calibrator) || !learn(*copy, *calibrator, false))
-        return std::nullopt;
-    }
-    if (failed(manager.run(*copy)))
+    if (!learn(*copy, stage, false) || failed(manager.run(*copy)))
       return std::nullopt;
   }
   return errorOf(*copy);

@@ -33,8 +33,8 @@ public:
   /// each layer is compressed alone, and those that cost the most are given back, by bisection.
   /// `afterTrial` frees what a trial left in the store of weights.
   bool meet(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
-  /// Ranges and inputs of the layers, from the data.
-  bool calibrate(mlir::ModuleOp module) const;
+  /// What the layers' rules need of the data in front of a stage, `prune` or `quantize`.
+  bool calibrate(mlir::ModuleOp module, llvm::StringRef stage) const;
   /// Measures the compressed module; the ledger gets what was found.
   bool finish(mlir::ModuleOp module);
   const LedgerModel &model() const { return found; }
@@ -44,7 +44,7 @@ public:
 
 private:
   bool readLimit(mlir::ModuleOp module);
-  bool learn(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isShown) const;
+  bool learn(mlir::ModuleOp module, llvm::StringRef stage, bool isFinal) const;
   bool run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const;
   bool save(const passes::Calibrator &calibrator) const;
   std::optional<double> errorOf(mlir::ModuleOp module) const;

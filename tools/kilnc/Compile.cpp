@@ -288,7 +288,8 @@ int Compilation::runStages() {
   for (const Stage &stage : left.drop_front()) {
     if (stage.name == "prune" && !startBudget())
       return 1;
-    if (stage.name == "quantize" && !budget.calibrate(*module))
+    bool isCompression = stage.name == "prune" || stage.name == "quantize";
+    if (isCompression && !budget.calibrate(*module, stage.name))
       return 1;
     before = module->clone();
     mlir::PassManager manager(&context);
