@@ -126,9 +126,10 @@ struct Touch {
 };
 
 /// A tensor that the end of a tile touches: where its first point does, and the bytes to the next
-/// row.
+/// row and the next vector.
 struct ResultLine {
   llvm::Value *from, *rowBytes;
+  int64_t vectorBytes;
   bool isWritten;
 };
 

@@ -199,9 +199,10 @@ void Emitter::startFetchingResult(const Plan &plan) {
   bool hasRows = points.size() > static_cast<size_t>(tileVectors);
   SmallVector<Touch> next = touched(plan, points[hasRows ? tileVectors : 0].first);
   for (auto [touch, below] : llvm::zip_equal(first, next)) {
-    DimExpr size = byteSize(touch.memory->facts->type);
+    int64_t size = byteSize(touch.memory->facts->type);
     resultFetching.push_back({address(*touch.memory, touch.place),
-                              emit((below.place - touch.place) * size), touch.isWritten});
+                              emit((below.place - touch.place) * DimExpr(size)), lanes * size,
+                              touch.isWritten});
   }
 }
 
@@ -212,9 +213,9 @@ void Emitter::fetchResult(const DimExpr &step) {
   Value *point = b.CreateBinaryIntrinsic(Intrinsic::umin, emit(step), b.getInt64(resultPoints - 1));
   Value *vectors = b.getInt64(tileVectors);
   Value *row = b.CreateUDiv(point, vectors), *vector = b.CreateURem(point, vectors);
-  for (auto &[from, rowBytes, isWritten] : resultFetching) {
+  for (auto &[from, rowBytes, vectorBytes, isWritten] : resultFetching) {
     Value *offset =
-        b.CreateAdd(b.CreateMul(row, rowBytes), b.CreateMul(vector, b.getInt64(lineBytes)));
+        b.CreateAdd(b.CreateMul(row, rowBytes), b.CreateMul(vector, b.getInt64(vectorBytes)));
     Value *at = b.CreateGEP(b.getInt8Ty(), from, offset);
     b.CreateIntrinsic(Intrinsic::prefetch, {at->getType()},
                       {at, b.getInt32(isWritten), b.getInt32(3), b.getInt32(1)});

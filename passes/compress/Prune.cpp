@@ -29,9 +29,6 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-/// Outputs of a block.
-static constexpr int64_t panel = 16;
-
 namespace {
 /// The values of a weight, of which some become zero.
 class Values {
@@ -138,8 +135,8 @@ void Values::dropBlocks(double fraction) {
   auto isLess = [&](int64_t a, int64_t b) {
     return norms[a] != norms[b] ? norms[a] < norms[b] : a < b;
   };
-  for (int64_t first = 0; first < outputs; first += panel) {
-    int64_t end = std::min(first + panel, outputs);
+  for (int64_t first = 0; first < outputs; first += panelOutputs) {
+    int64_t end = std::min(first + panelOutputs, outputs);
     std::iota(inputs.begin(), inputs.end(), 0);
     for (int64_t k = 0; k < depth; ++k) {
       norms[k] = 0;

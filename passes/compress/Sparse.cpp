@@ -17,8 +17,6 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-/// Outputs that share a vector.
-static constexpr int64_t panel = 16;
 /// Rows of an activation that fill a vector.
 static constexpr int64_t lanes = 16;
 
@@ -170,7 +168,7 @@ void Skipper::run() {
     return remarkMissed(layer, "speed",
                         "no speed or size is gained: its kernel stays dense, which only those of "
                         "matrix products need not be");
-  Form best = formOf(panel);
+  Form best = formOf(panelOutputs);
   if (leastRows() >= lanes)
     if (Form single = formOf(1); costOf(single) < costOf(best))
       best = std::move(single);

@@ -6,6 +6,9 @@
 
 namespace kiln::passes {
 
+/// Outputs of a block: as many as a vector holds.
+inline constexpr int64_t panelOutputs = 16;
+
 /// Makes the products with the layer's weight `kiln.sparse_matmul` if that is faster by the cost
 /// model, and erases the weight. A remark tells what was done, or why it was not.
 void skipZeros(Layer &layer);
