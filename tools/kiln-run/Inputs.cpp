@@ -45,6 +45,17 @@ llvm::Expected<Value> run::readTensor(StringRef path, StringRef what) {
   return copyOf(tensors->front().view);
 }
 
+llvm::Expected<std::vector<std::pair<std::string, Value>>> run::readTensors(StringRef path,
+                                                                            StringRef what) {
+  llvm::Expected<std::vector<NamedTensor>> tensors = readFile(path, what);
+  if (!tensors)
+    return tensors.takeError();
+  std::vector<std::pair<std::string, Value>> values;
+  for (const NamedTensor &tensor : *tensors)
+    values.emplace_back(tensor.name, copyOf(tensor.view));
+  return values;
+}
+
 /// SplitMix64: the same numbers on every machine.
 static uint64_t nextRandom(uint64_t &state) {
   uint64_t z = state += 0x9E3779B97F4A7C15u;

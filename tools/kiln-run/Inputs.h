@@ -13,6 +13,10 @@ std::pair<llvm::StringRef, llvm::StringRef> splitName(llvm::StringRef text,
 /// Reads the only tensor of a .npy file (or of any other file of weights).
 llvm::Expected<Value> readTensor(llvm::StringRef path, llvm::StringRef what);
 
+/// All tensors of a file, with their names.
+llvm::Expected<std::vector<std::pair<std::string, Value>>> readTensors(llvm::StringRef path,
+                                                                       llvm::StringRef what);
+
 struct InputOptions {
   ImageOptions image;
   std::string tokenizer; ///< of sentences; empty: none

@@ -1,4 +1,5 @@
 //===- Main.cpp - runs a compiled model or interprets IR ------------------===//
+#include "tools/kiln-run/Compare.h"
 #include "tools/kiln-run/Inputs.h"
 #include "tools/kiln-run/Report.h"
 
@@ -22,6 +23,7 @@ static constexpr char overview[] =
     "  kiln-run libbert.so embed --tokenizer tokenizer.json \\\n"
     "    --input input_ids=text:\"A man is eating food.\" --input "
     "attention_mask=text-mask:input_ids\n"
+    "  kiln-run libint8.so --input x=x.npy --compare libf32.so --require-error 0.01\n"
     "  kiln-run mlp.kiln --interpret --weights mlp.npz --input image=digits.npy\n";
 
 namespace {
@@ -66,10 +68,17 @@ struct CommandLine {
                               cl::desc("Name the five most probable classes, one label a line"),
                               cl::cat(category)};
   cl::list<std::string> compare{
-      "compare", cl::value_desc("NAME=FILE.npy"),
-      cl::desc("Compare a result by max|a-b| / max|b|; exit 1 above --rtol"), cl::cat(category)};
+      "compare", cl::value_desc("NAME=FILE.npy|FILE.npz|LIB.so|MODEL.kiln|IR.mlir"),
+      cl::desc("Compare a result, those that a file names, or all with those of another library or "
+               "of the interpreter, by max|a-b| / max|b|; exit 1 above --rtol"),
+      cl::cat(category)};
   cl::opt<double> tolerance{"rtol", cl::value_desc("R"), cl::init(1e-4),
                             cl::desc("Largest error for --compare (1e-4)"), cl::cat(category)};
+  cl::opt<std::string> requiredError{
+      "require-error", cl::value_desc("E|LEDGER.json"),
+      cl::desc("--compare by the norm of the difference over that of the reference, with SQNR and "
+               "cosine; exit 1 if it is not below E, or what the recipe of a ledger requires"),
+      cl::cat(category)};
   cl::opt<unsigned> repeat{"repeat", cl::value_desc("N"), cl::init(0),
                            cl::desc("Call N more times and print the best and median time"),
                            cl::cat(category)};
@@ -99,7 +108,7 @@ struct CommandLine {
 
 static CommandLine *given;
 
-static llvm::Expected<std::unique_ptr<Program>> openForInterpreter() {
+static llvm::Expected<std::unique_ptr<Program>> openForInterpreter(llvm::StringRef file) {
   ModuleOptions options{given->modelName, {}, given->weights, given->weightsPrefix, {}};
   for (llvm::StringRef text : given->sets) {
     auto [name, value] = text.split('=');
@@ -109,23 +118,37 @@ static llvm::Expected<std::unique_ptr<Program>> openForInterpreter() {
   }
   for (llvm::StringRef text : given->renames)
     options.renames.emplace_back(text.split('=').first.str(), text.split('=').second.str());
-  return openModule(given->path, options);
+  return openModule(file, options);
+}
+
+static bool isModuleFile(llvm::StringRef file) {
+  return file.ends_with(".mlir") || file.ends_with(".kiln");
+}
+
+static llvm::Expected<std::unique_ptr<Program>> openCompiled(llvm::StringRef file,
+                                                             bool isProfiled) {
+  return openLibrary(file,
+                     {static_cast<int>(std::min(given->threads.getValue(), 1024u)), isProfiled});
+}
+
+static llvm::Expected<std::unique_ptr<Program>> openReference(llvm::StringRef file) {
+  return isModuleFile(file) ? openForInterpreter(file) : openCompiled(file, false);
 }
 
 static llvm::Expected<std::unique_ptr<Program>> open() {
   llvm::StringRef file = given->path;
-  bool isModule = file.ends_with(".mlir") || file.ends_with(".kiln");
+  bool isModule = isModuleFile(file);
   if (isModule && !given->interpret)
     return failure("'" + file +
                    "' is not compiled: add '--interpret' to run it by the "
                    "interpreter, or make a library of it with kilnc");
   if (isModule)
-    return openForInterpreter();
-  if (given->interpret || !given->weights.empty())
+    return openForInterpreter(file);
+  bool isWanted = !given->weights.empty() && llvm::none_of(given->compare, isModuleFile);
+  if (given->interpret || isWanted)
     return failure("'--interpret' and '--weights' need a file named .kiln or .mlir, got '" + file +
                    "'");
-  return openLibrary(
-      file, {static_cast<int>(std::min(given->threads.getValue(), 1024u)), given->profile});
+  return openCompiled(file, given->profile);
 }
 
 static llvm::Expected<unsigned> findEntry(llvm::ArrayRef<Entry> entries) {
@@ -189,23 +212,6 @@ static llvm::Expected<ImageOptions> readImageOptions() {
   return options;
 }
 
-/// The result that an option's NAME=FILE means, and the file.
-static llvm::Expected<std::pair<size_t, llvm::StringRef>>
-findResult(const Entry &entry, llvm::StringRef option, llvm::StringRef text) {
-  auto [name, file] = splitName(text, entry.results);
-  if (name.empty() && entry.results.size() != 1)
-    return failure("'--" + option + " " + text + "': expected NAME=FILE.npy with a result of '" +
-                   entry.name + "'");
-  size_t number = 0;
-  while (!name.empty() && entry.results[number].name != name)
-    ++number;
-  // A file name may hold '='; a NAME that is no result is the likelier slip.
-  if (file.empty() || (name.empty() && file.contains('=')))
-    return failure("'--" + option + " " + text + "': expected NAME=FILE.npy with a result of '" +
-                   entry.name + "', like '" + entry.results[number].name + "=out.npy'");
-  return std::pair(number, file);
-}
-
 static llvm::Error writeOutputs(const Entry &entry, llvm::ArrayRef<Value> results) {
   for (llvm::StringRef text : given->outputs) {
     auto result = findResult(entry, "output", text);
@@ -217,30 +223,19 @@ static llvm::Error writeOutputs(const Entry &entry, llvm::ArrayRef<Value> result
   return llvm::Error::success();
 }
 
-static llvm::Error compareResults(const Entry &entry, llvm::ArrayRef<Value> results) {
-  for (llvm::StringRef text : given->compare) {
-    auto result = findResult(entry, "compare", text);
-    if (!result)
-      return result.takeError();
-    llvm::Expected<Value> expected = readTensor(result->second, "what to compare with");
-    if (!expected)
-      return expected.takeError();
-    llvm::StringRef name = entry.results[result->first].name;
-    llvm::Expected<double> error = relativeError(results[result->first], *expected);
-    if (!error)
-      return failure("result '" + name + "': " + llvm::toString(error.takeError()));
-    std::string figure;
-    llvm::raw_string_ostream(figure) << llvm::format("%.3g", *error);
-    // Negated, so that a tolerance of NaN accepts nothing.
-    if (!(*error <= given->tolerance)) {
-      std::string limit;
-      llvm::raw_string_ostream(limit) << llvm::format("%.3g", given->tolerance.getValue());
-      return failure("result '" + name + "' differs from '" + result->second +
-                     "': expected max|a-b| / max|b| of at most " + limit + ", got " + figure);
-    }
-    llvm::outs() << name << "  error " << figure << " against '" << result->second << "'\n";
-  }
-  return llvm::Error::success();
+static llvm::Expected<CompareOptions> readCompareOptions() {
+  CompareOptions options{given->compare, given->tolerance, std::nullopt, openReference};
+  if (given->requiredError.empty())
+    return options;
+  if (given->compare.empty())
+    return failure("'--require-error' needs something to compare with: '--compare libf32.so'");
+  if (given->tolerance.getNumOccurrences())
+    return failure("'--rtol' and '--require-error' are two measures: give one of them");
+  llvm::Expected<double> limit = readLimit(given->requiredError);
+  if (!limit)
+    return limit.takeError();
+  options.limit = *limit;
+  return options;
 }
 
 static llvm::Error nameClasses(const Entry &entry, llvm::ArrayRef<Value> results) {
@@ -282,16 +277,13 @@ static llvm::Error runEntry(Program &program) {
   auto arguments = makeInputs(entry, given->inputs, dims, {*imageOptions, given->tokenizer});
   if (!arguments)
     return arguments.takeError();
-  std::vector<Value> results;
-  for (const Dimension &dimension : entry.dimensions)
-    if (dimension.most) // until the call says what it is
-      dims.insert_or_assign(dimension.name, 0);
-  for (const TensorSpec &spec : entry.results) {
-    llvm::Expected<Shape> shape = shapeOf(spec, dims);
-    if (!shape)
-      return shape.takeError();
-    results.push_back(makeValue(spec.type, *shape));
-  }
+  llvm::Expected<CompareOptions> compare = readCompareOptions();
+  if (!compare)
+    return compare.takeError();
+  llvm::Expected<std::vector<Value>> made = makeResults(entry, dims);
+  if (!made)
+    return made.takeError();
+  std::vector<Value> &results = *made;
   if (llvm::Error error = program.prepare(*number, dims))
     return error;
   llvm::Expected<std::vector<double>> times = callAll(program, *arguments, results);
@@ -314,7 +306,8 @@ static llvm::Error runEntry(Program &program) {
   }
   if (llvm::Error error = writeOutputs(entry, results))
     return error;
-  return compareResults(entry, results);
+  return compareResults(llvm::outs(), {entry, dims, *arguments, results, given->repeat + 1},
+                        *compare);
 }
 
 int main(int argc, char **argv) {

@@ -6,12 +6,11 @@
 #include "ir/KilnDialect.h"
 #include "ir/Solve.h"
 #include "passes/compress/Layers.h"
-#include "tools/kiln-run/Program.h"
+#include "tools/kiln-run/Compare.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
 #include <cerrno>
-#include <cmath>
 #include <csignal>
 #include <fcntl.h>
 #include <limits>
@@ -169,26 +168,9 @@ static Error verifyCall(StringRef path, const CheckEach::Call &call) {
 }
 
 double kiln::relativeError(ArrayRef<ir::Tensor> reference, ArrayRef<ir::Tensor> results) {
-  constexpr double none = std::numeric_limits<double>::infinity();
-  double worst = reference.size() == results.size() ? 0 : none;
-  for (auto [want, got] : zip(reference, results)) {
-    if (want.shape != got.shape)
-      return none;
-    double norm = 0, difference = 0;
-    for (int64_t i = 0, e = want.numElements(); i < e; ++i) {
-      double x = want.asDouble(i), y = got.asDouble(i);
-      if (x == y || (std::isnan(x) && std::isnan(y))) {
-        norm += std::isfinite(x) ? x * x : 0;
-        continue;
-      }
-      if (!std::isfinite(x) || !std::isfinite(y))
-        return none;
-      norm += x * x;
-      difference += (x - y) * (x - y);
-    }
-    if (difference > 0)
-      worst = std::max(worst, std::sqrt(difference / norm)); // of zeros: infinite
-  }
+  double worst = reference.size() == results.size() ? 0 : std::numeric_limits<double>::infinity();
+  for (auto [want, got] : zip(reference, results))
+    worst = std::max(worst, run::distance(want, got).relative);
   return worst;
 }
 
