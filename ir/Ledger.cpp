@@ -65,6 +65,12 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row, const Ledg
   if (row.compensatedError)
     json.attribute("calibration_error_compensated", *row.compensatedError);
   if (model)
+    for (const LedgerModel::Update &update : model->updates)
+      if (update.layer == row.layer) {
+        json.attribute("calibration_error_pruned", update.pruned);
+        json.attribute("calibration_error_updated", update.updated);
+      }
+  if (model)
     for (auto [i, entry] : llvm::enumerate(model->alone))
       if (entry.first == row.layer) {
         json.attribute("model_error", entry.second);

@@ -18,6 +18,13 @@ struct LedgerModel {
   /// for layers to hold back ran.
   std::vector<std::pair<std::string, double>> alone;
   size_t heldBack = 0; ///< so many of them stay as they were
+  /// Of a pruned layer, the change of its products on calibration data, relative to their size.
+  struct Update {
+    std::string layer;
+    double pruned;  ///< with the other elements as trained
+    double updated; ///< with such as make up for what became zero
+  };
+  std::vector<Update> updates; ///< of those where that was tried
 };
 
 /// Whether anything was done to it.

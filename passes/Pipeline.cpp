@@ -54,7 +54,7 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
     rules.append(recipe.begin(), recipe.end());
   auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations,
-                 StringRef saliency) {
+                 StringRef saliency, StringRef update) {
     SmallVector<NamedAttribute> rule = {
         builder.getNamedAttr("action", builder.getStringAttr(action)),
         builder.getNamedAttr("pattern", builder.getStringAttr("*")),
@@ -66,6 +66,8 @@ void kiln::addRules(ModuleOp module, const Options &options) {
       settings.push_back(builder.getNamedAttr("activations", builder.getStringAttr(activations)));
     if (!saliency.empty())
       settings.push_back(builder.getNamedAttr("saliency", builder.getStringAttr(saliency)));
+    if (!update.empty())
+      settings.push_back(builder.getNamedAttr("update", builder.getStringAttr(update)));
     if (!settings.empty())
       rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(settings)));
     rules.push_back(builder.getDictionaryAttr(rule));
@@ -73,11 +75,12 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   auto [scheme, group] = StringRef(options.quantize).split(':');
   auto [to, activations] = scheme.split('-'); // int8-dynamic
   if (!scheme.empty())
-    add("quantize", to, group, activations, "");
+    add("quantize", to, group, activations, "", "");
   StringRef part = options.prune;
-  bool isWanda = part.consume_back("-wanda"); // 2:4-wanda
+  bool isCompensated = part.consume_back("-compensated"); // 2:4-wanda-compensated
+  bool isWanda = part.consume_back("-wanda");
   if (!options.prune.empty())
-    add("prune", part, "", "", isWanda ? "wanda" : "");
+    add("prune", part, "", "", isWanda ? "wanda" : "", isCompensated ? "compensated" : "");
   if (!options.requireError.empty())
     rules.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("action", builder.getStringAttr("require")),

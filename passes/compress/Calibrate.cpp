@@ -156,7 +156,7 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
   Calibrator result;
   result.module = module;
   if (action == Rule::Action::Prune) {
-    result.addSquares(*rules);
+    result.addPruned(*rules);
     return result;
   }
   for (const Layer &layer : layersOf(module)) {
@@ -181,10 +181,14 @@ void Calibrator::addSummed(const Layer &layer) {
       summed.insert({reader, Inputs(layer.depth())});
 }
 
-void Calibrator::addSquares(ArrayRef<Rule> rules) {
+void Calibrator::addPruned(ArrayRef<Rule> rules) {
   for (const Layer &layer : layersOf(module)) {
     const Rule *rule = ruleFor(rules, Rule::Action::Prune, layer.path);
-    if (rule && rule->sparsity.isWanda && layer.reason.empty())
+    if (!rule || !layer.reason.empty())
+      continue;
+    if (rule->sparsity.isCompensated)
+      addSummed(layer);
+    if (rule->sparsity.isWanda)
       for (Operation *reader : layer.readers)
         if (isa<MatmulOp>(reader))
           squares.insert({reader, std::vector<double>(layer.depth())});

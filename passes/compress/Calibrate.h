@@ -35,7 +35,8 @@ private:
 };
 
 /// Watches what layers read while the interpreter runs calls: in front of `prune` those of rules
-/// with saliency = wanda, in front of `quantize` those of static rules and with rounding = gptq.
+/// with saliency = wanda or update = compensated, in front of `quantize` those of static rules and
+/// with rounding = gptq.
 class Calibrator {
 public:
   /// Fails with an error at a rule.
@@ -44,7 +45,8 @@ public:
   bool isWanted() const { return needsRanges() || needsInputs(); }
   llvm::LogicalResult call(mlir::FunctionOpInterface function,
                            llvm::ArrayRef<ir::Tensor> arguments);
-  /// Whether ranges are not enough, since a rule has rounding = gptq or saliency = wanda.
+  /// Whether ranges are not enough, since a rule has rounding = gptq, saliency = wanda or
+  /// update = compensated.
   bool needsInputs() const { return !summed.empty() || !squares.empty(); }
   bool needsRanges() const { return !watched.empty(); }
   /// The ranges as text, and whether a text is one.
@@ -60,7 +62,7 @@ public:
 
 private:
   void addSummed(const Layer &layer);
-  void addSquares(llvm::ArrayRef<Rule> rules);
+  void addPruned(llvm::ArrayRef<Rule> rules);
   struct Watch {
     std::string layer;
     Observer observer;

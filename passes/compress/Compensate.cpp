@@ -1,6 +1,8 @@
-//===- Compensate.cpp - rounding that makes up for its errors ---------------===//
+//===- Compensate.cpp - changes that make up for their errors ---------------===//
 
 #include "passes/compress/Compensate.h"
+
+#include "ir/KilnDialect.h"
 
 #include <cmath>
 
@@ -40,6 +42,21 @@ double Inputs::squares(ArrayRef<double> d) const {
   return sum;
 }
 
+std::optional<Inputs> passes::inputsOf(const Layer &layer) {
+  std::optional<Inputs> inputs;
+  WeightStore &store =
+      layer.weight->getContext()->getLoadedDialect<ir::KilnDialect>()->getWeights();
+  for (Operation *reader : layer.readers)
+    if (auto hash = reader->getAttrOfType<StringAttr>("kiln.inputs")) {
+      const WeightView *view = store.find(hash.getValue());
+      if (!inputs)
+        inputs.emplace(layer.depth());
+      inputs->addSums({reinterpret_cast<const double *>(view->bytes.data()),
+                       static_cast<size_t>(view->numElements())});
+    }
+  return inputs;
+}
+
 /// The upper triangle U with transpose(U) U = inverse of the damped matrix: the inverse of the R
 /// with R transpose(R) = matrix.
 static std::vector<double> inverseFactor(const Inputs &inputs) {
@@ -67,6 +84,15 @@ static std::vector<double> inverseFactor(const Inputs &inputs) {
   return u;
 }
 
+/// Element k becomes `value`, and those to come make up for that.
+static void replace(std::vector<double> &row, int64_t k, double value, ArrayRef<double> factor) {
+  int64_t depth = static_cast<int64_t>(row.size());
+  double error = (row[k] - value) / factor[k * depth + k];
+  row[k] = value;
+  for (int64_t j = k + 1; j < depth; ++j)
+    row[j] -= error * factor[k * depth + j];
+}
+
 /// Rounds one row; `row` becomes what is read back.
 static void compensateRow(std::vector<double> &row, int64_t n, const Layer &layer,
                           const Scheme &scheme, ArrayRef<double> factor, HalfBytes &result) {
@@ -82,12 +108,14 @@ static void compensateRow(std::vector<double> &row, int64_t n, const Layer &laye
     }
     // What was pruned stays zero.
     int64_t q = elementOf(layer, n, k) == 0 ? steps.zero : steps.nearest(row[k]);
-    double value = steps.valueOf(q), error = (row[k] - value) / factor[k * depth + k];
-    result.set(n, k, q, value);
-    row[k] = value;
-    for (int64_t j = k + 1; j < depth; ++j)
-      row[j] -= error * factor[k * depth + j];
+    result.set(n, k, q, steps.valueOf(q));
+    replace(row, k, steps.valueOf(q), factor);
   }
+}
+
+/// The norms' quotient from sums of squares; 0 beside no signal.
+static double relative(double error, double signal) {
+  return signal > 0 ? std::sqrt(error / signal) : 0;
 }
 
 Compensation passes::compensate(const Layer &layer, const Scheme &scheme, const Inputs &inputs) {
@@ -109,10 +137,41 @@ Compensation passes::compensate(const Layer &layer, const Scheme &scheme, const 
       change[k] = nearest.halfAt(n, k) - trained[k];
     errors[0] += inputs.squares(change);
   }
-  auto relative = [&](double error) { return signal > 0 ? std::sqrt(error / signal) : 0; };
   Compensation result;
-  result.nearest = relative(errors[0]);
-  result.compensated = relative(errors[1]);
+  result.nearest = relative(errors[0], signal);
+  result.compensated = relative(errors[1], signal);
   result.stored = errors[1] < errors[0] ? compensated.take() : std::move(nearest);
   return result;
+}
+
+Update passes::compensateZeros(const Layer &layer, MutableArrayRef<float> values,
+                               const Inputs &inputs) {
+  int64_t depth = layer.depth(), outputs = layer.outputs();
+  auto place = [&](int64_t n, int64_t k) {
+    return layer.isColumns ? k * outputs + n : n * depth + k;
+  };
+  std::vector<double> factor = inverseFactor(inputs), trained(depth), change(depth), row;
+  std::vector<float> compensated(values.begin(), values.end());
+  double signal = 0, left = 0, error = 0;
+  for (int64_t n = 0; n < outputs; ++n) {
+    for (int64_t k = 0; k < depth; ++k) {
+      trained[k] = elementOf(layer, n, k);
+      change[k] = values[place(n, k)] - trained[k];
+    }
+    signal += inputs.squares(trained);
+    left += inputs.squares(change);
+    row = trained;
+    for (int64_t k = 0; k < depth; ++k) {
+      float &value = compensated[place(n, k)];
+      if (value == 0)
+        replace(row, k, 0, factor);
+      else
+        value = static_cast<float>(row[k]);
+      change[k] = value - trained[k];
+    }
+    error += inputs.squares(change);
+  }
+  if (error < left)
+    llvm::copy(compensated, values.begin());
+  return {relative(left, signal), relative(error, signal)};
 }

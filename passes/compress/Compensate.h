@@ -1,7 +1,8 @@
-//===- Compensate.h - rounding that makes up for its errors ----*- C++ -*-===//
+//===- Compensate.h - changes that make up for their errors ----*- C++ -*-===//
 //
 // GPTQ (Frantar et al., arXiv 2210.17323): columns of W are rounded one after the other, and what
-// each changes in W x, for inputs as they were seen, is made up for by the columns to come.
+// each changes in W x, for inputs as they were seen, is made up for by the columns to come. The
+// same for columns that become zero: SparseGPT (Frantar and Alistarh, arXiv 2301.00774).
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_PASSES_COMPRESS_COMPENSATE_H
@@ -29,6 +30,9 @@ private:
   std::vector<double> sums; ///< above the diagonal and on it
 };
 
+/// What calibration data gave the layer's products (`kiln.inputs`); nothing if they saw none.
+std::optional<Inputs> inputsOf(const Layer &layer);
+
 /// What a layer's rounding changes in its results on calibration data, relative to their size.
 struct Compensation {
   Stored stored;
@@ -37,6 +41,17 @@ struct Compensation {
 
 /// A layer in 4 bits by both roundings; the better one is taken.
 Compensation compensate(const Layer &layer, const Scheme &scheme, const Inputs &inputs);
+
+/// What zeros in a layer change in its results on calibration data, relative to their size, with
+/// the other elements as trained and with those that make up for it.
+struct Update {
+  double left = 0, compensated = 0;
+};
+
+/// `values`, in the order of the layer's weight, are the weight's with some at 0: those stay, and
+/// the others are changed, unless that is not better.
+Update compensateZeros(const Layer &layer, llvm::MutableArrayRef<float> values,
+                       const Inputs &inputs);
 
 } // namespace kiln::passes
 

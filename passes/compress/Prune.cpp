@@ -2,13 +2,15 @@
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names has as many zeros as the rule
-// wants, at the elements or blocks of least magnitude, or fewer channels; products that are faster
-// so skip the zeros; what does not fit is left alone. Reports: a remark a layer that a rule names,
-// its row of the ledger, an error at a rule that names none.
+// wants, at the elements or blocks of least magnitude, or fewer channels; the others make up for it
+// where it asks for that and `kiln.inputs` is there (Calibrate.h); products that are faster so skip
+// the zeros; what does not fit is left alone. Reports: a remark a layer that a rule names, its row
+// of the ledger, an error at a rule that names none.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Passes.h"
+#include "passes/compress/Compensate.h"
 #include "passes/compress/Layers.h"
 #include "passes/compress/PruneChannels.h"
 #include "passes/compress/Rules.h"
@@ -45,6 +47,8 @@ public:
   void dropInRows(double fraction);
   void dropInGroups(int64_t kept, int64_t of);
   void dropBlocks(double fraction);
+  /// Those that are left make up for those that became zero.
+  Update compensate(const Inputs &inputs);
   double error() const { return lost; }
   int64_t zeros() const { return llvm::count(values, 0.0f); }
   std::vector<uint8_t> bytes() const {
@@ -152,6 +156,16 @@ void Values::dropBlocks(double fraction) {
   }
 }
 
+Update Values::compensate(const Inputs &inputs) {
+  Update update = compensateZeros(layer, values, inputs);
+  lost = 0;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    double change = static_cast<double>(value) - layer.at(static_cast<int64_t>(i));
+    lost += change * change;
+  }
+  return update;
+}
+
 /// Of each input that products with the layer read, the sum of squares on calibration data; empty
 /// if none saw any.
 static std::vector<double> squaresOf(const Layer &layer) {
@@ -163,6 +177,55 @@ static std::vector<double> squaresOf(const Layer &layer) {
         sum += square;
     }
   return sums;
+}
+
+/// For the ledger: `kiln.updates` of the module has both errors of each layer.
+static void addUpdate(const Layer &layer, const Update &found) {
+  auto module = layer.weight->getParentOfType<ModuleOp>();
+  Builder builder(module.getContext());
+  NamedAttrList updates(module->getAttrOfType<DictionaryAttr>("kiln.updates"));
+  updates.set(layer.path, builder.getDenseF64ArrayAttr({found.left, found.compensated}));
+  module->setAttr("kiln.updates", updates.getDictionary(module.getContext()));
+}
+
+/// Whether elements were changed; if not, a remark has the reason.
+static bool update(const Layer &layer, Values &values) {
+  auto leave = [&](const Twine &reason) {
+    remarkMissed(layer, "update", "what stays of it is as trained: " + reason);
+    return false;
+  };
+  std::optional<Inputs> inputs = inputsOf(layer);
+  if (!inputs)
+    return leave("no product with it saw calibration data");
+  Update found = values.compensate(*inputs);
+  addUpdate(layer, found);
+  std::string errors = "relative error on calibration data " + digits(found.left) +
+                       " with zeros alone, " + digits(found.compensated) + " with compensation";
+  if (!(found.compensated < found.left))
+    return leave(errors);
+  remarkPassed(layer, "update", "has " + errors);
+  return true;
+}
+
+/// Zeros where the rule wants them. What of it cannot be had is taken out of the rule.
+static void drop(const Layer &layer, Values &values, Sparsity &sparsity) {
+  if (sparsity.isWanda) {
+    std::vector<double> squares = squaresOf(layer);
+    sparsity.isWanda = !squares.empty();
+    values.weighBy(squares);
+    if (squares.empty())
+      remarkMissed(layer, "saliency",
+                   "is pruned by magnitude: no product with it saw calibration data");
+  }
+  if (sparsity.isBlock)
+    values.dropBlocks(sparsity.fraction);
+  else if (sparsity.of)
+    values.dropInGroups(sparsity.kept, sparsity.of);
+  else if (sparsity.isWanda)
+    values.dropInRows(sparsity.fraction);
+  else
+    values.dropFraction(sparsity.fraction);
+  sparsity.isCompensated = sparsity.isCompensated && update(layer, values);
 }
 
 static void prune(Layer &layer, Sparsity sparsity, bool isQuantized) {
@@ -180,22 +243,7 @@ static void prune(Layer &layer, Sparsity sparsity, bool isQuantized) {
   if (!values.areFinite())
     return remarkMissed(layer, "pruned", "not pruned: it holds a value that is not finite");
   LedgerRow &row = ledgerRow(layer);
-  if (sparsity.isWanda) {
-    std::vector<double> squares = squaresOf(layer);
-    sparsity.isWanda = !squares.empty();
-    values.weighBy(squares);
-    if (squares.empty())
-      remarkMissed(layer, "saliency",
-                   "is pruned by magnitude: no product with it saw calibration data");
-  }
-  if (sparsity.isBlock)
-    values.dropBlocks(sparsity.fraction);
-  else if (sparsity.of)
-    values.dropInGroups(sparsity.kept, sparsity.of);
-  else if (sparsity.isWanda)
-    values.dropInRows(sparsity.fraction);
-  else
-    values.dropFraction(sparsity.fraction);
+  drop(layer, values, sparsity);
   row.pruning += (row.pruning.empty() ? "" : ", ") + sparsity.text();
   row.zeros = values.zeros() + removed(layer, row);
   row.error += values.error();
@@ -221,9 +269,9 @@ struct Prune : passes::impl::PruneBase<Prune> {
       return signalPassFailure();
     bool isCalibrated = bool(getOperation()->removeAttr("kiln.calibrated"));
     for (const Rule &rule : *rules)
-      if (rule.sparsity.isWanda && !isCalibrated) {
-        emitError(rule.place, "saliency = wanda needs calibration data; give it by "
-                              "--calibrate=inputs.npz");
+      if (rule.sparsity.needsCalibration() && !isCalibrated) {
+        emitError(rule.place, rule.sparsity.isWanda ? "saliency = wanda" : "update = compensated")
+            << " needs calibration data; give it by --calibrate=inputs.npz";
         return signalPassFailure();
       }
     bool isWanted =
@@ -247,7 +295,10 @@ struct Prune : passes::impl::PruneBase<Prune> {
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
         if (!rule->sparsity.isChannels)
           prune(layer, rule->sparsity, isQuantized(layer.path));
-    getOperation().walk([](Operation *op) { op->removeAttr("kiln.squares"); });
+    getOperation().walk([](Operation *op) {
+      op->removeAttr("kiln.squares");
+      op->removeAttr("kiln.inputs");
+    });
   }
 };
 } // namespace

@@ -52,7 +52,6 @@ public:
   LogicalResult run();
 
 private:
-  std::optional<Inputs> inputsOf(const Layer &layer) const;
   std::optional<Stored> rounded(const Layer &layer, Scheme &scheme);
   bool quantize(Layer &layer, const Scheme &scheme);
   Value read(OpBuilder &builder, WeightOp weight) const {
@@ -212,20 +211,6 @@ static std::string whyNotInGroups(const Layer &layer, int64_t group) {
   return layer.depth() % group == 0 ? ""
                                     : std::to_string(group) + " does not divide its depth " +
                                           std::to_string(layer.depth());
-}
-
-/// What calibration data gave its readers.
-std::optional<Inputs> Quantizer::inputsOf(const Layer &layer) const {
-  std::optional<Inputs> inputs;
-  for (Operation *reader : layer.readers)
-    if (auto hash = reader->getAttrOfType<StringAttr>("kiln.inputs")) {
-      const WeightView *view = store.find(hash.getValue());
-      if (!inputs)
-        inputs.emplace(layer.depth());
-      inputs->addSums({reinterpret_cast<const double *>(view->bytes.data()),
-                       static_cast<size_t>(view->numElements())});
-    }
-  return inputs;
 }
 
 /// The weight by the scheme, whose rounding is to the nearest where nothing else is better.

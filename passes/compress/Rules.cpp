@@ -49,15 +49,16 @@ std::string Scheme::text() const {
 }
 
 std::string Sparsity::text() const {
+  std::string end = isCompensated ? ", compensated" : "";
   if (of)
-    return std::to_string(kept) + ":" + std::to_string(of) + (isWanda ? " by wanda" : "");
+    return std::to_string(kept) + ":" + std::to_string(of) + (isWanda ? " by wanda" : "") + end;
   std::string digits = std::to_string(fraction);
   digits.erase(digits.find_last_not_of('0') + 1);
   return (isChannels ? "channels "
           : isBlock  ? "block16x1 "
           : isWanda  ? "wanda "
                      : "magnitude ") +
-         digits;
+         digits + end;
 }
 
 bool passes::matches(StringRef pattern, StringRef path) {
@@ -99,7 +100,7 @@ private:
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
-  LogicalResult readSaliency(Rule &rule, StringRef value, Location at);
+  LogicalResult readPruning(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
 
   DictionaryAttr dict;
@@ -187,7 +188,13 @@ LogicalResult Reader::readInt8(Rule &rule, StringRef name, StringRef value, Loca
   return name == "activations" ? readActivations(rule, value, at) : success();
 }
 
-LogicalResult Reader::readSaliency(Rule &rule, StringRef value, Location at) {
+LogicalResult Reader::readPruning(Rule &rule, StringRef name, StringRef value, Location at) {
+  if (name == "update") {
+    rule.sparsity.isCompensated = value == "compensated";
+    if (value != "compensated" && value != "none")
+      return emitError(at, "expected update = none or compensated, got '") << value << "'";
+    return success();
+  }
   rule.sparsity.isWanda = value == "wanda";
   if (value != "wanda" && value != "magnitude")
     return emitError(at, "expected saliency = magnitude or wanda, got '") << value << "'";
@@ -205,8 +212,10 @@ LogicalResult Reader::readSettings(Rule &rule) {
   else if (isInt4)
     known = {"group", "zero_point", "rounding"};
   bool isPrune = rule.action == Rule::Action::Prune;
-  if (isPrune && !rule.sparsity.isBlock && !rule.sparsity.isChannels)
-    known = {"saliency"};
+  if (isPrune && rule.sparsity.isBlock)
+    known = {"update"};
+  else if (isPrune && !rule.sparsity.isChannels)
+    known = {"saliency", "update"};
   for (NamedAttribute entry : settings ? settings.getValue() : ArrayRef<NamedAttribute>()) {
     StringRef name = entry.getName(), value;
     if (auto given = dyn_cast<StringAttr>(entry.getValue()))
@@ -216,11 +225,13 @@ LogicalResult Reader::readSettings(Rule &rule) {
       return emitError(at, "unknown setting '")
              << name
              << "'; int8 has group, weights, activations and calibrate, int4 has group, zero_point "
-                "and rounding, pruning of single weights has saliency, others have none";
+                "and rounding, pruning of single weights has saliency and update, of blocks "
+                "update, "
+                "others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
-    if (failed(isPrune  ? readSaliency(rule, value, at)
+    if (failed(isPrune  ? readPruning(rule, name, value, at)
                : isInt4 ? readInt4(rule, name, value, at)
                         : readInt8(rule, name, value, at)))
       return failure();

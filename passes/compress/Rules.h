@@ -59,6 +59,8 @@ struct Sparsity {
       false; ///< blocks of 16 output channels by one input become zero, equally many of each 16
   bool isChannels = false; ///< whole output channels go, out of the layers that read them too
   bool isWanda = false;    ///< elements count by abs(w) times the norm of their input, in each row
+  bool isCompensated = false; ///< what stays makes up for what became zero, on calibration data
+  bool needsCalibration() const { return isWanda || isCompensated; }
   std::string text() const;
 };
 
@@ -70,7 +72,7 @@ struct Rule {
   mlir::Location place;
   double limit = 0;   ///< of Require: the relative error of the outputs is below it
   std::string reason; ///< of Hold
-  bool needsCalibration() const { return scheme.needsCalibration() || sparsity.isWanda; }
+  bool needsCalibration() const { return scheme.needsCalibration() || sparsity.needsCalibration(); }
   bool isForLayers() const { return action != Action::Require && action != Action::Hold; }
   bool decides(Action other) const {
     return isForLayers() && (action == Action::Prune) == (other == Action::Prune);

@@ -135,11 +135,11 @@ bool Budget::learn(mlir::ModuleOp module, StringRef stage, bool isFinal) const {
   module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
   if (!calls && !needsCalibration(module))
     return !report("--calibrate has nothing to do: no layer has activations = static, rounding = "
-                   "gptq or saliency = wanda");
+                   "gptq, saliency = wanda or update = compensated");
   if (ranges && calibrator->needsInputs())
-    return !report(
-        (isPrune ? "saliency = wanda needs inputs, and '" : "rounding = gptq needs inputs, and '") +
-        path + "' has ranges only; give inputs by --calibrate=inputs.npz");
+    return !report((isPrune ? "saliency = wanda and update = compensated need inputs, and '"
+                            : "rounding = gptq needs inputs, and '") +
+                   path + "' has ranges only; give inputs by --calibrate=inputs.npz");
   if (calibrator->isWanted()) {
     if (ranges ? failed(calibrator->read(ranges->getBuffer(), path))
                : !run(module, *calibrator, isFinal && isShown))
@@ -287,8 +287,20 @@ bool Budget::meet(mlir::ModuleOp module, function_ref<void()> afterTrial) {
   return isFine;
 }
 
+/// What pruning left on the module.
+static std::vector<LedgerModel::Update> takeUpdates(mlir::ModuleOp module) {
+  std::vector<LedgerModel::Update> updates;
+  auto taken = dyn_cast_if_present<mlir::DictionaryAttr>(module->removeAttr("kiln.updates"));
+  for (mlir::NamedAttribute entry : taken ? taken.getValue() : ArrayRef<mlir::NamedAttribute>())
+    if (auto errors = dyn_cast<mlir::DenseF64ArrayAttr>(entry.getValue());
+        errors && errors.size() == 2)
+      updates.push_back({entry.getName().str(), errors[0], errors[1]});
+  return updates;
+}
+
 bool Budget::finish(mlir::ModuleOp module) {
   found.bytesAfter = weightBytes(module);
+  found.updates = takeUpdates(module);
   if (!calls)
     return true;
   std::optional<double> error = errorOf(module);

@@ -82,7 +82,8 @@ static cl::opt<std::string> quantize(
 static cl::opt<std::string> calibrate(
     "calibrate",
     cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
-             "rounding = gptq and pruning by wanda what errors do; --require-error and --ledger "
+             "rounding = gptq and pruning by wanda or with compensation what errors do; "
+             "--require-error and --ledger "
              "measure on them; or "
              "ranges that --save-calibration wrote"),
     cl::value_desc("inputs.npz|file"), cl::cat(category));
@@ -91,14 +92,15 @@ static cl::opt<std::string> saveCalibration(
     cl::desc("write the ranges of activations that --calibrate gave as text, for --calibrate of "
              "compilations to come"),
     cl::value_desc("file"), cl::cat(category));
-static cl::opt<std::string>
-    prune("prune",
-          cl::desc("which of them become zero: 0.8 (the smaller ones, that "
-                   "part of each layer), 2:4 (all but 2 of 4), block16x1:0.75 (that part of "
-                   "the blocks of 16 outputs by an input); or which go: channels:0.3 (that part of "
-                   "each layer's outputs); 0.5-wanda, 2:4-wanda: those that matter least for the "
-                   "inputs of --calibrate"),
-          cl::value_desc("part"), cl::cat(category));
+static cl::opt<std::string> prune(
+    "prune",
+    cl::desc("which of them become zero: 0.8 (the smaller ones, that "
+             "part of each layer), 2:4 (all but 2 of 4), block16x1:0.75 (that part of "
+             "the blocks of 16 outputs by an input); or which go: channels:0.3 (that part of "
+             "each layer's outputs); 0.5-wanda, 2:4-wanda: those that matter least for the "
+             "inputs of --calibrate; 2:4-compensated, 2:4-wanda-compensated: what stays makes "
+             "up for the others on those inputs"),
+    cl::value_desc("part"), cl::cat(category));
 static cl::opt<std::string> recipe("recipe",
                                    cl::desc("which recipe of the model's file compresses it, or a "
                                             "file (.kiln) with one"),
@@ -186,7 +188,8 @@ static int fillCompression(CompileOptions &options) {
     return report(
         "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
-    return report("expected --prune=0.8, 2:4, block16x1:0.75, channels:0.3 or 2:4-wanda");
+    return report(
+        "expected --prune=0.8, 2:4, block16x1:0.75, channels:0.3, 2:4-wanda or 2:4-compensated");
   if (requireError.getNumOccurrences() && requireError.empty())
     return report("expected --require-error=0.01 or another relative error");
   options.ledgerPath = ledger;
