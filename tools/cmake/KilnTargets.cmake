@@ -36,10 +36,16 @@ kiln_precompiled(KilnPrecompiledMLIR <map> <memory> <optional> <string> <vector>
   <mlir/IR/OpImplementation.h> <mlir/IR/PatternMatch.h> <mlir/IR/SymbolTable.h> <mlir/Interfaces/FunctionInterfaces.h>
   <mlir/Interfaces/InferTypeOpInterface.h> <mlir/Pass/Pass.h>)
 
-# Links the libraries, and reads the precompiled headers of LLVM or MLIR where they are among them.
+# Most of what a source that sees the dialect costs is the text that TableGen writes for it.
+kiln_precompiled(KilnPrecompiledOps <ir/KilnOps.h>)
+add_dependencies(KilnPrecompiledOps KilnOpsIncGen)
+
+# Links the libraries, and reads the precompiled headers of the dialect, MLIR or LLVM where they are among them.
 function(kiln_link target scope)
   target_link_libraries(${target} ${scope} ${ARGN})
-  if("MLIR" IN_LIST ARGN)
+  if("KilnIR" IN_LIST ARGN OR target STREQUAL "KilnIR")
+    target_precompile_headers(${target} REUSE_FROM KilnPrecompiledOps)
+  elseif("MLIR" IN_LIST ARGN)
     target_precompile_headers(${target} REUSE_FROM KilnPrecompiledMLIR)
   elseif("LLVM" IN_LIST ARGN)
     target_precompile_headers(${target} REUSE_FROM KilnPrecompiledLLVM)
