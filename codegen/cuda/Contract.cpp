@@ -18,9 +18,8 @@ std::vector<DimExpr> cuda::extentsOf(const Stage &stage, const std::vector<int> 
   return extents;
 }
 
-/// The dimensions that an expression depends on. What inlined stages read follows from the
-/// coordinates at which they are read.
-static std::set<int> dimsOf(const ExprPtr &root) {
+/// What inlined stages read follows from the coordinates at which they are read.
+std::set<int> cuda::dimsOf(const ExprPtr &root) {
   std::set<int> dims;
   std::set<const Expr *> seen;
   visitPostOrder(root, seen, [&](const ExprPtr &node) {
@@ -44,11 +43,9 @@ static ExprPtr narrowed(const ExprPtr &factor) {
   return isHalf || isByte ? factor->args[0] : nullptr;
 }
 
-/// Whether elements along dimension `dim`, which has `extent` of them, are neighbours in memory,
-/// and `chunk` of them never part: nothing else depends on the dimension, and none of them is
-/// outside alone.
-static bool isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int dim, DimExpr extent,
-                           bool isAlone, int chunk) {
+/// Nothing else depends on the dimension, and none of the elements is outside alone.
+bool cuda::isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int dim,
+                          const DimExpr &extent, bool isAlone, int chunk) {
   const Operand *operand = factor->op == Op::Read ? spec.findOperand(factor->read.source) : nullptr;
   std::optional<int64_t> count = extent.constantValue();
   if (!operand || operand->panel || (!isAlone && (!count || *count % chunk != 0)))
@@ -68,6 +65,12 @@ static bool isNeighbouring(const KernelSpec &spec, const ExprPtr &factor, int di
     }
   }
   return found == 1;
+}
+
+bool cuda::readsAcross(const KernelSpec &spec, const Tile &tile) {
+  ExprPtr read = tile.second->op == Op::Cast ? tile.second->args[0] : tile.second;
+  int last = tile.columns.back();
+  return isNeighbouring(spec, read, last, tile.stage->domain[last], true, 1);
 }
 
 std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
@@ -102,8 +105,10 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
   if (!isLarge(product(extentsOf(stage, tile.rows))) ||
       !isLarge(product(extentsOf(stage, tile.columns))) || !isLarge(product(stage.reduction)))
     return why = "it has less than 16 rows, columns or steps", std::nullopt;
-  if (tile.stages == 1)
+  if (tile.stages == 1) {
+    tile.readsAcross = readsAcross(spec, tile);
     return tile;
+  }
   int lastStep = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
   auto copies = [&](const ExprPtr &factor) {
     return isNeighbouring(spec, factor, lastStep, stage.reduction.back(),

@@ -62,11 +62,14 @@ std::string cuda::Emitter::emitGrid(const Grid &grid, StringRef name) {
   thread = special(Intrinsic::nvvm_read_ptx_sreg_tid_x);
   Value *block = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_ctaid_x), b.getInt64Ty());
   Value *blocks = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_nctaid_x), b.getInt64Ty());
-  if (grid.tile) {
+  if (grid.tile || grid.attention) {
     // Fewer would leave a chip idle between barriers; ptxas reckons with more, and spills.
     function->addFnAttr("nvvm.minctasm", "2");
     member = nullptr;
-    emitTiles(grid);
+    if (grid.tile)
+      emitTiles(grid);
+    else
+      emitAttention(grid);
     b.CreateRetVoid();
     return message;
   }

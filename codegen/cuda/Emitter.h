@@ -85,9 +85,38 @@ private:
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
   void keepTile(const Tile &tile);
-  void finishTile(const Grid &grid);
+  void finishTile(const Grid &grid, const Tile &tile);
   void choosePart(const Grid &grid);
-  void finishPoint(const Grid &grid, const codegen::Coordinates &at, llvm::Value *sum);
+  void finishPoint(const Grid &grid, const spec::Stage &stage, const codegen::Coordinates &at,
+                   llvm::Value *sum);
+  llvm::GlobalVariable *sharedMemory(llvm::Type *type, llvm::StringRef purpose);
+
+  // OnlineSoftmax.cpp: attention.
+  /// What the threads of a row of scores know of it.
+  struct Row {
+    llvm::AllocaInst *top = nullptr, *sum = nullptr; ///< maximum and sum so far
+    llvm::AllocaInst *sees = nullptr;                ///< whether a key is chosen
+    llvm::AllocaInst *best = nullptr;                ///< of the thread's part of a tile
+  };
+  void emitAttention(const Grid &grid);
+  void placeAttention(const Attention &attention);
+  void attendTile(const Attention &attention, llvm::Value *key);
+  llvm::Value *scoreAt(const Tile &scores, llvm::Value *line, llvm::Value *column);
+  llvm::Value *powerOf(const Attention &attention, llvm::Value *x, llvm::Value *top);
+  void forRow(const Attention &attention,
+              llvm::function_ref<void(const codegen::Coordinates *, llvm::Value *)> visit);
+  void weighRow(const Attention &attention);
+  void keepOfRow(llvm::Value *value);
+  llvm::Value *keptOfRow(const Tile &result, int sum);
+  void rescale(const Tile &result);
+  void multiplyWeights(const Attention &attention, llvm::Value *key);
+  void finishAttention(const Grid &grid);
+
+  Row row;
+  Panel queries, keys, valuesPanel;
+  int64_t scoresAt = 0; ///< bytes of shared memory in front of the scores
+  std::vector<llvm::AllocaInst *> scoreSums, resultSums;
+  llvm::GlobalVariable *rowMemory = nullptr; ///< a number for each row
 
   std::vector<llvm::AllocaInst *> sums; ///< of the tile's points that the thread has
   llvm::GlobalVariable *tileMemory = nullptr;

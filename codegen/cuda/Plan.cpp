@@ -58,6 +58,8 @@ private:
   Team teamOf(const Grid &grid, const DimExpr &points) const;
   void setSimple(Grid &grid, const DimExpr &points) const;
   std::optional<Tile> tileOf(const Grid &grid, Plan &plan) const;
+  void findAttention(Plan &plan);
+  void addAttention(Grid grid, const Attention &attention, Plan &plan) const;
   bool mayBeThin(const DimExpr &extent) const;
   std::optional<Parts> partsOf(const Tile &tile, const DimExpr &tiles) const;
   void addTotals(Grid grid, const DimExpr &isTiled, Plan &plan) const;
@@ -65,6 +67,8 @@ private:
 
   const KernelSpec &spec;
   DimExpr::BoundsMap bounds;
+  std::map<const Stage *, Attention> attentions; ///< by the last product
+  std::set<const Stage *> absorbed;
 };
 } // namespace
 
@@ -162,7 +166,7 @@ std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   std::optional<Tile> tile;
   if (isAlone)
     tile = makeTile(spec, *stage, bounds, why);
-  if (!tile)
+  if (!tile && plan.missed.empty())
     plan.missed = why;
   return tile;
 }
@@ -247,14 +251,49 @@ void Planner::addTiled(Grid grid, Plan &plan) const {
   plan.grids.push_back(std::move(simple));
 }
 
+void Planner::findAttention(Plan &plan) {
+  for (const Stage &stage : spec.stages)
+    if (std::optional<Attention> found = makeAttention(spec, stage, bounds, plan.missed)) {
+      const Stage *reader = spec.findOperand(stage.name) ? nullptr : registerReader(stage);
+      auto shares = [&](const Stage &other) {
+        return &other != &stage && !found->absorbed.count(&other) && !isInlined(other) &&
+               !spec.findOperand(other.name) && registerReader(other) == reader;
+      };
+      if (reader && std::any_of(spec.stages.begin(), spec.stages.end(), shares)) {
+        plan.missed = "several reductions share a grid";
+        continue;
+      }
+      absorbed.insert(found->absorbed.begin(), found->absorbed.end());
+      attentions[&stage] = std::move(*found);
+    }
+}
+
+/// Adds a grid that computes attention, its epilogue with it: a block for each tile of the result.
+void Planner::addAttention(Grid grid, const Attention &attention, Plan &plan) const {
+  const Tile &tile = attention.result;
+  DimExpr tiles = product(extentsOf(*tile.stage, tile.batches));
+  for (bool isRows : {true, false}) {
+    DimExpr extent = product(extentsOf(*tile.stage, isRows ? tile.rows : tile.columns));
+    DimExpr size = isRows ? tile.m : tile.n;
+    tiles = tiles * DimExpr::floorDiv(extent + size - DimExpr(1), size);
+  }
+  grid.attention = attention;
+  grid.team = Team::Block;
+  grid.blocks = DimExpr::min(tiles, mostBlocks);
+  plan.grids.push_back(std::move(grid));
+}
+
 Plan Planner::run() {
   Plan plan;
+  findAttention(plan);
   std::map<const Stage *, std::vector<const Stage *>> reducedIn;
   for (const Stage &stage : spec.stages) {
     if (isInlined(stage)) {
       plan.inlined.push_back(&stage);
       continue;
     }
+    if (absorbed.count(&stage))
+      continue;
     bool isOperand = spec.findOperand(stage.name);
     if (const Stage *reader = isOperand ? nullptr : registerReader(stage)) {
       reducedIn[reader].push_back(&stage);
@@ -266,6 +305,11 @@ Plan Planner::run() {
     grid.stage = &stage;
     grid.reduced = reducedIn[&stage];
     grid.points = product(stage.domain);
+    const Stage *last = grid.reduced.size() == 1 ? grid.reduced[0] : grid.stage;
+    if (auto found = attentions.find(last); found != attentions.end()) {
+      addAttention(std::move(grid), found->second, plan);
+      continue;
+    }
     grid.tile = tileOf(grid, plan);
     if (grid.tile) {
       addTiled(std::move(grid), plan);
@@ -286,10 +330,19 @@ static std::string textOf(const Tile &tile) {
     text += " and " + std::string(name(tile.second->type));
   text += tile.stages > 1 ? " by mma.m16n8k" + std::to_string(2 * tile.chunk()) +
                                 ", 32 x 32 a warp, " + std::to_string(tile.stages) + " stages"
-                          : ", 4 x 4 a thread";
+                          : ", " + std::to_string(tile.m / 16) + " x " +
+                                std::to_string(tile.n / 16) + " a thread";
   text += tile.copiesRows ? ", copies rows" : "";
   text += tile.copiesColumns ? ", copies columns" : tile.copiesAcross ? ", copies across" : "";
+  text += tile.readsAcross ? ", reads across" : "";
   return text + ", ";
+}
+
+static std::string textOf(const Attention &attention) {
+  const Stage *on[] = {attention.scores.stage, attention.top, attention.sum};
+  std::string text = "attention of " + on[0]->name + ", " + on[1]->name + ", " + on[2]->name;
+  text += attention.sees ? ", chosen by " + attention.weight->name : "";
+  return text + ": scores in " + textOf(attention.scores) + "result in " + textOf(attention.result);
 }
 
 std::string cuda::print(const Plan &plan) {
@@ -300,10 +353,12 @@ std::string cuda::print(const Plan &plan) {
     text += "inline " + stage->name + "\n";
   for (const Grid &grid : plan.grids) {
     constexpr std::string_view names[] = {"thread", "warp", "block"};
-    text += "grid " + grid.written() + ": " + grid.points.str() + " points, " +
-            (grid.tile ? textOf(*grid.tile)
-                       : "a " + std::string(names[static_cast<int>(grid.team)]) + " each, ") +
-            grid.blocks.str() + " blocks of " + std::to_string(blockThreads) + " threads";
+    text +=
+        "grid " + grid.written() + ": " + grid.points.str() + " points, " +
+        (grid.tile        ? textOf(*grid.tile)
+         : grid.attention ? textOf(*grid.attention)
+                          : "a " + std::string(names[static_cast<int>(grid.team)]) + " each, ") +
+        grid.blocks.str() + " blocks of " + std::to_string(blockThreads) + " threads";
     for (const Stage *stage : grid.reduced)
       text += (grid.parts && !grid.tile ? ", completes " : ", reduces ") + stage->name;
     if (grid.parts)

@@ -33,6 +33,7 @@ struct Tile {
   bool copiesRows = false;                 ///< a chunk of a row's steps are neighbours in memory
   bool copiesColumns = false;              ///< a chunk of a column's steps are
   bool copiesAcross = false;               ///< a chunk of a step's columns are
+  bool readsAcross = false; ///< without copies: neighbouring threads read a step's columns
 
   /// Elements in 16 bytes, which one instruction copies.
   int chunk() const { return 16 / byteSize(type); }
@@ -45,6 +46,25 @@ struct Parts {
   std::string name; ///< of the scratch memory
 };
 
+/// softmax(scores) values, whose scores are never stored: a block has some rows of the result, goes
+/// through the keys tile by tile, and scales what it has whenever a row's maximum grows.
+/// Expressions are of the stages named; dimensions of all begin with those of the rows and batches,
+/// then the key's follows.
+struct Attention {
+  Tile scores;                        ///< rows are queries, columns keys
+  Tile result;                        ///< of weights, which lie in shared memory, and values
+  const spec::Stage *top = nullptr;   ///< maximum of what softmax is taken of, its body
+  const spec::Stage *power = nullptr; ///< exp(difference)
+  const spec::Stage *sum = nullptr;   ///< of powers
+  spec::ExprPtr difference;
+  const spec::Stage *weight = nullptr; ///< `sees` chooses between power and 0, if there is a choice
+  spec::ExprPtr sees;
+  const spec::Stage *scaled = nullptr; ///< power * scale or power / scale, which depends on `sum`
+  spec::ExprPtr scale;
+  bool divides = false;
+  std::set<const spec::Stage *> absorbed; ///< all that is computed on the way
+};
+
 /// One launch. Its teams go through the points in strides of the whole grid.
 struct Grid {
   const spec::Stage *stage = nullptr; ///< what it stores, in an operand or in scratch memory
@@ -52,6 +72,7 @@ struct Grid {
   std::vector<const spec::Stage *> reduced;
   Team team = Team::Thread;
   std::optional<Tile> tile; ///< the fast form of a product that is `stage` or in `reduced`
+  std::optional<Attention> attention; ///< the fast form of one whose last product is
   /// With a tile: it stores the parts' sums, not the stage. Without: it adds them, in order.
   std::optional<Parts> parts;
   DimExpr points; ///< of the stage's domain
@@ -79,6 +100,20 @@ struct Plan {
 /// Extents of some of a stage's dimensions, and their product.
 std::vector<DimExpr> extentsOf(const spec::Stage &stage, const std::vector<int> &dims);
 DimExpr product(const std::vector<DimExpr> &extents);
+
+/// The dimensions that an expression depends on.
+std::set<int> dimsOf(const spec::ExprPtr &root);
+/// Whether elements along dimension `dim`, which has `extent` of them, are neighbours in memory,
+/// and `chunk` of them never part.
+bool isNeighbouring(const spec::KernelSpec &spec, const spec::ExprPtr &factor, int dim,
+                    const DimExpr &extent, bool isAlone, int chunk);
+/// Whether the second factor's neighbours along its last columns are neighbours in memory.
+bool readsAcross(const spec::KernelSpec &spec, const Tile &tile);
+
+/// The fast form of attention that ends in the contraction `last`. Without one: if it is attention
+/// for all that, the reason.
+std::optional<Attention> makeAttention(const spec::KernelSpec &spec, const spec::Stage &last,
+                                       const DimExpr::BoundsMap &bounds, std::string &why);
 
 /// The fast form of a contraction, or none and the reason.
 std::optional<Tile> makeTile(const spec::KernelSpec &spec, const spec::Stage &stage,

@@ -143,14 +143,17 @@ Accumulated cuda::Emitter::shareWarp(Combiner combiner, DType type, Accumulated 
   return mine;
 }
 
-/// Shared memory for a value of each warp of the block.
-GlobalVariable *cuda::Emitter::sharedRow(Type *type, StringRef purpose) {
-  auto *row = ArrayType::get(type, warps);
-  auto *global = new GlobalVariable(module, row, false, GlobalValue::InternalLinkage,
-                                    UndefValue::get(row), function->getName() + "_" + purpose,
+GlobalVariable *cuda::Emitter::sharedMemory(Type *type, StringRef purpose) {
+  auto *global = new GlobalVariable(module, type, false, GlobalValue::InternalLinkage,
+                                    UndefValue::get(type), function->getName() + "_" + purpose,
                                     nullptr, GlobalValue::NotThreadLocal, sharedSpace);
   global->setAlignment(Align(16));
   return global;
+}
+
+/// Shared memory for a value of each warp of the block.
+GlobalVariable *cuda::Emitter::sharedRow(Type *type, StringRef purpose) {
+  return sharedMemory(ArrayType::get(type, warps), purpose);
 }
 
 /// The result of the warps of a block, each of whose lanes has that of its warp, in all threads.

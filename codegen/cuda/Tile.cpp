@@ -29,7 +29,7 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
   result.value = isFirst ? tile.first : tile.second;
   result.dims = isFirst ? &tile.rows : &tile.columns;
   result.count = isFirst ? tile.m : tile.n;
-  result.isAcross = !isFirst && tile.copiesAcross;
+  result.isAcross = !isFirst && (tile.copiesAcross || tile.readsAcross);
   result.copies = isFirst ? tile.copiesRows : tile.copiesColumns || tile.copiesAcross;
   // Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
   int line = result.isAcross ? result.count : tile.k,
@@ -47,11 +47,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
     panels[!isFirst] = panel(tile, isFirst);
   int64_t bytes = std::max<int64_t>(panels[1].offset + panels[1].size * tile.stages,
                                     int64_t(tile.m) * tile.n * 4);
-  auto *type = ArrayType::get(b.getInt8Ty(), bytes);
-  tileMemory = new GlobalVariable(module, type, false, GlobalValue::InternalLinkage,
-                                  UndefValue::get(type), function->getName() + "_tile", nullptr,
-                                  GlobalValue::NotThreadLocal, sharedSpace);
-  tileMemory->setAlignment(Align(16));
+  tileMemory = sharedMemory(ArrayType::get(b.getInt8Ty(), bytes), "tile");
   IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
   for (int i = 0; i < tile.m * tile.n / blockThreads; ++i)
     sums.push_back(top.CreateAlloca(values.type(tile.stage->type)));
@@ -90,7 +86,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
           pipeline(tile);
         keepTile(tile);
         barrier();
-        finishTile(grid);
+        finishTile(grid, tile);
         barrier();
       },
       blocks);
@@ -247,8 +243,10 @@ void cuda::Emitter::fill(const Tile &tile, const Panel &panel, Value *slot, Valu
   loop(
       first, b.getInt64(count),
       [&](Value *number) {
-        Value *local = b.CreateUDiv(number, b.getInt64(tile.k));
-        Value *localStep = b.CreateURem(number, b.getInt64(tile.k));
+        Value *perLine = b.getInt64(panel.isAcross ? panel.count : tile.k);
+        Value *local = b.CreateUDiv(number, perLine), *localStep = b.CreateURem(number, perLine);
+        if (panel.isAcross)
+          std::swap(local, localStep);
         fillElement(tile, panel, slot, b.CreateAdd(panel.first, local),
                     b.CreateAdd(step, localStep), localStep, local);
       },
@@ -302,8 +300,8 @@ void cuda::Emitter::keepTile(const Tile &tile) {
 }
 
 /// Stores the sum of a part, or what the epilogue makes of the sum of all.
-void cuda::Emitter::finishPoint(const Grid &grid, const Coordinates &at, Value *sum) {
-  const Stage &stage = *grid.tile->stage;
+void cuda::Emitter::finishPoint(const Grid &grid, const Stage &stage, const Coordinates &at,
+                                Value *sum) {
   if (grid.parts) {
     const Memory &memory = memories.find(grid.parts->name)->second;
     Coordinates place = {part};
@@ -323,8 +321,7 @@ void cuda::Emitter::finishPoint(const Grid &grid, const Coordinates &at, Value *
 }
 
 /// The epilogue, point by point.
-void cuda::Emitter::finishTile(const Grid &grid) {
-  const Tile &tile = *grid.tile;
+void cuda::Emitter::finishTile(const Grid &grid, const Tile &tile) {
   const Stage &stage = *tile.stage;
   Type *type = values.type(stage.type);
   loop(
@@ -346,7 +343,7 @@ void cuda::Emitter::finishTile(const Grid &grid) {
               }
               for (size_t i = 0; i < batchPoint.size(); ++i)
                 at[tile.batches[i]] = batchPoint[i];
-              finishPoint(grid, at, sum);
+              finishPoint(grid, stage, at, sum);
             },
             [] {});
       },

@@ -1,0 +1,147 @@
+//===- AttentionTest.cpp - attention in one grid, by the emulator ---------===//
+
+#include "test/gpu/Assemble.h"
+#include "test/gpu/Emulator.h"
+#include "test/unit/kernels/Specs.h"
+#include "test/unit/llvm/Harness.h"
+
+#include "codegen/cuda/Plan.h"
+
+#include "llvm/IR/Constants.h"
+#include "llvm/IR/IRBuilder.h"
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+using namespace kiln;
+using namespace kiln::test;
+
+static constexpr DType F32 = DType::F32;
+
+namespace {
+/// What to test: [B, 2, T, D] by [B, 2, S, D] and [B, 2, S, E], of open extents.
+struct Kind {
+  DType type = F32;
+  bool isTurned = false;  ///< keys are [B, 2, D, S]
+  bool isCausal = false;  ///< query t sees the keys s <= t + S - T
+  bool hasMask = false;   ///< added to scores, of [B, 1, T, S]: -inf excludes a key
+  bool hasLength = false; ///< keys of each element of the batch
+  bool divides = false;   ///< by the sum, not times 1 / sum
+  bool isBare = false;    ///< no choice behind softmax: NaN for those who see nothing
+  DimExpr columns = DimExpr::symbol("E");
+};
+} // namespace
+
+static ExprPtr wide(ExprPtr value) {
+  return value->type == F32 ? value : cast(std::move(value), F32);
+}
+
+/// Whether key d3 is seen from query d2 of element d0.
+static ExprPtr sees(const Kind &kind, const DimExpr &queries, const DimExpr &keys) {
+  ExprPtr total = extent(keys), result;
+  auto both = [&](ExprPtr test) { result = result ? apply(Op::And, {result, test}) : test; };
+  if (kind.hasLength) {
+    total = readAt("n", DType::I64, {0});
+    both(apply(Op::Lt, {dim(3), total}));
+  }
+  if (kind.isCausal)
+    both(apply(Op::Le,
+               {dim(3), apply(Op::Add, {dim(2), apply(Op::Sub, {total, extent(queries)})})}));
+  return result;
+}
+
+static KernelSpec attention(const Kind &kind) {
+  KernelSpec spec;
+  for (const char *name : {"B", "T", "S", "D", "E"})
+    spec.symbols.push_back({name, 0, std::nullopt});
+  DimExpr b = DimExpr::symbol("B"), t = DimExpr::symbol("T"), s = DimExpr::symbol("S"),
+          d = DimExpr::symbol("D"), e = kind.columns;
+  Shape keys = kind.isTurned ? Shape{b, 2, d, s} : Shape{b, 2, s, d}, points = {b, 2, t, s};
+  spec.operands = {operand("q", kind.type, {b, 2, t, d}), operand("k", kind.type, keys),
+                   operand("v", kind.type, {b, 2, s, e})};
+  if (kind.hasMask)
+    spec.operands.push_back(operand("m", F32, {b, 1, t, s}));
+  if (kind.hasLength)
+    spec.operands.push_back(operand("n", DType::I64, {b}));
+  spec.operands.push_back(output("y", F32, {b, 2, t, e}));
+  ExprPtr zero = constant(0.0, F32), least = constant(-INFINITY, F32);
+  ExprPtr q = wide(readAt("q", kind.type, {0, 1, 2, 4}));
+  ExprPtr k = wide(
+      readAt("k", kind.type, kind.isTurned ? std::vector{0, 1, 4, 3} : std::vector{0, 1, 3, 4}));
+  ExprPtr v = wide(readAt("v", kind.type, {0, 1, 4, 3}));
+  spec.stages.push_back(
+      reducing("s", F32, points, {d}, Combiner::Add, zero, relaxed(apply(Op::Mul, {q, k}))));
+  ExprPtr score = apply(Op::Mul, {readAt("s", F32, {0, 1, 2, 3}), constant(0.3, F32)});
+  ExprPtr seen = sees(kind, t, s);
+  if (kind.hasMask) { // what is far below 0 excludes, and is no choice
+    ExprPtr mask = read("m", {index(0), Index{}, index(2), index(3)}, F32);
+    ExprPtr isLow = apply(Op::Lt, {mask, constant(-1.0, F32)});
+    score = apply(Op::Add, {score, apply(Op::Select, {isLow, least, mask})});
+  }
+  if (seen)
+    score = apply(Op::Select, {seen, score, least});
+  ExprPtr x = readAt("x", F32, {0, 1, 2, 3}), power = readAt("p", F32, {0, 1, 2, 3});
+  ExprPtr sum = readAt("sum", F32, {0, 1, 2});
+  spec.stages.push_back(pointwise("x", F32, points, score));
+  spec.stages.push_back(reducing("top", F32, {b, 2, t}, {s}, Combiner::Max, least, x));
+  spec.stages.push_back(pointwise(
+      "p", F32, points, apply(Op::Exp, {apply(Op::Sub, {x, readAt("top", F32, {0, 1, 2})})})));
+  spec.stages.push_back(reducing("sum", F32, {b, 2, t}, {s}, Combiner::Add, zero, power));
+  ExprPtr weight = apply(Op::Div, {power, sum});
+  if (!kind.divides) {
+    spec.stages.push_back(
+        pointwise("part", F32, {b, 2, t}, apply(Op::Div, {constant(1.0, F32), sum})));
+    weight = apply(Op::Mul, {power, readAt("part", F32, {0, 1, 2})});
+  }
+  if (seen && !kind.isBare)
+    weight = apply(Op::Select, {seen, weight, zero});
+  spec.stages.push_back(pointwise("w", F32, points, weight));
+  spec.stages.push_back(reducing("o", F32, {b, 2, t, e}, {s}, Combiner::Add, zero,
+                                 relaxed(apply(Op::Mul, {readAt("w", F32, {0, 1, 2, 4}), v}))));
+  spec.stages.push_back(
+      pointwise("y", F32, {b, 2, t, e},
+                apply(Op::Add, {readAt("o", F32, {0, 1, 2, 3}), constant(0.5, F32)})));
+  return spec;
+}
+
+static std::vector<Kind> kinds() {
+  std::vector<Kind> result(8);
+  result[1].isTurned = result[1].divides = true;
+  result[2].isCausal = true;
+  result[3].isCausal = result[3].hasMask = result[3].hasLength = true;
+  result[4].hasMask = result[4].hasLength = result[4].divides = true;
+  result[5].isCausal = result[5].isBare = true;
+  result[7].hasMask = true;
+  result[6].columns = 33;
+  result[6].isTurned = result[6].hasLength = true;
+  return result;
+}
+
+/// The number of keys that elements of a batch see is random: none, some, or more than there are.
+TEST(GPUAttention, EveryExtent) {
+  // Other shapes by --gtest_shuffle --gtest_random_seed=N.
+  std::mt19937 random(5 + testing::UnitTest::GetInstance()->random_seed());
+  int64_t extents[] = {0, 1, 2, 15, 16, 17, 31, 63, 64, 65, 67, 97, 127, 128, 129, 131};
+  auto any = [&] { return extents[random() % std::size(extents)]; };
+  for (DType type : {F32, DType::F16, DType::BF16})
+    for (Kind kind : kinds()) {
+      kind.type = type;
+      KernelSpec spec = attention(kind);
+      assembleLater(spec);
+      KernelSpec expanded = spec;
+      expandMath(expanded);
+      cuda::Plan plan = cuda::makePlan(expanded);
+      ASSERT_EQ(plan.grids.size(), 1u) << cuda::print(plan);
+      ASSERT_TRUE(plan.grids[0].attention && plan.scratch.empty());
+      auto kernel = Emulated::compile(spec, "sm_80");
+      ASSERT_TRUE(static_cast<bool>(kernel));
+      for (int i = 0; i < 3; ++i) {
+        std::vector<int64_t> sizes = {int64_t(1 + random() % 2), any(), any(), any() % 50,
+                                      i ? any() % 50 : any()};
+        EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 1e-5), "")
+            << name(type) << " " << sizes[1] << " queries, " << sizes[2] << " keys, " << sizes[3]
+            << " and " << sizes[4] << " wide";
+      }
+    }
+}
