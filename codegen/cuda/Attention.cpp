@@ -270,6 +270,80 @@ static void setDims(Tile &tile, const std::set<int> &batches) {
   tile.columns = {last};
 }
 
+/// The coordinates of a read in a stage that is itself read at `outer`.
+static std::optional<std::vector<Index>> composed(const Read &inner,
+                                                  const std::vector<Index> &outer) {
+  std::vector<Index> result;
+  for (const Index &index : inner.indices) {
+    if (index.indirect)
+      return std::nullopt;
+    Index &made = result.emplace_back();
+    made.offset = index.offset;
+    std::map<int, int64_t> terms;
+    for (auto [dim, coefficient] : index.terms) {
+      if (outer[dim].indirect)
+        return std::nullopt;
+      made.offset = made.offset + outer[dim].offset * DimExpr(coefficient);
+      for (auto [each, times] : outer[dim].terms)
+        terms[each] += times * coefficient;
+    }
+    for (auto [dim, coefficient] : terms)
+      if (coefficient)
+        made.terms.push_back({dim, coefficient});
+  }
+  return result;
+}
+
+/// The halves of which a factor is made, times a number that sums are multiplied by instead; null
+/// for other factors.
+static ExprPtr halvesOf(const KernelSpec &spec, const ExprPtr &factor, ExprPtr &number) {
+  if (ExprPtr half = narrowed(factor))
+    return half;
+  if (factor->op == Op::Mul && factor->args[1]->op == Op::Const) {
+    number = factor->args[1];
+    return narrowed(factor->args[0]);
+  }
+  bool isPlain = factor->op == Op::Read && !factor->read.outside;
+  const Stage *stage = isPlain ? spec.findStage(factor->read.source) : nullptr;
+  if (!stage || stage->combiner != Combiner::None || spec.findOperand(stage->name))
+    return nullptr;
+  ExprPtr inner = halvesOf(spec, stage->body, number);
+  if (!inner || inner->op != Op::Read)
+    return nullptr;
+  auto indices = composed(inner->read, factor->read.indices);
+  return indices ? read(inner->read.source, *indices, inner->type, inner->read.outside) : nullptr;
+}
+
+/// Takes tensor cores, if all factors are f16. A weight is then the sum of two f16, as exact as f32
+/// is; of two bf16 it would not be.
+static void takeHalves(const KernelSpec &spec, Attention &attention) {
+  Tile &scores = attention.scores, &result = attention.result;
+  ExprPtr number, none;
+  ExprPtr query = halvesOf(spec, scores.first, number), key = halvesOf(spec, scores.second, none);
+  ExprPtr value = halvesOf(spec, result.second, none);
+  bool isFine = query && key && value && !none;
+  for (const ExprPtr &half : {query, key, value})
+    isFine = isFine && half->type == DType::F16;
+  if (!isFine)
+    return;
+  attention.factor = number;
+  scores.first = query;
+  scores.second = key;
+  result.second = value;
+  for (Tile *tile : {&scores, &result}) {
+    tile->type = DType::F16;
+    tile->m = 128;
+    tile->k = 32;
+    tile->stages = 3;
+  }
+  setCopies(spec, scores);
+  result.first = result.second;
+  setCopies(spec, result);
+  result.stages = 2;
+  result.first = nullptr;
+  result.copiesRows = result.copiesColumns = false; // each value is multiplied by two parts
+}
+
 std::optional<Attention> cuda::makeAttention(const KernelSpec &spec, const Stage &last,
                                              const DimExpr::BoundsMap &bounds, std::string &why) {
   Matcher matcher(spec, last);
@@ -295,6 +369,9 @@ std::optional<Attention> cuda::makeAttention(const KernelSpec &spec, const Stage
   if (ofQueries.count(key) || most(product(extentsOf(last, result.rows))) < leastExtent ||
       most(last.reduction[0]) < leastExtent)
     return why = "its attention has less than 16 queries or keys", std::nullopt;
+  takeHalves(spec, found);
+  if (scores.stages > 1)
+    return std::move(found);
   result.n = most(last.domain.back()) <= result.n ? result.n : mostColumns;
   scores.readsAcross = readsAcross(spec, scores);
   result.readsAcross = readsAcross(spec, result);

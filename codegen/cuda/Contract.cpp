@@ -33,8 +33,7 @@ std::set<int> cuda::dimsOf(const ExprPtr &root) {
   return dims;
 }
 
-/// The multiplicand before it was widened, if that is what tensor cores take.
-static ExprPtr narrowed(const ExprPtr &factor) {
+ExprPtr cuda::narrowed(const ExprPtr &factor) {
   if (factor->op != Op::Cast)
     return nullptr;
   DType type = factor->args[0]->type;
@@ -73,6 +72,21 @@ bool cuda::readsAcross(const KernelSpec &spec, const Tile &tile) {
   return isNeighbouring(spec, read, last, tile.stage->domain[last], true, 1);
 }
 
+void cuda::setCopies(const KernelSpec &spec, Tile &tile) {
+  const Stage &stage = *tile.stage;
+  int lastStep = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
+  auto copies = [&](const ExprPtr &factor) {
+    return isNeighbouring(spec, factor, lastStep, stage.reduction.back(),
+                          stage.reduction.size() == 1, tile.chunk());
+  };
+  tile.copiesRows = copies(tile.first);
+  tile.copiesColumns = copies(tile.second);
+  int last = tile.columns.back();
+  tile.copiesAcross = byteSize(tile.type) > 1 && !tile.copiesColumns &&
+                      isNeighbouring(spec, tile.second, last, stage.domain[last],
+                                     tile.columns.size() == 1, tile.chunk());
+}
+
 std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
                                    const DimExpr::BoundsMap &bounds, std::string &why) {
   Tile tile;
@@ -109,16 +123,6 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     tile.readsAcross = readsAcross(spec, tile);
     return tile;
   }
-  int lastStep = static_cast<int>(stage.domain.size() + stage.reduction.size()) - 1;
-  auto copies = [&](const ExprPtr &factor) {
-    return isNeighbouring(spec, factor, lastStep, stage.reduction.back(),
-                          stage.reduction.size() == 1, tile.chunk());
-  };
-  tile.copiesRows = copies(tile.first);
-  tile.copiesColumns = copies(tile.second);
-  int last = tile.columns.back();
-  tile.copiesAcross = !isBytes && !tile.copiesColumns &&
-                      isNeighbouring(spec, tile.second, last, stage.domain[last],
-                                     tile.columns.size() == 1, tile.chunk());
+  setCopies(spec, tile);
   return tile;
 }

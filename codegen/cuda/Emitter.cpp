@@ -63,8 +63,10 @@ std::string cuda::Emitter::emitGrid(const Grid &grid, StringRef name) {
   Value *block = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_ctaid_x), b.getInt64Ty());
   Value *blocks = b.CreateZExt(special(Intrinsic::nvvm_read_ptx_sreg_nctaid_x), b.getInt64Ty());
   if (grid.tile || grid.attention) {
-    // Fewer would leave a chip idle between barriers; ptxas reckons with more, and spills.
-    function->addFnAttr("nvvm.minctasm", "2");
+    // Fewer would leave a chip idle between barriers; ptxas reckons with more, and spills. Two
+    // products' sums and what brings their factors take more registers than two blocks can have.
+    bool isLarge = grid.attention && grid.attention->result.stages > 1;
+    function->addFnAttr("nvvm.minctasm", isLarge ? "1" : "2");
     member = nullptr;
     if (grid.tile)
       emitTiles(grid);

@@ -65,6 +65,9 @@ private:
     bool copies = false;
     int pitch = 0;                ///< elements from line to line in shared memory
     int64_t offset = 0, size = 0; ///< bytes: of the first stage, of each
+    int slots = 1;                ///< stages
+    int repeats = 1;              ///< steps in a row that have one element
+    bool isThere = false;         ///< without copies
     llvm::Value *first = nullptr; ///< number of the tile's first row or column
     llvm::Value *end = nullptr;   ///< of all
   };
@@ -84,6 +87,7 @@ private:
   void multiply(const Tile &tile, llvm::Value *slot);
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
+  std::pair<llvm::Value *, llvm::Value *> sumAt(const Tile &tile, int number);
   void keepTile(const Tile &tile);
   void finishTile(const Grid &grid, const Tile &tile);
   void choosePart(const Grid &grid);
@@ -102,18 +106,19 @@ private:
   void placeAttention(const Attention &attention);
   void attendTile(const Attention &attention, llvm::Value *key);
   llvm::Value *scoreAt(const Tile &scores, llvm::Value *line, llvm::Value *column);
+  void keepWeight(const Attention &attention, llvm::Value *weight, llvm::Value *place);
   llvm::Value *powerOf(const Attention &attention, llvm::Value *x, llvm::Value *top);
   void forRow(const Attention &attention,
               llvm::function_ref<void(const codegen::Coordinates *, llvm::Value *)> visit);
   void weighRow(const Attention &attention);
-  void keepOfRow(llvm::Value *value);
+  void keepOfRow(const Tile &scores, llvm::Value *value);
   llvm::Value *keptOfRow(const Tile &result, int sum);
   void rescale(const Tile &result);
   void multiplyWeights(const Attention &attention, llvm::Value *key);
   void finishAttention(const Grid &grid);
 
   Row row;
-  Panel queries, keys, valuesPanel;
+  Panel queries, keys, weights, valuesPanel;
   int64_t scoresAt = 0; ///< bytes of shared memory in front of the scores
   std::vector<llvm::AllocaInst *> scoreSums, resultSums;
   llvm::GlobalVariable *rowMemory = nullptr; ///< a number for each row

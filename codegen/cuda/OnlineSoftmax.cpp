@@ -1,7 +1,7 @@
 //===- OnlineSoftmax.cpp - attention without stored scores ----------------===//
 //
 // A block has some rows of the result, and goes through the keys by tiles. Scores of a tile lie in
-// shared memory; four neighbouring threads have a row of them, its maximum and its sum so far. When
+// shared memory; two or four neighbouring threads have a row, its maximum and its sum so far. When
 // the maximum grows, the sum and the row of the result are scaled by exp(old - new) (Milakov and
 // Gimelshein, arXiv 1805.02867; Dao et al., arXiv 2205.14135).
 //
@@ -19,11 +19,17 @@ using namespace kiln::codegen;
 using namespace kiln::spec;
 using namespace llvm;
 
-/// Threads of a row of scores, and of a side of a block's square of sums.
-static constexpr int rowThreads = 4, side = 16;
-/// Elements from row to row of scores in shared memory: the threads of a warp, four to a row, touch
-/// different banks.
-static int pitchOf(const Tile &scores) { return scores.n + rowThreads; }
+/// Threads of a side of a block's square, in the form for f32.
+static constexpr int side = 16;
+/// Elements from row to row of scores in shared memory: rows begin in different banks, aligned as
+/// ldmatrix wants them.
+static int pitchOf(const Tile &scores) { return scores.n + 4; }
+/// Threads of a row of scores.
+static int rowThreads(const Tile &scores) { return blockThreads / scores.m; }
+/// By tensor cores, a weight is the sum of two f16. It is at most 1: 2^15 times as much is far from
+/// what has few bits, and so are both parts.
+static constexpr int parts = 2;
+static constexpr double magnified = 1 << 15;
 
 /// Room for panels, scores behind them, and the tile of the result, which takes the place of both.
 void cuda::Emitter::placeAttention(const Attention &attention) {
@@ -33,9 +39,21 @@ void cuda::Emitter::placeAttention(const Attention &attention) {
   keys = panel(scores, false);
   valuesPanel = panel(result, false);
   valuesPanel.offset = 0;
-  scoresAt = std::max(queries.size + keys.size, valuesPanel.size);
+  bool isHalf = result.stages > 1;
+  int64_t ofProduct = (queries.size + keys.size) * scores.stages;
+  // Of f32, all have room; else scores lie where their factors were.
+  scoresAt = isHalf ? valuesPanel.size * result.stages : std::max(ofProduct, valuesPanel.size);
   int64_t ofScores = int64_t(scores.m) * pitchOf(scores) * 4;
-  int64_t bytes = std::max(scoresAt + ofScores, int64_t(result.m) * result.n * 4);
+  int64_t bytes = std::max({ofProduct, scoresAt + ofScores, int64_t(result.m) * result.n * 4});
+  if (isHalf) {
+    valuesPanel.repeats = parts;
+    weights = queries;
+    weights.isThere = true;
+    weights.pitch = pitchOf(scores) * parts;
+    weights.offset = scoresAt;
+    weights.size = result.k * byteSize(result.type);
+    weights.slots = scores.n * parts / result.k;
+  }
   tileMemory = sharedMemory(ArrayType::get(b.getInt8Ty(), bytes), "tile");
   rowMemory = sharedMemory(ArrayType::get(b.getFloatTy(), scores.m), "rows");
   IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
@@ -94,23 +112,22 @@ void cuda::Emitter::attendTile(const Attention &attention, Value *key) {
   std::swap(sums, scoreSums);
   for (AllocaInst *sum : sums)
     b.CreateStore(values.constant(-0.0, DType::F32), sum);
-  loop(
-      b.getInt64(0), steps,
-      [&](Value *step) {
-        for (const Panel &panel : panels)
-          fill(scores, panel, b.getInt64(0), step);
-        barrier();
-        multiply(scores, b.getInt64(0));
-        barrier();
-      },
-      b.getInt64(scores.k));
-  Value *number = b.CreateZExt(thread, b.getInt64Ty());
-  int columns = scores.n / side;
+  firstStep = b.getInt64(0);
+  if (scores.stages > 1)
+    pipeline(scores);
+  else
+    loop(
+        firstStep, steps,
+        [&](Value *step) {
+          for (const Panel &panel : panels)
+            fill(scores, panel, b.getInt64(0), step);
+          barrier();
+          multiply(scores, b.getInt64(0));
+          barrier();
+        },
+        b.getInt64(scores.k));
   for (int i = 0; i < static_cast<int>(sums.size()); ++i) {
-    Value *line =
-        b.CreateAdd(b.CreateUDiv(number, b.getInt64(side)), b.getInt64(i / columns * side));
-    Value *column =
-        b.CreateAdd(b.CreateURem(number, b.getInt64(side)), b.getInt64(i % columns * side));
+    auto [line, column] = sumAt(scores, i);
     b.CreateStore(b.CreateLoad(b.getFloatTy(), sums[i]), scoreAt(scores, line, column));
   }
   std::swap(sums, scoreSums);
@@ -122,6 +139,15 @@ void cuda::Emitter::attendTile(const Attention &attention, Value *key) {
   steps = emit(result.stage->reduction[0]);
   Value *end =
       b.CreateBinaryIntrinsic(Intrinsic::smin, steps, b.CreateAdd(key, b.getInt64(scores.n)));
+  if (result.stages > 1) {
+    panels[0] = weights;
+    firstStep = b.CreateMul(key, b.getInt64(parts));
+    steps = b.CreateMul(end, b.getInt64(parts));
+    std::swap(sums, resultSums);
+    pipeline(result);
+    std::swap(sums, resultSums);
+    return;
+  }
   loop(
       key, end,
       [&](Value *step) {
@@ -157,10 +183,11 @@ void cuda::Emitter::forRow(const Attention &attention,
                            function_ref<void(const Coordinates *, Value *)> visit) {
   const Tile &scores = attention.scores;
   Value *number = b.CreateZExt(thread, b.getInt64Ty());
-  Value *local = b.CreateUDiv(number, b.getInt64(rowThreads));
+  Value *sharers = b.getInt64(rowThreads(scores));
+  Value *local = b.CreateUDiv(number, sharers);
   Value *line = b.CreateAdd(queries.first, local);
   loop(
-      b.CreateURem(number, b.getInt64(rowThreads)), b.getInt64(scores.n),
+      b.CreateURem(number, sharers), b.getInt64(scores.n),
       [&](Value *column) {
         Value *place = scoreAt(scores, local, column), *key = b.CreateAdd(keys.first, column);
         memo.clear();
@@ -179,13 +206,27 @@ void cuda::Emitter::forRow(const Attention &attention,
             [&] { visit(nullptr, place); });
         memo.clear();
       },
-      b.getInt64(rowThreads));
+      sharers);
+}
+
+/// Stores a weight in the place of its score: for tensor cores as two halves, which are steps of
+/// the reduction side by side.
+void cuda::Emitter::keepWeight(const Attention &attention, Value *weight, Value *place) {
+  if (attention.result.stages == 1)
+    return void(b.CreateStore(weight, place));
+  weight = b.CreateFMul(weight, values.constant(magnified, DType::F32));
+  Value *high = values.cast(weight, DType::F32, DType::F16);
+  Value *rest = b.CreateFSub(weight, values.cast(high, DType::F16, DType::F32));
+  Value *low = values.cast(rest, DType::F32, DType::F16);
+  b.CreateStore(high, place);
+  b.CreateStore(low, b.CreateGEP(values.memoryType(DType::F16), place, b.getInt64(1)));
 }
 
 /// Makes weights of the scores of the thread's row, not yet scaled by their sum. Where all keys so
 /// far are excluded the maximum is -inf, and 0 stands for it, so that their weights are 0.
 void cuda::Emitter::weighRow(const Attention &attention) {
   const Stage &scores = *attention.scores.stage;
+  int sharers = rowThreads(attention.scores);
   Type *type = b.getFloatTy();
   Constant *least = values.constant(-INFINITY, DType::F32),
            *none = values.constant(0.0, DType::F32);
@@ -195,17 +236,17 @@ void cuda::Emitter::weighRow(const Attention &attention) {
     if (!at)
       return void(b.CreateStore(least, place));
     placedValues.clear();
+    Value *score = b.CreateLoad(type, place);
+    if (attention.factor)
+      score = b.CreateFMul(score, values.constant(*attention.factor));
     placedValues[frameOf(scores, *at).key] =
-        values
-            .combine(Combiner::Add, scores.type, {values.constant(*scores.init)},
-                     {b.CreateLoad(type, place)})
-            .value;
+        values.combine(Combiner::Add, scores.type, {values.constant(*scores.init)}, {score}).value;
     Value *x = evaluate(attention.top->body, frameOf(*attention.top, *at));
     b.CreateStore(x, place);
     b.CreateStore(values.combine(Combiner::Max, DType::F32, {get(row.best)}, {x}).value, row.best);
   });
   Value *before = get(row.top);
-  Value *best = shareWarp(Combiner::Max, DType::F32, {get(row.best)}, rowThreads).value;
+  Value *best = shareWarp(Combiner::Max, DType::F32, {get(row.best)}, sharers).value;
   best = values.combine(Combiner::Max, DType::F32, {before}, {best}).value;
   Value *safe = b.CreateSelect(b.CreateFCmpOEQ(best, least), none, best);
   Value *scale = powerOf(attention, before, safe);
@@ -220,37 +261,33 @@ void cuda::Emitter::weighRow(const Attention &attention) {
       sees = evaluate(attention.sees, frameOf(*attention.weight, *at));
       weight = b.CreateSelect(sees, weight, none);
     }
-    b.CreateStore(weight, place);
+    keepWeight(attention, weight, place);
     b.CreateStore(b.CreateOr(get(row.sees), sees), row.sees);
   });
-  Value *sum = shareWarp(Combiner::Add, DType::F32, {get(row.best)}, rowThreads).value;
+  Value *sum = shareWarp(Combiner::Add, DType::F32, {get(row.best)}, sharers).value;
   b.CreateStore(b.CreateFAdd(b.CreateFMul(get(row.sum), scale), sum), row.sum);
-  keepOfRow(scale);
+  keepOfRow(attention.scores, scale);
 }
 
 /// Tells the block what the threads of a row found.
-void cuda::Emitter::keepOfRow(Value *value) {
-  Value *line = b.CreateLShr(thread, Log2_32(rowThreads));
+void cuda::Emitter::keepOfRow(const Tile &scores, Value *value) {
+  int sharers = rowThreads(scores);
+  Value *line = b.CreateLShr(thread, Log2_32(sharers));
   branch(
-      b.CreateICmpEQ(b.CreateAnd(thread, rowThreads - 1), b.getInt32(0)),
+      b.CreateICmpEQ(b.CreateAnd(thread, sharers - 1), b.getInt32(0)),
       [&] { b.CreateStore(value, b.CreateGEP(b.getFloatTy(), rowMemory, line)); }, [] {});
 }
 
 /// What the block was told of the row of the thread's sum.
 Value *cuda::Emitter::keptOfRow(const Tile &result, int sum) {
-  Value *line =
-      b.CreateAdd(b.CreateLShr(thread, Log2_32(side)), b.getInt32(sum / (result.n / side) * side));
+  Value *line = sumAt(result, sum).first;
   return b.CreateLoad(b.getFloatTy(), b.CreateGEP(b.getFloatTy(), rowMemory, line));
 }
 
 void cuda::Emitter::rescale(const Tile &result) {
-  int columns = result.n / side;
-  Value *scale = nullptr;
   for (int i = 0; i < static_cast<int>(resultSums.size()); ++i) {
-    if (i % columns == 0)
-      scale = keptOfRow(result, i);
     AllocaInst *sum = resultSums[i];
-    b.CreateStore(b.CreateFMul(b.CreateLoad(b.getFloatTy(), sum), scale), sum);
+    b.CreateStore(b.CreateFMul(b.CreateLoad(b.getFloatTy(), sum), keptOfRow(result, i)), sum);
   }
 }
 
@@ -285,25 +322,24 @@ void cuda::Emitter::finishAttention(const Grid &grid) {
   const Attention &attention = *grid.attention;
   const Tile &result = attention.result;
   auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
-  Value *sees = shareWarp(Combiner::Or, DType::Bool, {get(row.sees)}, rowThreads).value;
+  int sharers = rowThreads(attention.scores);
+  Value *sees = shareWarp(Combiner::Or, DType::Bool, {get(row.sees)}, sharers).value;
   Value *isLost = b.CreateFCmpOEQ(get(row.top), values.constant(-INFINITY, DType::F32));
   Value *lost =
       b.CreateSelect(sees, values.constant(NAN, DType::F32), values.constant(1.0, DType::F32));
-  keepOfRow(b.CreateSelect(isLost, lost, get(row.sum)));
+  keepOfRow(attention.scores, b.CreateSelect(isLost, lost, get(row.sum)));
   barrier();
-  int columns = result.n / side;
   Coordinates nowhere(attention.scaled->domain.size());
   Coordinates noRow(attention.sum->domain.size());
-  Value *scale = nullptr;
   for (int i = 0; i < static_cast<int>(resultSums.size()); ++i) {
-    if (i % columns == 0) {
-      memo.clear();
-      placedValues.clear();
-      placedValues[frameOf(*attention.sum, noRow).key] = keptOfRow(result, i);
-      scale = evaluate(attention.scale, frameOf(*attention.scaled, nowhere));
-    }
+    memo.clear();
+    placedValues.clear();
+    placedValues[frameOf(*attention.sum, noRow).key] = keptOfRow(result, i);
+    Value *scale = evaluate(attention.scale, frameOf(*attention.scaled, nowhere));
     AllocaInst *sum = resultSums[i];
     Value *value = get(sum);
+    if (result.stages > 1)
+      value = b.CreateFMul(value, values.constant(1 / magnified, DType::F32));
     value = attention.divides ? b.CreateFDiv(value, scale) : b.CreateFMul(value, scale);
     b.CreateStore(value, sum);
   }

@@ -52,6 +52,7 @@ struct Parts {
 /// then the key's follows.
 struct Attention {
   Tile scores;                        ///< rows are queries, columns keys
+  spec::ExprPtr factor;               ///< of the sums of products; null for 1
   Tile result;                        ///< of weights, which lie in shared memory, and values
   const spec::Stage *top = nullptr;   ///< maximum of what softmax is taken of, its body
   const spec::Stage *power = nullptr; ///< exp(difference)
@@ -103,6 +104,10 @@ DimExpr product(const std::vector<DimExpr> &extents);
 
 /// The dimensions that an expression depends on.
 std::set<int> dimsOf(const spec::ExprPtr &root);
+/// The multiplicand before it was widened, if that is what tensor cores take.
+spec::ExprPtr narrowed(const spec::ExprPtr &factor);
+/// Finds out which elements of the factors are copied by chunks.
+void setCopies(const spec::KernelSpec &spec, Tile &tile);
 /// Whether elements along dimension `dim`, which has `extent` of them, are neighbours in memory,
 /// and `chunk` of them never part.
 bool isNeighbouring(const spec::KernelSpec &spec, const spec::ExprPtr &factor, int dim,

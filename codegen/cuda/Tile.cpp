@@ -36,6 +36,7 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
       lines = result.isAcross ? tile.k : result.count;
   result.pitch = line + (tile.stages > 1 ? tile.chunk() : 1);
   result.size = alignTo(int64_t(result.pitch) * lines * byteSize(tile.type), 16);
+  result.slots = tile.stages;
   result.offset = isFirst ? 0 : panels[0].size * tile.stages;
   result.end = emit(product(extentsOf(*tile.stage, *result.dims)));
   return result;
@@ -109,12 +110,13 @@ void cuda::Emitter::choosePart(const Grid &grid) {
 /// stage of the round is there for all, and all are done with the one that is filled next.
 void cuda::Emitter::pipeline(const Tile &tile) {
   auto fillStage = [&](Value *step) {
-    Value *slot = b.CreateURem(b.CreateUDiv(step, b.getInt64(tile.k)), b.getInt64(tile.stages));
+    Value *slot = b.CreateUDiv(step, b.getInt64(tile.k));
     branch(
         b.CreateICmpSLT(step, steps),
         [&] {
           for (const Panel &panel : panels)
-            fill(tile, panel, slot, step);
+            if (!panel.isThere)
+              fill(tile, panel, slot, step);
         },
         [] {});
     special(Intrinsic::nvvm_cp_async_commit_group);
@@ -127,19 +129,20 @@ void cuda::Emitter::pipeline(const Tile &tile) {
         b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(tile.stages - 2)});
         barrier();
         fillStage(b.CreateAdd(step, ahead));
-        Value *number = b.CreateUDiv(step, b.getInt64(tile.k));
-        multiplyByTensorCores(tile, b.CreateURem(number, b.getInt64(tile.stages)));
+        multiplyByTensorCores(tile, b.CreateUDiv(step, b.getInt64(tile.k)));
       },
       b.getInt64(tile.k));
   b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(0)});
   barrier();
 }
 
-/// The place of an element of a panel in shared memory, by its numbers in the tile.
+/// The place of an element of a panel in shared memory, by its numbers in the tile, and the number
+/// of the tile's steps.
 Value *cuda::Emitter::sharedAt(const Panel &panel, Value *slot, Value *local, Value *localStep) {
   Value *line = panel.isAcross ? localStep : local, *inLine = panel.isAcross ? local : localStep;
   Value *place = b.CreateAdd(b.CreateMul(line, b.getInt64(panel.pitch)), inLine);
   Value *bytes = b.CreateMul(place, b.getInt64(byteSize(panel.value->type)));
+  slot = b.CreateURem(slot, b.getInt64(panel.slots));
   bytes = b.CreateAdd(bytes, b.CreateMul(slot, b.getInt64(panel.size)));
   return b.CreateGEP(b.getInt8Ty(), tileMemory, b.CreateAdd(bytes, b.getInt64(panel.offset)));
 }
@@ -153,6 +156,8 @@ Coordinates cuda::Emitter::pointOf(const Tile &tile, const Panel &panel, Value *
     at[(*panel.dims)[i]] = own[i];
   for (size_t i = 0; i < batchPoint.size(); ++i)
     at[tile.batches[i]] = batchPoint[i];
+  if (panel.repeats > 1)
+    step = b.CreateUDiv(step, b.getInt64(panel.repeats));
   Coordinates inner = decompose(step, tile.stage->reduction, "%r");
   at.insert(at.end(), inner.begin(), inner.end());
   return at;
@@ -276,26 +281,24 @@ void cuda::Emitter::multiply(const Tile &tile, Value *slot) {
   }
 }
 
+/// Row and column in the tile of a thread's sum.
+std::pair<Value *, Value *> cuda::Emitter::sumAt(const Tile &tile, int number) {
+  if (tile.stages > 1)
+    return sumOfLane(tile, number);
+  int columns = tile.n / side;
+  Value *own = b.CreateZExt(thread, b.getInt64Ty());
+  Value *row = b.CreateUDiv(own, b.getInt64(side)), *column = b.CreateURem(own, b.getInt64(side));
+  return {b.CreateAdd(row, b.getInt64(number / columns * side)),
+          b.CreateAdd(column, b.getInt64(number % columns * side))};
+}
+
 /// Writes the sums to shared memory, row by row. All copies and products are done.
 void cuda::Emitter::keepTile(const Tile &tile) {
   Type *type = values.type(tile.stage->type);
-  auto keep = [&](AllocaInst *sum, Value *row, Value *column) {
-    Value *place = b.CreateAdd(b.CreateMul(row, b.getInt64(tile.n)), column);
-    b.CreateStore(b.CreateLoad(type, sum), b.CreateGEP(type, tileMemory, place));
-  };
-  Value *number = b.CreateZExt(thread, b.getInt64Ty());
-  if (tile.stages == 1) {
-    int columns = tile.n / side;
-    Value *row = b.CreateUDiv(number, b.getInt64(side)),
-          *column = b.CreateURem(number, b.getInt64(side));
-    for (int i = 0; i < static_cast<int>(sums.size()); ++i)
-      keep(sums[i], b.CreateAdd(row, b.getInt64(i / columns * side)),
-           b.CreateAdd(column, b.getInt64(i % columns * side)));
-    return;
-  }
   for (int i = 0; i < static_cast<int>(sums.size()); ++i) {
-    auto [row, column] = sumOfLane(tile, i);
-    keep(sums[i], row, column);
+    auto [row, column] = sumAt(tile, i);
+    Value *place = b.CreateAdd(b.CreateMul(row, b.getInt64(tile.n)), column);
+    b.CreateStore(b.CreateLoad(type, sums[i]), b.CreateGEP(type, tileMemory, place));
   }
 }
 

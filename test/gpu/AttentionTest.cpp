@@ -7,11 +7,8 @@
 
 #include "codegen/cuda/Plan.h"
 
-#include "llvm/IR/Constants.h"
-#include "llvm/IR/IRBuilder.h"
-
+#include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 
 using namespace kiln;
@@ -29,6 +26,7 @@ struct Kind {
   bool hasLength = false; ///< keys of each element of the batch
   bool divides = false;   ///< by the sum, not times 1 / sum
   bool isBare = false;    ///< no choice behind softmax: NaN for those who see nothing
+  bool isScaled = false;  ///< queries are, in a stage of their own
   DimExpr columns = DimExpr::symbol("E");
 };
 } // namespace
@@ -70,6 +68,12 @@ static KernelSpec attention(const Kind &kind) {
   ExprPtr k = wide(
       readAt("k", kind.type, kind.isTurned ? std::vector{0, 1, 4, 3} : std::vector{0, 1, 3, 4}));
   ExprPtr v = wide(readAt("v", kind.type, {0, 1, 4, 3}));
+  if (kind.isScaled) {
+    ExprPtr whole = wide(readAt("q", kind.type, {0, 1, 2, 3}));
+    spec.stages.push_back(
+        pointwise("qs", F32, {b, 2, t, d}, apply(Op::Mul, {whole, constant(0.7, F32)})));
+    q = readAt("qs", F32, {0, 1, 2, 4});
+  }
   spec.stages.push_back(
       reducing("s", F32, points, {d}, Combiner::Add, zero, relaxed(apply(Op::Mul, {q, k}))));
   ExprPtr score = apply(Op::Mul, {readAt("s", F32, {0, 1, 2, 3}), constant(0.3, F32)});
@@ -113,6 +117,7 @@ static std::vector<Kind> kinds() {
   result[4].hasMask = result[4].hasLength = result[4].divides = true;
   result[5].isCausal = result[5].isBare = true;
   result[7].hasMask = true;
+  result[0].isScaled = result[3].isScaled = result[6].isScaled = true;
   result[6].columns = 33;
   result[6].isTurned = result[6].hasLength = true;
   return result;
@@ -123,6 +128,7 @@ TEST(GPUAttention, EveryExtent) {
   // Other shapes by --gtest_shuffle --gtest_random_seed=N.
   std::mt19937 random(5 + testing::UnitTest::GetInstance()->random_seed());
   int64_t extents[] = {0, 1, 2, 15, 16, 17, 31, 63, 64, 65, 67, 97, 127, 128, 129, 131};
+  int64_t widths[] = {0, 1, 7, 8, 16, 33, 40, 64}; // copied by chunks of 8, where they can be
   auto any = [&] { return extents[random() % std::size(extents)]; };
   for (DType type : {F32, DType::F16, DType::BF16})
     for (Kind kind : kinds()) {
@@ -134,14 +140,62 @@ TEST(GPUAttention, EveryExtent) {
       cuda::Plan plan = cuda::makePlan(expanded);
       ASSERT_EQ(plan.grids.size(), 1u) << cuda::print(plan);
       ASSERT_TRUE(plan.grids[0].attention && plan.scratch.empty());
+      EXPECT_EQ(plan.grids[0].attention->result.stages > 1, type == DType::F16);
       auto kernel = Emulated::compile(spec, "sm_80");
       ASSERT_TRUE(static_cast<bool>(kernel));
       for (int i = 0; i < 3; ++i) {
-        std::vector<int64_t> sizes = {int64_t(1 + random() % 2), any(), any(), any() % 50,
-                                      i ? any() % 50 : any()};
+        std::vector<int64_t> sizes = {int64_t(1 + random() % 2), any(), any(),
+                                      widths[random() % std::size(widths)],
+                                      i ? widths[random() % std::size(widths)] : any()};
         EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 1e-5), "")
             << name(type) << " " << sizes[1] << " queries, " << sizes[2] << " keys, " << sizes[3]
             << " and " << sizes[4] << " wide";
       }
     }
+}
+
+/// What differs from attention in one thing is computed stage by stage.
+TEST(GPUAttention, NoOthers) {
+  auto stageOf = [](KernelSpec &spec, std::string_view name) -> Stage & {
+    return *std::find_if(spec.stages.begin(), spec.stages.end(),
+                         [&](const Stage &stage) { return stage.name == name; });
+  };
+  DimExpr b = DimExpr::symbol("B"), t = DimExpr::symbol("T"), s = DimExpr::symbol("S");
+  ExprPtr x = readAt("x", F32, {0, 1, 2, 3}), top = readAt("top", F32, {0, 1, 2});
+  ExprPtr power = readAt("p", F32, {0, 1, 2, 3}), half = constant(0.5, F32);
+  std::vector<std::pair<const char *, std::function<void(KernelSpec &)>>> changes = {
+      {"its scores are a result",
+       [&](KernelSpec &spec) { spec.operands.push_back(output("s", F32, {b, 2, t, s})); }},
+      {"its sums are a result",
+       [&](KernelSpec &spec) { spec.operands.push_back(output("sum", F32, {b, 2, t})); }},
+      {"another stage reads its maximum",
+       [&](KernelSpec &spec) {
+         spec.operands.push_back(output("z", F32, {b, 2, t}));
+         spec.stages.push_back(pointwise("z", F32, {b, 2, t}, top));
+       }},
+      {"the maximum is another's",
+       [&](KernelSpec &spec) { stageOf(spec, "top").body = apply(Op::Mul, {x, half}); }},
+      {"no powers", [&](KernelSpec &spec) { stageOf(spec, "p").body = apply(Op::Sub, {x, top}); }},
+      {"powers of more",
+       [&](KernelSpec &spec) {
+         stageOf(spec, "p").body =
+             apply(Op::Exp, {apply(Op::Mul, {apply(Op::Sub, {x, top}), half})});
+       }},
+      {"a sum of squares",
+       [&](KernelSpec &spec) { stageOf(spec, "sum").body = apply(Op::Mul, {power, power}); }},
+      {"the sum has a beginning", [&](KernelSpec &spec) { stageOf(spec, "sum").init = half; }},
+      {"the scale is of each key", [&](KernelSpec &spec) {
+         stageOf(spec, "w").body = apply(
+             Op::Div, {power, apply(Op::Add, {readAt("sum", F32, {0, 1, 2}), cast(dim(3), F32)})});
+       }}};
+  for (auto &[what, change] : changes) {
+    KernelSpec spec = attention({});
+    change(spec);
+    ASSERT_EQ(verify(spec), "") << what;
+    KernelSpec expanded = spec;
+    expandMath(expanded);
+    for (const cuda::Grid &grid : cuda::makePlan(expanded).grids)
+      EXPECT_FALSE(grid.attention) << what;
+    EXPECT_EQ(compareEmulated(spec, {1, 18, 20, 8, 17}, 1e-4), "") << what;
+  }
 }
