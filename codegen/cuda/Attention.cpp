@@ -314,8 +314,8 @@ static ExprPtr halvesOf(const KernelSpec &spec, const ExprPtr &factor, ExprPtr &
   return indices ? read(inner->read.source, *indices, inner->type, inner->read.outside) : nullptr;
 }
 
-/// Takes tensor cores, if all factors are f16. A weight is then the sum of two f16, as exact as f32
-/// is; of two bf16 it would not be.
+/// Takes tensor cores, if all factors are f16. A weight is then the sum of two f16, as close as exp
+/// itself is; the sum of two bf16 would not be.
 static void takeHalves(const KernelSpec &spec, Attention &attention) {
   Tile &scores = attention.scores, &result = attention.result;
   ExprPtr number, none;
