@@ -234,6 +234,41 @@ def recurrent():
                  *(results if lstm else (results,)))
 
 
+def compositions():
+    """Layers of the functions in `functional` (make_functional.py compares those)."""
+    for name, module, text in [
+            ("rrelu", nn.RReLU(), "RReLU()"),
+            ("response", nn.LocalResponseNorm(3, 0.5), "LocalResponseNorm(3, 0.5)"),
+            ("channel_shuffle", nn.ChannelShuffle(2), "ChannelShuffle(2)"),
+            ("lp_pool2d", nn.LPPool2d(3, 2, ceil_mode=True), "LPPool2d(3, 2, ceil_mode = true)"),
+            ("unfold", nn.Unfold((2, 3), padding=1, stride=2), "Unfold([2, 3], padding = 1, stride = 2)")]:
+        same(name, module, text, "image")
+    same("lp_pool1d", nn.LPPool1d(2, 3, 1), "LPPool1d(2, 3, 1)", "signal")
+    columns = tensor("columns", random(2, 12, 9))
+    fold = layer("fold", nn.Fold(4, 2), "Fold(4, 2)")
+    case("fold", "self.fold(self.columns)", fold(columns))
+    x, y = INPUTS["x"], tensor("other", random(2, 4, 3))
+    p, q = torch.sigmoid(x), torch.sigmoid(y)
+    for name, module, text, given in [
+            ("cosine", nn.CosineSimilarity(), "CosineSimilarity()", (x, y)),
+            ("pairwise", nn.PairwiseDistance(1), "PairwiseDistance(1)", (x, y)),
+            ("mse", nn.MSELoss(), "MSELoss()", (x, y)), ("l1", nn.L1Loss(reduction="sum"), 'L1Loss("sum")', (x, y)),
+            ("smooth", nn.SmoothL1Loss(beta=0.5), "SmoothL1Loss(beta = 0.5)", (x, y)),
+            ("huber", nn.HuberLoss("none", 0.5), 'HuberLoss("none", 0.5)', (x, y)),
+            ("bce", nn.BCELoss(), "BCELoss()", (p, q)), ("logits", nn.BCEWithLogitsLoss(), "BCEWithLogitsLoss()", (x, q)),
+            ("kl", nn.KLDivLoss(reduction="batchmean"), 'KLDivLoss("batchmean")', (x, q))]:
+        module = layer(name, module, text)
+        texts = [f"sigmoid(self.{operand})" if value is t else f"self.{operand}" for value, operand, t in
+                 zip(given, ("x", "other"), (p, q))]
+        case(name, f"self.{name}({', '.join(texts)})", module(*given))
+    targets = (torch.arange(6) * 7 % 4).reshape(2, 3)
+    for name, module, text, scores in [
+            ("entropy", nn.CrossEntropyLoss(label_smoothing=0.25), "CrossEntropyLoss(label_smoothing = 0.25)", x),
+            ("nll", nn.NLLLoss(reduction="sum", ignore_index=2), 'NLLLoss(2, "sum")', x)]:
+        module = layer(name, module, text)
+        case(name, f"self.{name}(self.x, reshape(arange(6) * 7 % 4, [2, 3]))", module(scores, targets))
+
+
 def model():
     def type_of(value):
         return f"f32{list(value.shape)}"
@@ -257,7 +292,7 @@ def write():
 
 
 for part in (attention, transformers, activations, products, recurrent, plain, convolutions, normalizations,
-             pools):
+             pools, compositions):
     part()
 write()
 print(len(CALLS), "cases by PyTorch", torch.__version__)
