@@ -27,8 +27,16 @@ def weight(name, shape):
     r = generator(name)
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
+    if name.endswith("relative_position_index"):  # torchvision's of Swin, no trained number
+        side = round(shape[0] ** 0.25)
+        row, column = np.divmod(np.arange(side * side), side)
+        near = (row[:, None] - row + side - 1) * (2 * side - 1) + column[:, None] - column + side - 1
+        return near.reshape(-1)
     if name.endswith("running_var"):
         return (0.5 + r.rand(*shape)).astype(np.float32)
+    if name.startswith("fc_loc.2."):  # places of an image that nearly stay
+        stay = np.eye(2, 3).reshape(6) if len(shape) < 2 else 0
+        return (stay + 0.03 * r.randn(*shape)).astype(np.float32)
     if len(shape) < 2 and name.endswith("weight") or name.endswith("layer_scale"):
         return (0.75 + 0.5 * r.rand(*shape)).astype(np.float32)
     if len(shape) < 2:

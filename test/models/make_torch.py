@@ -75,6 +75,15 @@ def cases():
         "efficientnet_b0": classifier("efficientnet_b0", published("efficientnet_b0")),
         "squeezenet1_1": classifier("squeezenet1_1", published("squeezenet1_1")),
         "googlenet": classifier("googlenet", published("googlenet", aux_logits=False, init_weights=False)),
+        "swin_t": plain(
+            "swin_t", lambda full: torchvision.models.swin_t() if full else
+            torchvision.models.SwinTransformer([4, 4], 24, [2, 2, 2, 2], [1, 2, 3, 4], [7, 7], num_classes=16),
+            lambda full: {} if full else {"classes": 16, "size": 92, "dim": 24, "depths": "[2,2,2,2]", "heads": "[1,2,3,4]"},
+            lambda full: {"predict": ({"image": image(*((2, 3, 224, 224) if full else (2, 3, 92, 92)))}, ["logits"])}),
+        "spatial_transformer": plain(
+            "spatial_transformer", lambda full: torch_models.SpatialTransformer(), lambda full: {},
+            lambda full: {"predict": ({"image": image(3, 1, 28, 28)}, ["logits"]),
+                          "straighten": ({"image": image(3, 1, 28, 28)}, ["straight"])}),
         "ssd300_vgg16": plain(
             "ssd300_vgg16", lambda full: torch_models.Ssd(91 if full else 5), lambda full: {} if full else {"classes": 5},
             lambda full: {"detect": ({"image": image(1, 3, 300, 300)}, ["boxes", "scores"])}),

@@ -434,3 +434,24 @@ class Resemblyzer(nn.Module):
         _, (hidden, _) = self.lstm(mels)
         raw = torch.relu(self.linear(hidden[-1]))
         return raw / torch.norm(raw, dim=1, keepdim=True)
+
+
+class SpatialTransformer(nn.Module):
+    """As PyTorch's tutorial "Spatial Transformer Networks Tutorial" has it, outside training."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 10, 5), nn.Conv2d(10, 20, 5)
+        self.fc1, self.fc2 = nn.Linear(320, 50), nn.Linear(50, 10)
+        self.localization = nn.Sequential(nn.Conv2d(1, 8, 7), nn.MaxPool2d(2, 2), nn.ReLU(), nn.Conv2d(8, 10, 5),
+                                          nn.MaxPool2d(2, 2), nn.ReLU())
+        self.fc_loc = nn.Sequential(nn.Linear(90, 32), nn.ReLU(), nn.Linear(32, 6))
+
+    def straighten(self, x):
+        theta = self.fc_loc(self.localization(x).reshape(-1, 90)).view(-1, 2, 3)
+        return F.grid_sample(x, F.affine_grid(theta, x.shape, align_corners=False), align_corners=False)
+
+    def forward(self, x):
+        x = F.relu(F.max_pool2d(self.conv1(self.straighten(x)), 2))
+        x = F.relu(F.max_pool2d(self.conv2(x), 2)).reshape(-1, 320)
+        return F.log_softmax(self.fc2(F.relu(self.fc1(x))), 1)

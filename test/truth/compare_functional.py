@@ -1,10 +1,10 @@
 """Compares the module `functional` with PyTorch's results that make_functional.py stored.
 
-  compare_functional.py functional.npz SCRATCH LEVEL [OLD NEW]
+  compare_functional.py functional.npz SCRATCH LEVEL FORM,... [OLD NEW]
 
-Each case stands in a model three times: with fixed extents, with those that a call tells, and in f16. LEVEL: "interpret", or
-what kilnc compiles by (0, 2). OLD and NEW change the model's text, to see that a difference is found. PyTorch computes in f64;
-values are within 16 units of the precision of the result's type, of the largest of its tensor.
+Forms of a case: with fixed extents, with those that a call has told, and in f16 (half). LEVEL: "interpret", or what kilnc
+compiles by (0, 2). OLD and NEW change the models' text, to see that a difference is found. PyTorch computes in f64; values are
+within 16 units of the precision of the result's type, of the largest of its tensor.
 """
 import json
 import re
@@ -77,8 +77,8 @@ class Entry:
             yield name, difference(expected, np.load(f"{SCRATCH}/{name}.out.npy"), True)
 
 
-def entries():
-    for form in FLOATS:
+def entries(forms):
+    for form in forms:
         chosen = [c for c in CASES if form == "fixed" or (c["half"] if form == "half" else not c["fixed"])]
         for kind in (False, True):
             some = [c for c in chosen if c["fixed"] == kind]
@@ -86,17 +86,23 @@ def entries():
                 yield Entry(f"{form}{'_fixed' * kind}{i // TOGETHER}", form, some[i:i + TOGETHER])
 
 
-def main(level, change):
-    every = list(entries())
-    model = "import functional as F\nmodel Functional() {\n" + "".join(e.text() for e in every) + "}\n"
-    with open(f"{SCRATCH}/functional.kiln", "w") as file:
+def write(name, some, change):
+    """A model of entries."""
+    model = "import functional as F\nmodel Functional() {\n" + "".join(e.text() for e in some) + "}\n"
+    with open(f"{SCRATCH}/{name}.kiln", "w") as file:
         file.write(model.replace(*change) if change else model)
-    program = ["kiln-run", "--interpret", f"{SCRATCH}/functional.kiln"]
+    return f"{SCRATCH}/{name}.kiln"
+
+
+def main(level, forms, *change):
+    every = list(entries(forms.split(",")))
     if level != "interpret":
-        subprocess.run(["kilnc", f"-O{level}", f"{SCRATCH}/functional.kiln", "-o", f"{SCRATCH}/functional.so"], check=True)
-        program = ["kiln-run", f"{SCRATCH}/functional.so"]
+        library = f"{SCRATCH}/functional.so"
+        subprocess.run(["kilnc", f"-O{level}", write("functional", every, change), "-o", library], check=True)
     seen, failures = set(), 0
     for entry in every:
+        program = ["kiln-run", "--interpret", write(entry.name, [entry], change)] if level == "interpret" else \
+            ["kiln-run", library]
         for name, text in entry.run(program):
             seen.add(f"{entry.form} {name}")
             if text:
@@ -111,4 +117,4 @@ if __name__ == "__main__":
     STORED = dict(np.load(file))
     meta = json.loads(bytes(STORED["meta.cases"]))
     DIMS, CASES = meta["dims"], meta["cases"]
-    sys.exit(main(words[0], words[1:]))
+    sys.exit(main(*words))

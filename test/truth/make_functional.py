@@ -126,9 +126,9 @@ def elements():
     case("full_like", "F.full_like($edges, 2.5)", torch.full_like(a, 2.5))
     cube = IN["cube"][1]
     half = cube.chunk(2, 2)
-    case("glu", "F.glu($cube)", F.glu(cube), fixed=True)
-    case("geglu", "F.geglu($cube, 2)", half[0] * F.gelu(half[1]), fixed=True)
-    case("swiglu", "F.swiglu($cube)", F.silu(half[0]) * half[1], fixed=True)
+    case("glu", "F.glu($cube)", F.glu(cube))
+    case("geglu", "F.geglu($cube, 2)", half[0] * F.gelu(half[1]))
+    case("swiglu", "F.swiglu($cube)", F.silu(half[0]) * half[1])
 
 
 def matrices():
@@ -153,7 +153,7 @@ def matrices():
          torch.baddbmm(square, points, points.mT, alpha=-1), fixed=True)
     case("kron", "F.kron($points[0], $others[1])", torch.kron(points[0], others[1]))
     case("cross", "F.cross($triples, roll($triples, 1, axis = 0))", torch.linalg.cross(TRIPLES, TRIPLES.roll(1, 0)))
-    case("chunk", "F.chunk($cube, 2, 1)", *torch.chunk(cube, 2, 1), fixed=True)
+    case("chunk", "F.chunk($cube, 2, 1)", *torch.chunk(cube, 2, 1))
     for axis in (0, 1, -1, -2):
         case("repeat" + str(axis).replace("-", "_"), f"F.repeat_interleave($cube, 3, {axis})", cube.repeat_interleave(3, axis))
     for indexing in ("ij", "xy"):
