@@ -2,7 +2,7 @@
 
   compare_functional.py functional.npz SCRATCH LEVEL FORM,... [OLD NEW]
 
-Forms of a case: with fixed extents, with those that a call has told, and in f16 (half). LEVEL: "interpret", or what kilnc
+Forms of a case: with fixed extents, with those that a call has told, in f16 (half), in f64 (double). LEVEL: "interpret", or what kilnc
 compiles by (0, 2). OLD and NEW change the models' text, to see that a difference is found. PyTorch computes in f64; values are
 within 16 units of the precision of the result's type, of the largest of its tensor.
 """
@@ -16,7 +16,8 @@ import numpy as np
 from compare_pytorch import difference
 
 TOGETHER = 8  # cases in one entry point
-FLOATS = {"fixed": "f32", "told": "f32", "half": "f16"}
+FLOATS = {"fixed": "f32", "told": "f32", "half": "f16", "double": "f64"}
+NUMPY = {"f16": np.float16, "f32": np.float32, "f64": np.float64}
 
 
 def kiln_type(array, dims, real):
@@ -63,7 +64,7 @@ class Entry:
                 "\n".join(statements) + f"\n    return {', '.join(values)}\n  }}\n")
 
     def run(self, program):
-        real = np.float16 if self.form == "half" else np.float32
+        real = NUMPY[FLOATS[self.form]]
         command = program + [self.name]
         for operand in self.operands:
             value = STORED["in." + operand]
@@ -74,12 +75,15 @@ class Entry:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         for name, value in names:
             expected = value.astype(real) if value.dtype.kind == "f" else value
-            yield name, difference(expected, np.load(f"{SCRATCH}/{name}.out.npy"), True)
+            got = np.load(f"{SCRATCH}/{name}.out.npy")
+            if expected.shape == got.shape == ():
+                expected, got = expected.reshape(1), got.reshape(1)
+            yield name, difference(expected, got, True)
 
 
 def entries(forms):
     for form in forms:
-        chosen = [c for c in CASES if form == "fixed" or (c["half"] if form == "half" else not c["fixed"])]
+        chosen = [c for c in CASES if form == "fixed" or (c["half"] if form in ("half", "double") else not c["fixed"])]
         for kind in (False, True):
             some = [c for c in chosen if c["fixed"] == kind]
             for i in range(0, len(some), TOGETHER):
