@@ -77,103 +77,21 @@ static constexpr Synonym expressions[] = {
 };
 
 /// What the standard module `functional` has.
-static constexpr StringLiteral functional[] = {"addcdiv",
-                                               "addcmul",
-                                               "addmm",
-                                               "affine_grid",
-                                               "alibi_slopes",
-                                               "allclose",
-                                               "baddbmm",
-                                               "bartlett_window",
-                                               "batched_nms",
-                                               "binary_cross_entropy",
-                                               "binary_cross_entropy_with_logits",
-                                               "bincount",
-                                               "blackman_window",
-                                               "bmm",
-                                               "box_area",
-                                               "box_convert",
-                                               "box_iou",
-                                               "cdist",
-                                               "channel_shuffle",
-                                               "chunk",
-                                               "clip_boxes_to_image",
-                                               "corrcoef",
-                                               "cosine_embedding_loss",
-                                               "cosine_similarity",
-                                               "count_nonzero",
-                                               "cov",
-                                               "cross",
-                                               "cross_entropy",
-                                               "cummax",
-                                               "cummin",
-                                               "diag_embed",
-                                               "diagonal",
-                                               "dot",
-                                               "fold",
-                                               "frac",
-                                               "full_like",
-                                               "gaussian_nll_loss",
-                                               "geglu",
-                                               "generalized_box_iou",
-                                               "glu",
-                                               "grid_sample",
-                                               "hamming_window",
-                                               "hann_window",
-                                               "hinge_embedding_loss",
-                                               "huber_loss",
-                                               "hypot",
-                                               "isclose",
-                                               "kl_div",
-                                               "kron",
-                                               "l1_loss",
-                                               "lerp",
-                                               "linspace",
-                                               "local_response_norm",
-                                               "logaddexp",
-                                               "logaddexp2",
-                                               "logcumsumexp",
-                                               "logit",
-                                               "logspace",
-                                               "lp_pool1d",
-                                               "lp_pool2d",
-                                               "margin_ranking_loss",
-                                               "masked_fill",
-                                               "median",
-                                               "meshgrid",
-                                               "mse_loss",
-                                               "mv",
-                                               "nan_to_num",
-                                               "nanmedian",
-                                               "nll_loss",
-                                               "norm",
-                                               "normalize",
-                                               "ones_like",
-                                               "outer",
-                                               "pairwise_distance",
-                                               "poisson_nll_loss",
-                                               "quantile",
-                                               "remove_small_boxes",
-                                               "repeat_interleave",
-                                               "rfft",
-                                               "sinc",
-                                               "sinusoidal_positions",
-                                               "smooth_l1_loss",
-                                               "soft_cross_entropy",
-                                               "soft_margin_loss",
-                                               "std",
-                                               "std_mean",
-                                               "stft",
-                                               "swiglu",
-                                               "trace",
-                                               "tril",
-                                               "triplet_margin_loss",
-                                               "triu",
-                                               "unfold",
-                                               "var_mean",
-                                               "vector_norm",
-                                               "xlogy",
-                                               "zeros_like"};
+static constexpr StringLiteral functional =
+    " addcdiv addcmul addmm affine_grid alibi_slopes allclose baddbmm bartlett_window"
+    " batched_nms binary_cross_entropy binary_cross_entropy_with_logits bincount"
+    " blackman_window bmm box_area box_convert box_iou cdist channel_shuffle chunk"
+    " clip_boxes_to_image corrcoef cosine_embedding_loss cosine_similarity count_nonzero"
+    " cov cross cross_entropy cummax cummin diag_embed diagonal dot fold frac full_like"
+    " gaussian_nll_loss geglu generalized_box_iou glu grid_sample hamming_window"
+    " hann_window hinge_embedding_loss huber_loss hypot isclose kl_div kron l1_loss lerp"
+    " linspace local_response_norm logaddexp logaddexp2 logcumsumexp logit logspace"
+    " lp_pool1d lp_pool2d margin_ranking_loss masked_fill median meshgrid mse_loss mv"
+    " nan_to_num nanmedian nll_loss norm normalize ones_like outer pairwise_distance"
+    " poisson_nll_loss quantile remove_small_boxes repeat_interleave rfft sinc"
+    " sinusoidal_positions smooth_l1_loss soft_cross_entropy soft_margin_loss std std_mean"
+    " stft swiglu trace tril triplet_margin_loss triu unfold var_mean vector_norm xlogy"
+    " zeros_like ";
 
 /// Words of other languages.
 static constexpr Synonym words[] = {
@@ -199,7 +117,7 @@ Meant meantName(StringRef name, ArrayRef<StringRef> known) {
     return {ours, ", did you mean " + inQuotes(ours)};
   if (StringRef expression = lookUp(expressions, name); !expression.empty())
     return {{}, ", which is written " + inQuotes(expression)};
-  if (is_contained(functional, name))
+  if (functional.contains((" " + name + " ").str()))
     return {{}, ", 'import functional' has it: " + inQuotes(("functional." + name).str())};
   return {nearest(name, known), didYouMean(name, known)};
 }
