@@ -57,7 +57,10 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
   if (lhs.isError() || rhs.isError())
     return Value();
   auto *ta = lhs.as<mlir::Value>(), *tb = rhs.as<mlir::Value>();
-  if (!lhs.isArithmetic() || !rhs.isArithmetic()) {
+  auto isOperand = [](const Value &value, bool besideTensor) {
+    return value.isArithmetic() || (besideTensor && tableOf(value));
+  };
+  if (!isOperand(lhs, tb) || !isOperand(rhs, ta)) {
     if (auto *a = lhs.as<std::string>(), *b = rhs.as<std::string>();
         a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
       return (*a == *b) == (op == TokenKind::EqualEqual);
@@ -252,6 +255,29 @@ Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMR
   return Value();
 }
 
+/// Adds the numbers of a list to a table; false if lists at one depth differ in length or hold
+/// anything else.
+static bool spell(const Value &value, size_t depth, ir::Table &table) {
+  auto *list = value.as<ListPtr>();
+  bool isNew = table.numbers.empty() && depth == table.shape.size();
+  if (list && isNew && !(*list)->empty())
+    table.shape.push_back((*list)->size());
+  if (!list || depth >= table.shape.size()) {
+    std::optional<ir::Number> number = value.asNumber();
+    if (!number || depth != table.shape.size())
+      return false;
+    table.numbers.push_back(*number);
+    return true;
+  }
+  return static_cast<int64_t>((*list)->size()) == table.shape[depth] &&
+         all_of(**list, [&](const Value &each) { return spell(each, depth + 1, table); });
+}
+
+std::optional<ir::Table> kiln::tableOf(const Value &value) {
+  ir::Table table;
+  return value.as<ListPtr>() && spell(value, 0, table) ? std::optional(table) : std::nullopt;
+}
+
 /// What the builder makes a tensor of; reports what is none.
 std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place) {
   if (auto *tensor = value.as<mlir::Value>())
@@ -267,6 +293,8 @@ std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place
     return ir::Operand(*dim);
   if (auto number = value.asNumber())
     return ir::Operand(*number);
+  if (std::optional<ir::Table> table = tableOf(value))
+    return ir::Operand(*table);
   if (!value.isError())
     fail(place, DiagCode::TypeMismatch, "expected a tensor, got " + describe(value));
   return std::nullopt;

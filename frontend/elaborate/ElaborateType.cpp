@@ -113,7 +113,7 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
 /// become scalars. What needs solving or proof goes to `equations`.
 bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, const std::string &what,
                              std::vector<Equation> &equations) {
-  if (type->kind != Type::Kind::Named || !value.isArithmetic()) {
+  if (type->kind != Type::Kind::Named || !(value.isArithmetic() || tableOf(value))) {
     failAt(place, DiagCode::TypeMismatch, what + ": expected a tensor, got " + describe(value),
            type->range, "the type is declared here");
     return false;

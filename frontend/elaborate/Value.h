@@ -72,6 +72,9 @@ struct Value {
   }
 };
 
+/// The tensor that a list spells: numbers, or lists of one length of what spells one.
+std::optional<ir::Table> tableOf(const Value &value);
+
 /// How messages name a value: "the integer 3", "f32[N, 10]", "a layer".
 std::string describe(const Value &value);
 

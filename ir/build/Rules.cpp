@@ -63,3 +63,11 @@ void ir::fillOpenExtent(MutableArrayRef<DimExpr> shape, ArrayRef<DimExpr> source
   *open = 1;
   *open = DimExpr::floorDiv(numElements(source), numElements(shape));
 }
+
+mlir::DenseElementsAttr ir::constantOf(mlir::RankedTensorType type, ArrayRef<uint8_t> bytes) {
+  if (type.getElementType().isInteger(1))
+    return mlir::DenseElementsAttr::get(
+        type, ArrayRef(reinterpret_cast<const bool *>(bytes.data()), bytes.size()));
+  return mlir::DenseElementsAttr::getFromRawBuffer(
+      type, ArrayRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
+}

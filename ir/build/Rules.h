@@ -9,6 +9,8 @@
 
 #include "ir/KilnTypes.h"
 
+#include "mlir/IR/BuiltinAttributes.h"
+
 namespace kiln::ir {
 
 using Dims = llvm::SmallVector<DimExpr>;
@@ -29,6 +31,12 @@ std::optional<Dims> samePadding(llvm::ArrayRef<DimExpr> image, llvm::ArrayRef<in
 
 /// Replaces the first extent -1 of the shape by what the others leave of the source's elements.
 void fillOpenExtent(llvm::MutableArrayRef<DimExpr> shape, llvm::ArrayRef<DimExpr> source);
+
+/// Most bytes of a `kiln.constant`.
+inline constexpr int64_t maxConstantBytes = 4096;
+
+/// What a `kiln.constant` holds, from elements in the type's own format.
+mlir::DenseElementsAttr constantOf(mlir::RankedTensorType type, llvm::ArrayRef<uint8_t> bytes);
 
 } // namespace kiln::ir
 

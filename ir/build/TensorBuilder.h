@@ -42,8 +42,13 @@ private:
 /// A number that is known while building; "the integer 3" in messages.
 using Number = std::variant<int64_t, double, bool>;
 std::string describe(const Number &number);
+/// A list of numbers, or of lists of them, all of one length: the tensor that it spells.
+struct Table {
+  llvm::SmallVector<int64_t, 4> shape;
+  std::vector<Number> numbers; ///< row-major
+};
 /// What may stand where a tensor is wanted.
-using Operand = std::variant<mlir::Value, Number, DimExpr>;
+using Operand = std::variant<mlir::Value, Number, DimExpr, Table>;
 /// The element type that numbers among the operands take: that of the first tensor; f32 beside a
 /// float; none if each stands for itself.
 std::optional<DType> commonType(llvm::ArrayRef<Operand> operands);
@@ -88,6 +93,8 @@ public:
   mlir::Value tensor(const Operand &operand, std::optional<DType> like = std::nullopt);
   /// A float is rounded to the type; an integer must fit it exactly.
   mlir::Value scalar(const Number &number, DType type);
+  /// The same of each number, as a `kiln.constant`.
+  mlir::Value table(const Table &table, DType type);
   /// An i64, or cast to a floating type.
   mlir::Value extent(const DimExpr &dim, std::optional<DType> like = std::nullopt);
   mlir::Value cast(mlir::Value value, DType type);

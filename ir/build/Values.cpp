@@ -1,4 +1,5 @@
 //===- Values.cpp - numbers, dimensions and shapes as tensors -------------===//
+#include "ir/Tensor.h"
 #include "ir/Text.h"
 #include "ir/build/TensorBuilder.h"
 
@@ -21,12 +22,16 @@ std::string ir::describe(const Number &number) {
   return text;
 }
 
+static bool isFraction(const Number &number) { return std::holds_alternative<double>(number); }
+
 std::optional<DType> ir::commonType(ArrayRef<Operand> operands) {
   std::optional<DType> type;
   for (const Operand &operand : operands) {
     if (auto *tensor = std::get_if<mlir::Value>(&operand))
       return dtypeOf(tensor->getType());
-    if (auto *number = std::get_if<Number>(&operand); number && std::get_if<double>(number))
+    auto *number = std::get_if<Number>(&operand);
+    auto *table = std::get_if<Table>(&operand);
+    if (number ? isFraction(*number) : table && any_of(table->numbers, isFraction))
       type = DType::F32;
   }
   return type;
@@ -59,16 +64,47 @@ static mlir::Attribute contentOf(const Number &number, DType type, mlir::Builder
   return fits ? builder.getI64IntegerAttr(*integer) : nullptr;
 }
 
+static std::string doesNotFit(const Number &number, DType type) {
+  return (Twine(describe(number)) + " does not fit " + name(type) +
+          "; convert the tensor with 'as'")
+      .str();
+}
+
 mlir::Value TensorBuilder::scalar(const Number &number, DType type) {
   mlir::Attribute content = contentOf(number, type, builder);
   if (!content)
-    return fail(BuildError::Type, describe(number) + " does not fit " + name(type) +
-                                      "; convert the tensor with 'as'");
+    return fail(BuildError::Type, doesNotFit(number, type));
   mlir::NamedAttrList attributes;
   attributes.set("shape", dimsAttr({}));
   attributes.set("value", content);
   attributes.set("dtype", mlir::TypeAttr::get(elementType(builder.getContext(), type)));
   return create("full", {}, attributes);
+}
+
+mlir::Value TensorBuilder::table(const Table &table, DType type) {
+  int64_t size = table.numbers.size() * byteSize(type);
+  if (size > maxConstantBytes)
+    return fail(BuildError::Value, "a list of " + std::to_string(table.numbers.size()) + " " +
+                                       name(type) + " takes " + std::to_string(size) +
+                                       " bytes, at most " + std::to_string(maxConstantBytes) +
+                                       " stand in a model; declare a 'buffer'");
+  Tensor value(type, table.shape);
+  for (auto [i, number] : enumerate(table.numbers)) {
+    mlir::Attribute content = contentOf(number, type, builder);
+    if (!content)
+      return fail(BuildError::Type, doesNotFit(number, type));
+    if (auto fraction = mlir::dyn_cast<mlir::FloatAttr>(content))
+      value.floats[i] = roundTo(type, fraction.getValueAsDouble());
+    else
+      value.ints[i] = mlir::cast<mlir::IntegerAttr>(content).getInt();
+  }
+  std::vector<uint8_t> bytes(size);
+  value.toBytes(bytes.data());
+  mlir::NamedAttrList attributes;
+  attributes.set("value", constantOf(mlir::RankedTensorType::get(
+                                         table.shape, elementType(builder.getContext(), type)),
+                                     bytes));
+  return create("constant", {}, attributes);
 }
 
 mlir::Value TensorBuilder::extent(const DimExpr &dim, std::optional<DType> like) {
@@ -96,9 +132,12 @@ mlir::Value TensorBuilder::tensor(const Operand &operand, std::optional<DType> l
     return *made;
   if (auto *dim = std::get_if<DimExpr>(&operand))
     return extent(*dim, like);
-  const auto &number = std::get<Number>(operand);
   constexpr DType alone[] = {DType::I64, DType::F32, DType::Bool}; // in the order of Number
-  return scalar(number, like.value_or(alone[number.index()]));
+  auto *list = std::get_if<Table>(&operand);
+  const Number &number = list ? list->numbers.front() : std::get<Number>(operand);
+  if (!like)
+    like = commonType(operand).value_or(alone[number.index()]);
+  return list ? table(*list, *like) : scalar(number, *like);
 }
 
 //===----------------------------------------------------------------------===//

@@ -8,6 +8,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "ir/Interpreter.h"
+#include "ir/build/Rules.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 
@@ -27,9 +28,6 @@ namespace kiln::passes {
 } // namespace kiln::passes
 
 namespace {
-/// Largest constant inside of the IR, in bytes.
-constexpr int64_t maxConstantBytes = 4096;
-
 std::optional<SmallVector<int64_t, 6>> staticShape(Type type) {
   SmallVector<int64_t, 6> shape;
   for (const DimExpr &dim : dimsOf(type)) {
@@ -259,14 +257,6 @@ private:
       folded = GetOp::create(builder, op->getLoc(), type,
                              addWeight(op, std::move(bytes), first).getSymName());
     op->getResult(0).replaceAllUsesWith(folded);
-  }
-
-  static DenseElementsAttr constantOf(RankedTensorType type, ArrayRef<uint8_t> bytes) {
-    if (type.getElementType().isInteger(1))
-      return DenseElementsAttr::get(
-          type, ArrayRef(reinterpret_cast<const bool *>(bytes.data()), bytes.size()));
-    return DenseElementsAttr::getFromRawBuffer(
-        type, ArrayRef(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
   }
 
   WeightOp addWeight(Operation *op, std::vector<uint8_t> bytes, GetOp first) {
