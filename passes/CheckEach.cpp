@@ -4,6 +4,8 @@
 
 #include "ir/Interpreter.h"
 #include "ir/KilnDialect.h"
+#include "ir/Sensitivity.h"
+#include "ir/Tolerance.h"
 
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
@@ -116,23 +118,42 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
   return check;
 }
 
-std::string CheckEach::difference(const Tensor &want, const Tensor &got) {
+/// The first element that is not the same, as text; empty if there is none.
+static std::string firstDifference(const Tensor &want, const Tensor &got,
+                                   function_ref<bool(int64_t)> isSame) {
   if (want.type != got.type || want.shape != got.shape)
     return "has another type or shape";
-  double largest = 0;
-  for (double v : want.floats)
-    if (std::isfinite(v))
-      largest = std::max(largest, std::fabs(v));
-  for (int64_t i = 0, n = want.numElements(); i < n; ++i) {
-    bool same = want.isFloat() ? std::isnan(want.floats[i]) ? std::isnan(got.floats[i])
-                                 : std::isinf(want.floats[i])
-                                     ? want.floats[i] == got.floats[i]
-                                     : std::fabs(want.floats[i] - got.floats[i]) <=
-                                           tolerance(want.type) * largest
-                               : want.ints[i] == got.ints[i];
-    if (!same)
+  for (int64_t i = 0, n = want.numElements(); i < n; ++i)
+    if (!isSame(i))
       return "differs at element " + std::to_string(i) + ": expected " +
              std::to_string(want.asDouble(i)) + ", got " + std::to_string(got.asDouble(i));
+  return "";
+}
+
+static std::string differenceByType(const Tensor &want, const Tensor &got) {
+  double most = tolerance(want.type) * largestFinite(want);
+  return firstDifference(want, got, [&](int64_t i) {
+    if (!want.isFloat())
+      return want.ints[i] == got.ints[i];
+    double a = want.floats[i], b = got.floats[i];
+    return std::isnan(a) ? std::isnan(b) : std::isinf(a) ? a == b : std::fabs(a - b) <= most;
+  });
+}
+
+std::string CheckEach::difference(FunctionOpInterface function, const Call &call,
+                                  ArrayRef<Tensor> results) {
+  std::vector<Allowed> allowed;
+  for (auto [i, want, got] : llvm::enumerate(call.results, results)) {
+    std::string text = differenceByType(want, got);
+    if (!text.empty() && want.type == got.type && want.shape == got.shape) {
+      ErrorStates states;
+      if (allowed.empty())
+        allowed = allowedErrors(function, call.arguments, call.results, states);
+      text =
+          firstDifference(want, got, [&](int64_t e) { return isWithin(want, got, e, allowed[i]); });
+    }
+    if (!text.empty())
+      return "result " + std::to_string(i) + " of '" + call.function + "' " + text + call.sizes();
   }
   return "";
 }
@@ -145,13 +166,8 @@ LogicalResult CheckEach::compare(ModuleOp module, StringRef stage) const {
     FailureOr<SmallVector<Tensor>> results = interpret(function, call.arguments);
     if (failed(results))
       return function.emitError("after '") << stage << "' the interpreter stops";
-    for (auto [i, want, got] : llvm::enumerate(call.results, *results)) {
-      std::string text = difference(want, got);
-      if (text.empty())
-        continue;
-      return function.emitError("after '") << stage << "' result " << i << " of '" << call.function
-                                           << "' " << text << call.sizes();
-    }
+    if (std::string text = difference(function, call, *results); !text.empty())
+      return function.emitError("after '") << stage << "' " << text;
   }
   return success();
 }

@@ -42,8 +42,12 @@ public:
   llvm::LogicalResult add(mlir::FunctionOpInterface function,
                           llvm::SmallVector<ir::Tensor> arguments);
 
-  /// The first element that differs by more than the type's tolerance, as text; empty if none does.
-  static std::string difference(const ir::Tensor &want, const ir::Tensor &got);
+  /// Compares the results of a call, `function` being any form of what was called: which differs,
+  /// and where, as text; empty if none does. By the types' tolerances; where these do not
+  /// hold, by how far errors of its ops carry (ir/Sensitivity.h), since positions and steps of
+  /// quantisation amplify them.
+  static std::string difference(mlir::FunctionOpInterface function, const Call &call,
+                                llvm::ArrayRef<ir::Tensor> results);
 
 private:
   std::vector<Call> calls;

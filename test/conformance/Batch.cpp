@@ -10,7 +10,6 @@
 #include "ir/target/Target.h"
 #include "passes/Pipeline.h"
 #include "test/conformance/Library.h"
-#include "test/conformance/Sensitivity.h"
 #include "test/conformance/Values.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -30,8 +29,8 @@ namespace {
 /// A case under test.
 struct Running {
   const Case *what;
-  ir::States states = {};       ///< after the calls prepared so far
-  ErrorStates errorStates = {}; ///< the same in each run that finds errors
+  ir::States states = {};           ///< after the calls prepared so far
+  ir::ErrorStates errorStates = {}; ///< the same in each run that finds errors
   ir::FusionRole role = ir::FusionRole::Movement;
   std::vector<Call> calls = {};
   bool done = false; ///< has its outcome
@@ -86,7 +85,8 @@ void Batch::fail(Running &running, const llvm::Twine &stage, const Call *call,
     for (auto &[dim, size] : call->dims)
       at += " " + dim + "=" + std::to_string(size);
   give({Outcome::Failed, running.what->id,
-        (name(running.role) + ", after " + stage + (at.empty() ? "" : "," + at) + ": " + text)
+        (llvm::StringRef(ir::toleranceOf(running.role).name) + ", after " + stage +
+         (at.empty() ? "" : "," + at) + ": " + text)
             .str()});
 }
 
@@ -160,7 +160,8 @@ void Batch::prepareCall(Running &running, const std::string &entry, unsigned num
   bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
   Special special = isPlain != running.what->isProgram() ? Special::None
                     : multiplies                         ? Special::Moderate
-                    : running.what->isProgram() || addsUp(running.role) || cancels(running.what->op)
+                    : running.what->isProgram() || ir::toleranceOf(running.role).sums ||
+                            ir::cancels(running.what->op)
                         ? Special::NoLimits
                         : Special::All;
   for (mlir::Type type : function.getArgumentTypes()) {
@@ -174,7 +175,7 @@ void Batch::prepareCall(Running &running, const std::string &entry, unsigned num
     call.results.push_back(zerosOf(type, evaluation));
   call.expected = interpret(call, running.states);
   if (call.expected && running.what->isProgram())
-    call.allowed = allowedErrors(function, call.arguments, *call.expected, running.errorStates);
+    call.allowed = ir::allowedErrors(function, call.arguments, *call.expected, running.errorStates);
   running.calls.push_back(std::move(call));
 }
 
@@ -203,7 +204,7 @@ std::string Running::difference(const Call &call, size_t result, const ir::Tenso
   if (what->isProgram())
     return conformance::difference(expected, got, call.allowed[result]);
   llvm::ArrayRef<ir::Tensor> summed = call.arguments;
-  return conformance::difference(expected, got, role, cancels(what->op),
+  return conformance::difference(expected, got, role, ir::cancels(what->op),
                                  role == ir::FusionRole::RowWise ? summed : summed.take_front(0));
 }
 
@@ -351,7 +352,7 @@ void Batch::callLibrary() {
     if (!running.done)
       callCase(running, instances);
     if (!running.done)
-      give({Outcome::Passed, running.what->id, name(running.role).str()});
+      give({Outcome::Passed, running.what->id, ir::toleranceOf(running.role).name});
   }
 }
 

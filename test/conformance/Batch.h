@@ -3,10 +3,10 @@
 #define KILN_TEST_CONFORMANCE_BATCH_H
 
 #include "codegen/loader/Loader.h"
+#include "ir/Sensitivity.h"
 #include "ir/Tensor.h"
 #include "passes/Options.h"
 #include "test/conformance/Case.h"
-#include "test/conformance/Sensitivity.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -44,7 +44,7 @@ struct Call {
   std::vector<ir::Tensor> arguments;
   std::vector<ir::Tensor> results;                 ///< of the right types and shapes, zeros
   std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
-  std::vector<Allowed> allowed;                    ///< of a program's results
+  std::vector<ir::Allowed> allowed;                ///< of a program's results
 };
 
 /// Appends the call to DIR/OP.N.jsonl, N being the process: {"case", "op", "type", "members",

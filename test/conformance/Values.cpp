@@ -12,59 +12,8 @@
 using namespace kiln;
 using namespace kiln::conformance;
 
-namespace {
-/// Precision, least and largest positive value of a floating type.
-struct Format {
-  double precision, least, largest;
-};
-struct Tolerance {
-  ir::FusionRole role;
-  const char *name;
-  bool sums;
-  double wide, narrow;
-};
-} // namespace
-
-static const Tolerance tolerances[] = {
-#define KILN_TOLERANCE(role, sums, wide, narrow) {ir::FusionRole::role, #role, sums, wide, narrow},
-#include "test/conformance/Tolerances.def"
-};
-
-static const Tolerance &toleranceOf(ir::FusionRole role) {
-  for (const Tolerance &tolerance : tolerances)
-    if (tolerance.role == role)
-      return tolerance;
-  llvm_unreachable("Tolerances.def lists all roles");
-}
-
-bool conformance::addsUp(ir::FusionRole role) { return toleranceOf(role).sums; }
-
-llvm::StringRef conformance::name(ir::FusionRole role) { return toleranceOf(role).name; }
-
-static Format formatOf(DType type) {
-  auto format = [](int precision, int least, double largest) {
-    return Format{std::ldexp(1, -precision), std::ldexp(1, least), largest};
-  };
-  switch (type) {
-  case DType::F64:
-    return format(52, -1074, std::numeric_limits<double>::max());
-  case DType::F32:
-    return format(23, -149, std::numeric_limits<float>::max());
-  case DType::F16:
-    return format(10, -24, 65504);
-  case DType::BF16:
-    return format(7, -133, std::ldexp(255.0 / 128, 127));
-  case DType::F8E4M3:
-    return format(3, -9, 448);
-  case DType::F8E5M2:
-    return format(2, -16, 57344);
-  default:
-    return {0, 0, 0};
-  }
-}
-
 static double specialFloat(DType type, unsigned which, Special special) {
-  Format format = formatOf(type);
+  ir::FloatFormat format = ir::formatOf(type);
   double infinity = std::numeric_limits<double>::infinity();
   double largest = special == Special::All ? format.largest : 2;
   double least = special == Special::Moderate ? 0.25 : format.least;
@@ -109,13 +58,13 @@ ir::Tensor conformance::makeTensor(DType type, llvm::ArrayRef<int64_t> shape, ui
 }
 
 /// Infinity as the number that it stands for when a sum just leaves the range.
-static double clipped(double value, const Format &format) {
+static double clipped(double value, const ir::FloatFormat &format) {
   return std::isinf(value) ? std::copysign(format.largest * (1 + format.precision), value) : value;
 }
 
 /// Units are of the element or of `scale`; sums that cancel are off by units of their `terms`.
-static bool agree(double expected, double got, const Format &format, double units, double scale,
-                  double terms) {
+static bool agree(double expected, double got, const ir::FloatFormat &format, double units,
+                  double scale, double terms) {
   if (std::isnan(expected) || std::isnan(got))
     return std::isnan(expected) && std::isnan(got);
   if (expected == got)
@@ -136,20 +85,6 @@ static std::string place(const ir::Tensor &tensor, int64_t at) {
     os << (i ? ", " : "") << at / stride % tensor.shape[i];
   os << "]";
   return text;
-}
-
-double conformance::errorOf(ir::FusionRole role, DType type, double size) {
-  const Tolerance &tolerance = toleranceOf(role);
-  Format format = formatOf(type);
-  double units = type <= DType::F32 ? tolerance.wide : tolerance.narrow;
-  return units * std::max(format.precision * size, format.least);
-}
-
-double conformance::largestFinite(const ir::Tensor &tensor) {
-  double largest = 0;
-  for (double value : tensor.floats)
-    largest = std::isfinite(value) ? std::max(largest, std::fabs(value)) : largest;
-  return largest;
 }
 
 static double sumOfFinite(const ir::Tensor &tensor) {
@@ -182,17 +117,23 @@ std::string conformance::firstDifference(const ir::Tensor &expected, const ir::T
 std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
                                     ir::FusionRole role, bool cancels,
                                     llvm::ArrayRef<ir::Tensor> summed) {
-  const Tolerance &tolerance = toleranceOf(role);
-  Format format = formatOf(expected.type);
-  double units = expected.type <= DType::F32 ? tolerance.wide : tolerance.narrow;
-  double scale = tolerance.sums || cancels ? largestFinite(expected) : 0, terms = 0;
+  const ir::Tolerance &tolerance = ir::toleranceOf(role);
+  ir::FloatFormat format = ir::formatOf(expected.type);
+  double units = tolerance.units(expected.type);
+  double scale = tolerance.sums || cancels ? ir::largestFinite(expected) : 0, terms = 0;
   if (expected.type == DType::F64) // in which the interpreter itself adds up
     for (const ir::Tensor &tensor : summed)
-      terms = std::max({terms, largestFinite(tensor),
+      terms = std::max({terms, ir::largestFinite(tensor),
                         sumOfFinite(tensor) / std::max<int64_t>(expected.numElements(), 1)});
   return firstDifference(expected, got, [&](int64_t i) {
     return expected.isFloat()
                ? agree(expected.floats[i], got.floats[i], format, units, scale, terms)
                : expected.ints[i] == got.ints[i];
   });
+}
+
+std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
+                                    const ir::Allowed &allowed) {
+  return firstDifference(expected, got,
+                         [&](int64_t i) { return ir::isWithin(expected, got, i, allowed); });
 }

@@ -2,8 +2,8 @@
 #ifndef KILN_TEST_CONFORMANCE_VALUES_H
 #define KILN_TEST_CONFORMANCE_VALUES_H
 
-#include "ir/KilnTypes.h"
-#include "ir/Tensor.h"
+#include "ir/Sensitivity.h"
+#include "ir/Tolerance.h"
 
 #include "llvm/ADT/STLFunctionalExtras.h"
 
@@ -27,22 +27,16 @@ ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, 
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
                        bool cancels = false, llvm::ArrayRef<ir::Tensor> summed = {});
 
-/// The size of the largest finite element; 0 if there is none.
-double largestFinite(const ir::Tensor &tensor);
+/// The same where the allowed errors are known.
+std::string difference(const ir::Tensor &expected, const ir::Tensor &got,
+                       const ir::Allowed &allowed);
 
 /// The same by any judgement of single elements.
 std::string firstDifference(const ir::Tensor &expected, const ir::Tensor &got,
                             llvm::function_ref<bool(int64_t element)> same);
 
-/// The error that an op of the role may make in an element of this size, by the table.
-double errorOf(ir::FusionRole role, DType type, double size);
-/// Whether ops of the role add up many elements.
-bool addsUp(ir::FusionRole role);
-/// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
-inline bool cancels(llvm::StringRef op) { return op == "batch_norm"; }
 /// A cast has one right result: the value of the target type that the definition names.
 inline bool isExact(llvm::StringRef op) { return op == "cast"; }
-llvm::StringRef name(ir::FusionRole role);
 
 } // namespace kiln::conformance
 

@@ -513,7 +513,7 @@ int Compilation::buildAndVerify(const link::LibraryInputs &inputs) {
     trial.headerPath = trial.mapPath = "";
     Error error = link::buildLibrary(trial);
     if (!error)
-      error = verifyLibrary(trial.outputPath, *calls);
+      error = verifyLibrary(trial.outputPath, *calls, *module);
     if (!error && budget.limit())
       error = verifyBudget(trial.outputPath, *budget.data(), *budget.limit());
     bool isWithoutDevice = false;

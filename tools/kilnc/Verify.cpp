@@ -141,7 +141,13 @@ static std::error_code codeOf(const Error &error) {
   return code;
 }
 
-static Error verifyCall(StringRef path, const CheckEach::Call &call) {
+static SmallVector<ir::Tensor> tensorsOf(ArrayRef<run::Value> values) {
+  return map_to_vector(values, [](const run::Value &value) {
+    return ir::Tensor::fromBytes(value.type, value.shape, value.bytes.data());
+  });
+}
+
+static Error verifyCall(StringRef path, const CheckEach::Call &call, mlir::ModuleOp module) {
   auto fail = [&](const Twine &what, std::error_code code = inconvertibleErrorCode()) {
     return createStringError(code, "'" + call.function + "'" + call.sizes() + ": " + what);
   };
@@ -155,16 +161,12 @@ static Error verifyCall(StringRef path, const CheckEach::Call &call) {
     }
     results[threads - 1] = std::move(*got);
   }
-  for (auto [i, want] : enumerate(call.results)) {
-    const run::Value &one = results[0][i];
-    std::string text =
-        CheckEach::difference(want, ir::Tensor::fromBytes(one.type, one.shape, one.bytes.data()));
-    if (!text.empty())
-      return fail("result " + Twine(i) + " " + text);
-    if (one.bytes != results[1][i].bytes)
+  for (auto [i, one, two] : enumerate(results[0], results[1]))
+    if (one.bytes != two.bytes)
       return fail("result " + Twine(i) + " differs between one thread and two");
-  }
-  return Error::success();
+  auto function = module.lookupSymbol<mlir::FunctionOpInterface>(call.function);
+  std::string text = CheckEach::difference(function, call, tensorsOf(results[0]));
+  return text.empty() ? Error::success() : createStringError(text);
 }
 
 double kiln::relativeError(ArrayRef<ir::Tensor> reference, ArrayRef<ir::Tensor> results) {
@@ -178,10 +180,7 @@ static Error checkBudget(StringRef path, const CheckEach::Call &call, double lim
   Expected<std::vector<run::Value>> got = callOnce(path, call, 1);
   if (!got)
     return got.takeError();
-  SmallVector<ir::Tensor> results;
-  for (const run::Value &value : *got)
-    results.push_back(ir::Tensor::fromBytes(value.type, value.shape, value.bytes.data()));
-  double error = relativeError(call.results, results);
+  double error = relativeError(call.results, tensorsOf(*got));
   if (error < limit)
     return Error::success();
   return createStringError("'" + call.function + "'" + call.sizes() + ": the library's results " +
@@ -236,8 +235,9 @@ static Error inOwnProcess(const CheckEach &calls,
   return text.empty() ? Error::success() : createStringError(text);
 }
 
-Error kiln::verifyLibrary(StringRef path, const CheckEach &calls) {
-  return inOwnProcess(calls, [&](const CheckEach::Call &call) { return verifyCall(path, call); });
+Error kiln::verifyLibrary(StringRef path, const CheckEach &calls, mlir::ModuleOp module) {
+  return inOwnProcess(calls,
+                      [&](const CheckEach::Call &call) { return verifyCall(path, call, module); });
 }
 
 Error kiln::verifyBudget(StringRef path, const CheckEach &data, double limit) {

@@ -23,10 +23,10 @@ argumentsOf(mlir::ModuleOp module, llvm::StringRef inputs);
 llvm::Expected<std::unique_ptr<CheckEach>> callsOf(mlir::ModuleOp module, llvm::StringRef inputs);
 
 /// Loads the library in a process of its own and makes the calls, on one and on two threads. An
-/// error that names entry point, sizes and element if a result differs by more than its type's
-/// tolerance or by the number of threads, or if the library crashes or does not
+/// error that names entry point, sizes and element if a result differs (CheckEach::difference, with
+/// `module` as it was compiled) or by the number of threads, or if the library crashes or does not
 /// return; std::errc::no_such_device if nothing here runs it.
-llvm::Error verifyLibrary(llvm::StringRef path, const CheckEach &calls);
+llvm::Error verifyLibrary(llvm::StringRef path, const CheckEach &calls, mlir::ModuleOp module);
 
 /// The norm of the difference over that of the reference, of the worst result. Infinite where
 /// shapes differ, or one has NaN or an infinity and the other has not.

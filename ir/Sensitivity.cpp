@@ -1,16 +1,16 @@
 //===- Sensitivity.cpp - how far errors of single ops carry ---------------===//
 
-#include "test/conformance/Sensitivity.h"
+#include "ir/Sensitivity.h"
 
 #include "ir/Interpreter.h"
 #include "ir/KilnOps.h"
-#include "test/conformance/Values.h"
+#include "ir/Tolerance.h"
 
 #include <cmath>
 #include <random>
 
 using namespace kiln;
-using namespace kiln::conformance;
+using namespace kiln::ir;
 
 /// Runs of which the first moves everything up by all of its tolerance, the second down, the third
 /// to zero where that is within it, and the others by random parts: errors of one size could cancel
@@ -22,29 +22,29 @@ static constexpr double margin = 3;
 static constexpr double infinity = std::numeric_limits<double>::infinity();
 
 /// The terms that an op adds up may be larger than their sum.
-static double scaleOf(ir::FusionRole role, llvm::ArrayRef<const ir::Tensor *> operands,
-                      const ir::Tensor &result) {
+static double scaleOf(FusionRole role, llvm::ArrayRef<const Tensor *> operands,
+                      const Tensor &result) {
   double scale = largestFinite(result);
-  bool multiplies = role == ir::FusionRole::Contraction || role == ir::FusionRole::Convolution;
+  bool multiplies = role == FusionRole::Contraction || role == FusionRole::Convolution;
   if (multiplies && operands.size() > 1)
     return std::max(scale, largestFinite(*operands[0]) * largestFinite(*operands[1]));
-  for (const ir::Tensor *operand : operands)
+  for (const Tensor *operand : operands)
     scale = std::max(scale, largestFinite(*operand));
   return scale;
 }
 
 /// Moves each element by a part of the op's tolerance.
-static void perturb(ir::Fusable op, llvm::ArrayRef<const ir::Tensor *> operands, ir::Tensor &result,
+static void perturb(Fusable op, llvm::ArrayRef<const Tensor *> operands, Tensor &result,
                     bool toZero, llvm::function_ref<double()> part) {
-  ir::FusionRole role = op.getFusionRole();
-  if (!result.isFloat() || role == ir::FusionRole::Constant)
+  FusionRole role = op.getFusionRole();
+  if (!result.isFloat() || role == FusionRole::Constant)
     return;
-  bool sums = addsUp(role) || cancels(op->getName().stripDialect());
+  bool sums = toleranceOf(role).sums || cancels(op->getName().stripDialect());
   double scale = sums ? scaleOf(role, operands, result) : 0;
   for (double &value : result.floats)
     if (std::isfinite(value)) {
       double step = errorOf(role, result.type, std::max(std::fabs(value), scale));
-      double moved = ir::roundTo(result.type, value + part() * step);
+      double moved = roundTo(result.type, value + part() * step);
       value = toZero && std::fabs(value) <= step ? 0 : moved;
     }
 }
@@ -63,12 +63,12 @@ namespace {
 class Comparisons {
 public:
   static bool isOne(mlir::Operation *op) {
-    return isa<ir::EqOp, ir::NeOp, ir::LtOp, ir::LeOp, ir::GtOp, ir::GeOp>(op) &&
-           isFloat(*ir::dtypeOf(op->getOperand(0).getType()));
+    return isa<EqOp, NeOp, LtOp, LeOp, GtOp, GeOp>(op) &&
+           isFloat(*dtypeOf(op->getOperand(0).getType()));
   }
-  void note(llvm::ArrayRef<const ir::Tensor *> operands) { exact.push_back(differences(operands)); }
+  void note(llvm::ArrayRef<const Tensor *> operands) { exact.push_back(differences(operands)); }
   void restart() { next = 0; }
-  void doubt(llvm::ArrayRef<const ir::Tensor *> operands, ir::Tensor &result, bool answer) {
+  void doubt(llvm::ArrayRef<const Tensor *> operands, Tensor &result, bool answer) {
     if (next == exact.size())
       return; // a loop with other rounds
     const std::vector<double> &before = exact[next++];
@@ -80,7 +80,7 @@ public:
   }
 
 private:
-  static std::vector<double> differences(llvm::ArrayRef<const ir::Tensor *> operands) {
+  static std::vector<double> differences(llvm::ArrayRef<const Tensor *> operands) {
     std::vector<double> all(operands[0]->floats);
     for (size_t i = 0; i < all.size(); ++i)
       all[i] -= operands[1]->floats[i];
@@ -91,15 +91,14 @@ private:
 };
 } // namespace
 
-std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface function,
-                                                llvm::ArrayRef<ir::Tensor> arguments,
-                                                llvm::ArrayRef<ir::Tensor> expected,
-                                                ErrorStates &states) {
+std::vector<Allowed> ir::allowedErrors(mlir::FunctionOpInterface function,
+                                       llvm::ArrayRef<Tensor> arguments,
+                                       llvm::ArrayRef<Tensor> expected, ErrorStates &states) {
   std::vector<Allowed> allowed;
-  for (const ir::Tensor &tensor : expected)
+  for (const Tensor &tensor : expected)
     allowed.emplace_back(tensor.numElements(), 0);
   Comparisons comparisons;
-  ir::States before = states[0];
+  States before = states[0];
   bool compares = function
                       ->walk([](mlir::Operation *op) {
                         return Comparisons::isOne(op) ? mlir::WalkResult::interrupt()
@@ -107,10 +106,10 @@ std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface functi
                       })
                       .wasInterrupted();
   if (compares)
-    (void)ir::interpret(
+    (void)interpret(
         function, arguments,
-        [&](mlir::Operation *op, llvm::ArrayRef<const ir::Tensor *> operands,
-            llvm::MutableArrayRef<ir::Tensor>) {
+        [&](mlir::Operation *op, llvm::ArrayRef<const Tensor *> operands,
+            llvm::MutableArrayRef<Tensor>) {
           if (Comparisons::isOne(op))
             comparisons.note(operands);
         },
@@ -120,12 +119,12 @@ std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface functi
     std::uniform_real_distribution<double> parts(-1, 1);
     comparisons.restart();
     auto part = [&] { return run == 0 ? 1 : run == 1 ? -1 : run == 2 ? 0 : parts(random); };
-    auto moved = ir::interpret(
+    auto moved = interpret(
         function, arguments,
-        [&](mlir::Operation *op, llvm::ArrayRef<const ir::Tensor *> operands,
-            llvm::MutableArrayRef<ir::Tensor> results) {
-          if (auto fusable = dyn_cast<ir::Fusable>(op))
-            for (ir::Tensor &result : results)
+        [&](mlir::Operation *op, llvm::ArrayRef<const Tensor *> operands,
+            llvm::MutableArrayRef<Tensor> results) {
+          if (auto fusable = dyn_cast<Fusable>(op))
+            for (Tensor &result : results)
               perturb(fusable, operands, result, run == 2, part);
           if (Comparisons::isOne(op))
             // One answer for all, then any for each: those of a loop's rounds follow from another.
@@ -145,11 +144,11 @@ std::vector<Allowed> conformance::allowedErrors(mlir::FunctionOpInterface functi
   return allowed;
 }
 
-std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
-                                    const Allowed &allowed) {
-  return firstDifference(expected, got, [&](int64_t i) {
-    return allowed[i] == infinity ||
-           (expected.isFloat() ? distance(expected.floats[i], got.floats[i]) <= allowed[i]
-                               : expected.ints[i] == got.ints[i]);
-  });
+bool ir::isWithin(const Tensor &expected, const Tensor &got, int64_t element,
+                  const Allowed &allowed) {
+  if (allowed[element] == infinity)
+    return true;
+  return expected.isFloat()
+             ? distance(expected.floats[element], got.floats[element]) <= allowed[element]
+             : expected.ints[element] == got.ints[element];
 }

@@ -6,8 +6,8 @@
 // (Monte Carlo arithmetic: Parker 1997, "Monte Carlo Arithmetic", UCLA CSD-970002).
 //
 //===----------------------------------------------------------------------===//
-#ifndef KILN_TEST_CONFORMANCE_SENSITIVITY_H
-#define KILN_TEST_CONFORMANCE_SENSITIVITY_H
+#ifndef KILN_IR_SENSITIVITY_H
+#define KILN_IR_SENSITIVITY_H
 
 #include "ir/Interpreter.h"
 #include "ir/Tensor.h"
@@ -17,7 +17,7 @@
 #include <array>
 #include <string>
 
-namespace kiln::conformance {
+namespace kiln::ir {
 
 /// The allowed error of each element of one result; infinite where nothing can be said, which for
 /// an integer means that its value is not decided.
@@ -25,16 +25,16 @@ using Allowed = std::vector<double>;
 
 /// The states of one instance in each of the runs that find the errors.
 inline constexpr unsigned numErrorRuns = 10;
-using ErrorStates = std::array<ir::States, numErrorRuns>;
+using ErrorStates = std::array<States, numErrorRuns>;
 
 /// The allowed errors of all results of a call that gave `expected`; `states` are read and changed.
 std::vector<Allowed> allowedErrors(mlir::FunctionOpInterface function,
-                                   llvm::ArrayRef<ir::Tensor> arguments,
-                                   llvm::ArrayRef<ir::Tensor> expected, ErrorStates &states);
+                                   llvm::ArrayRef<Tensor> arguments,
+                                   llvm::ArrayRef<Tensor> expected, ErrorStates &states);
 
-/// Empty if every element is within its allowed error; else the first difference.
-std::string difference(const ir::Tensor &expected, const ir::Tensor &got, const Allowed &allowed);
+/// Whether an element is within its allowed error.
+bool isWithin(const Tensor &expected, const Tensor &got, int64_t element, const Allowed &allowed);
 
-} // namespace kiln::conformance
+} // namespace kiln::ir
 
-#endif // KILN_TEST_CONFORMANCE_SENSITIVITY_H
+#endif // KILN_IR_SENSITIVITY_H
