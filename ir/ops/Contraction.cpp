@@ -4,6 +4,8 @@
 
 #include "mlir/IR/PatternMatch.h"
 
+#include <cstring>
+
 using namespace kiln;
 using namespace kiln::ir;
 using namespace mlir;
@@ -52,31 +54,83 @@ KILN_INFER(QMatmulOp) {
                       results);
 }
 
-static void evaluateProduct(const Tensor &a, const Tensor &b, bool transposeB, Tensor &c) {
-  size_t rank = a.shape.size();
-  int64_t m = a.shape[rank - 2], k = a.shape[rank - 1], n = c.shape[rank - 1];
-  int64_t batches = 1;
-  for (size_t i = 0; i + 2 < rank; ++i)
-    batches *= a.shape[i];
-  int64_t bBatch = b.shape.size() == 2 ? 0 : k * n;
-  int64_t strideK = transposeB ? 1 : n, strideN = transposeB ? k : 1;
-  for (int64_t row = 0; row < batches * m; ++row)
-    for (int64_t j = 0; j < n; ++j) {
-      int64_t at = row * k, bt = (row / m) * bBatch + j * strideN;
-      double sum = 0;
-      uint64_t exact = 0;
-      for (int64_t i = 0; i < k; ++i) {
-        if (a.isFloat())
-          sum += a.floats[at + i] * b.floats[bt + i * strideK];
-        else
-          exact += static_cast<uint64_t>(a.ints[at + i]) *
-                   static_cast<uint64_t>(b.ints[bt + i * strideK]);
-      }
-      if (a.isFloat())
-        c.floats[row * n + j] = sum;
-      else
-        c.ints[row * n + j] = wrapTo(c.type, static_cast<int64_t>(exact));
+namespace {
+/// What a product of matrices is about; B is read as [K, N] by its strides.
+struct ProductShape {
+  ProductShape(const Tensor &a, const Tensor &b, bool transposeB, const Tensor &c) {
+    size_t rank = a.shape.size();
+    m = a.shape[rank - 2], k = a.shape[rank - 1], n = c.shape[rank - 1];
+    strideK = transposeB ? 1 : n, strideN = transposeB ? k : 1;
+    for (size_t i = 0; i + 2 < rank; ++i)
+      batches *= a.shape[i];
+    if (b.shape.size() == 2) { // all rows read it
+      m *= batches;
+      batches = 1;
     }
+  }
+  int64_t batches = 1, m, k, n, strideK, strideN;
+};
+} // namespace
+
+/// One batch. Columns are summed several at a time, which keeps the processor busy; each sum adds
+/// up by k.
+static void multiply(const double *a, const double *b, double *c, const ProductShape &shape) {
+  using Pair [[gnu::vector_size(16)]] = double;
+  constexpr int64_t pairs = 8, lanes = 2 * pairs;
+  auto [batches, m, k, n, strideK, strideN] = shape;
+  std::vector<Pair> panel(k * pairs);
+  for (int64_t first = 0; first < n; first += lanes) {
+    int64_t count = std::min(lanes, n - first);
+    for (int64_t i = 0; i < k; ++i)
+      for (int64_t lane = 0; lane < count; ++lane)
+        panel[i * pairs + lane / 2][lane % 2] = b[(first + lane) * strideN + i * strideK];
+    for (int64_t row = 0; row < m; ++row) {
+      Pair sums[pairs] = {};
+      for (int64_t i = 0; i < k; ++i)
+#pragma GCC unroll 8
+        for (int64_t pair = 0; pair < pairs; ++pair)
+          sums[pair] += a[row * k + i] * panel[i * pairs + pair];
+      double values[lanes];
+      std::memcpy(values, sums, sizeof(values));
+      std::copy_n(values, count, c + row * n + first);
+    }
+  }
+}
+
+/// Of integers, which wrap.
+static void multiply(const int64_t *a, const int64_t *b, int64_t *c, const ProductShape &shape) {
+  auto [batches, m, k, n, strideK, strideN] = shape;
+  for (int64_t row = 0; row < m; ++row)
+    for (int64_t j = 0; j < n; ++j) {
+      uint64_t sum = 0;
+      for (int64_t i = 0; i < k; ++i)
+        sum += static_cast<uint64_t>(a[row * k + i]) *
+               static_cast<uint64_t>(b[j * strideN + i * strideK]);
+      c[row * n + j] = static_cast<int64_t>(sum);
+    }
+}
+
+template <typename Number>
+static void multiplyBatches(const std::vector<Number> &a, const std::vector<Number> &b,
+                            std::vector<Number> &c, const ProductShape &shape) {
+  for (int64_t batch = 0; batch < shape.batches; ++batch)
+    multiply(a.data() + batch * shape.m * shape.k, b.data() + batch * shape.k * shape.n,
+             c.data() + batch * shape.m * shape.n, shape);
+}
+
+static void evaluateProduct(const Tensor &a, const Tensor &b, bool transposeB, Tensor &c) {
+  ProductShape shape(a, b, transposeB, c);
+  if (a.isFloat())
+    return multiplyBatches(a.floats, b.floats, c.floats, shape);
+  if (byteSize(a.type) == 1 && byteSize(b.type) == 1) { // f64 is exact, and faster
+    std::vector<double> sums(c.ints.size());
+    multiplyBatches({a.ints.begin(), a.ints.end()}, {b.ints.begin(), b.ints.end()}, sums, shape);
+    c.ints.assign(sums.begin(), sums.end());
+  } else {
+    multiplyBatches(a.ints, b.ints, c.ints, shape);
+  }
+  for (int64_t &value : c.ints)
+    value = wrapTo(c.type, value);
 }
 
 KILN_EVALUATE(MatmulOp) {
