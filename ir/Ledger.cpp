@@ -71,6 +71,13 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row, const Ledg
         json.attribute("calibration_error_updated", update.updated);
       }
   if (model)
+    for (const LedgerModel::Scaling &scaling : model->scalings)
+      if (scaling.layer == row.layer) {
+        if (!row.nearestError)
+          json.attribute("calibration_error_nearest", scaling.plain);
+        json.attribute("calibration_error_scaled", scaling.scaled);
+      }
+  if (model)
     for (auto [i, entry] : llvm::enumerate(model->alone))
       if (entry.first == row.layer) {
         json.attribute("model_error", entry.second);

@@ -25,6 +25,13 @@ struct LedgerModel {
     double updated; ///< with such as make up for what became zero
   };
   std::vector<Update> updates; ///< of those where that was tried
+  /// The same of a layer in fewer bits.
+  struct Scaling {
+    std::string layer;
+    double plain;  ///< with numbers rounded to the nearest
+    double scaled; ///< with inputs scaled before
+  };
+  std::vector<Scaling> scalings; ///< of those where that was tried
 };
 
 /// Whether anything was done to it.

@@ -54,7 +54,7 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
     rules.append(recipe.begin(), recipe.end());
   auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations,
-                 StringRef saliency, StringRef update) {
+                 StringRef saliency, StringRef update, StringRef scaling) {
     SmallVector<NamedAttribute> rule = {
         builder.getNamedAttr("action", builder.getStringAttr(action)),
         builder.getNamedAttr("pattern", builder.getStringAttr("*")),
@@ -68,19 +68,23 @@ void kiln::addRules(ModuleOp module, const Options &options) {
       settings.push_back(builder.getNamedAttr("saliency", builder.getStringAttr(saliency)));
     if (!update.empty())
       settings.push_back(builder.getNamedAttr("update", builder.getStringAttr(update)));
+    if (!scaling.empty())
+      settings.push_back(builder.getNamedAttr("scaling", builder.getStringAttr(scaling)));
     if (!settings.empty())
       rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(settings)));
     rules.push_back(builder.getDictionaryAttr(rule));
   };
-  auto [scheme, group] = StringRef(options.quantize).split(':');
+  StringRef numbers = options.quantize;
+  bool isScaled = numbers.consume_back("-awq"); // int4:64-awq
+  auto [scheme, group] = numbers.split(':');
   auto [to, activations] = scheme.split('-'); // int8-dynamic
   if (!scheme.empty())
-    add("quantize", to, group, activations, "", "");
+    add("quantize", to, group, activations, "", "", isScaled ? "awq" : "");
   StringRef part = options.prune;
   bool isCompensated = part.consume_back("-compensated"); // 2:4-wanda-compensated
   bool isWanda = part.consume_back("-wanda");
   if (!options.prune.empty())
-    add("prune", part, "", "", isWanda ? "wanda" : "", isCompensated ? "compensated" : "");
+    add("prune", part, "", "", isWanda ? "wanda" : "", isCompensated ? "compensated" : "", "");
   if (!options.requireError.empty())
     rules.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("action", builder.getStringAttr("require")),

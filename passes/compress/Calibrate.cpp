@@ -163,7 +163,7 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
     if (!rule || !rule->scheme.needsCalibration() || !layer.reason.empty())
       continue;
-    bool isSummed = rule->scheme.rounding == Scheme::Rounding::GPTQ;
+    bool isSummed = rule->scheme.needsInputs();
     if (isSummed && llvm::any_of(layer.readers, [](Operation *op) { return isa<MatmulOp>(op); }))
       result.addSummed(layer);
     if (isSummed)
@@ -229,10 +229,9 @@ void Calibrator::finish() {
       op->setAttr("kiln.squares", Builder(op->getContext()).getDenseF64ArrayAttr(sums));
   for (auto &[op, inputs] : summed) {
     WeightStore &store = op->getContext()->getLoadedDialect<KilnDialect>()->getWeights();
-    int64_t depth = inputs.getDepth();
     auto *first = reinterpret_cast<const uint8_t *>(inputs.get().data());
-    std::string hash =
-        store.addOwned(DType::F64, {depth, depth}, {first, first + 8 * inputs.get().size()});
+    std::string hash = store.addOwned(DType::F64, {static_cast<int64_t>(inputs.get().size())},
+                                      {first, first + 8 * inputs.get().size()});
     op->setAttr("kiln.inputs", Builder(op->getContext()).getStringAttr(hash));
   }
 }

@@ -36,7 +36,7 @@ private:
 
 /// Watches what layers read while the interpreter runs calls: in front of `prune` those of rules
 /// with saliency = wanda or update = compensated, in front of `quantize` those of static rules and
-/// with rounding = gptq.
+/// with rounding = gptq or scaling = awq.
 class Calibrator {
 public:
   /// Fails with an error at a rule.
@@ -45,8 +45,8 @@ public:
   bool isWanted() const { return needsRanges() || needsInputs(); }
   llvm::LogicalResult call(mlir::FunctionOpInterface function,
                            llvm::ArrayRef<ir::Tensor> arguments);
-  /// Whether ranges are not enough, since a rule has rounding = gptq, saliency = wanda or
-  /// update = compensated.
+  /// Whether ranges are not enough, since a rule has rounding = gptq, scaling = awq, saliency =
+  /// wanda or update = compensated.
   bool needsInputs() const { return !summed.empty() || !squares.empty(); }
   bool needsRanges() const { return !watched.empty(); }
   /// The ranges as text, and whether a text is one.
@@ -57,7 +57,7 @@ public:
   llvm::LogicalResult read(llvm::StringRef text, llvm::StringRef file);
   /// Each reader that a call reached gets `kiln.range` = [low, high]; `kiln.squares`, the sum of
   /// squares of each of its K inputs; or `kiln.inputs`, which names a tensor in the store of
-  /// weights: the sum of products of its inputs (Compensate.h).
+  /// weights: what is summed up of its inputs (Compensate.h).
   void finish();
 
 private:

@@ -4,6 +4,7 @@
 
 #include "ir/KilnDialect.h"
 
+#include <array>
 #include <cmath>
 
 using namespace kiln;
@@ -14,15 +15,43 @@ using namespace mlir;
 /// inverse.
 static constexpr double damping = 0.01;
 
+/// In four sums, so that additions do not wait for each other.
+static double dot(const double *a, const double *b, int64_t count) {
+  double sums[4] = {0, 0, 0, 0};
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4)
+#pragma GCC unroll 4
+    for (int64_t part = 0; part < 4; ++part)
+      sums[part] += a[i + part] * b[i + part];
+  for (; i < count; ++i)
+    sums[0] += a[i] * b[i];
+  return sums[0] + sums[1] + (sums[2] + sums[3]);
+}
+
+/// Several rows at a time, since the sums of a deep layer do not fit into caches.
 void Inputs::add(ArrayRef<double> rows) {
-  for (; !rows.empty(); rows = rows.drop_front(depth)) {
-    ArrayRef<double> x = rows.take_front(depth);
-    if (!llvm::all_of(x, [](double value) { return std::isfinite(value); }))
-      continue;
+  constexpr int64_t most = 8;
+  const std::vector<double> none(depth);
+  while (!rows.empty()) {
+    std::array<const double *, most> x;
+    x.fill(none.data());
+    for (int64_t found = 0; found < most && !rows.empty(); rows = rows.drop_front(depth)) {
+      ArrayRef<double> row = rows.take_front(depth);
+      if (!llvm::all_of(row, [](double value) { return std::isfinite(value); }))
+        continue;
+      x[found++] = row.data();
+      for (int64_t i = 0; i < depth; ++i)
+        sums[depth * depth + i] += std::fabs(row[i]);
+      ++sums.back();
+    }
     for (int64_t i = 0; i < depth; ++i)
-      if (x[i] != 0)
-        for (int64_t j = i; j < depth; ++j)
-          sums[i * depth + j] += x[i] * x[j];
+      for (int64_t j = i; j < depth; ++j) {
+        double sum = sums[i * depth + j];
+#pragma GCC unroll 8
+        for (int64_t row = 0; row < most; ++row)
+          sum += x[row][i] * x[row][j];
+        sums[i * depth + j] = sum;
+      }
   }
 }
 
@@ -34,9 +63,7 @@ void Inputs::addSums(ArrayRef<double> others) {
 double Inputs::squares(ArrayRef<double> d) const {
   double sum = 0;
   for (int64_t i = 0; i < depth; ++i) {
-    double right = 0;
-    for (int64_t j = i + 1; j < depth; ++j)
-      right += sums[i * depth + j] * d[j];
+    double right = dot(&sums[i * depth] + i + 1, d.data() + i + 1, depth - i - 1);
     sum += d[i] * (sums[i * depth + i] * d[i] + 2 * right);
   }
   return sum;
@@ -61,7 +88,8 @@ std::optional<Inputs> passes::inputsOf(const Layer &layer) {
 /// with R transpose(R) = matrix.
 static std::vector<double> inverseFactor(const Inputs &inputs) {
   int64_t n = inputs.getDepth();
-  std::vector<double> r(inputs.get().begin(), inputs.get().end()), u(n * n);
+  ArrayRef<double> sums = inputs.get().take_front(n * n);
+  std::vector<double> r(sums.begin(), sums.end()), u(n * n);
   double mean = 0;
   for (int64_t i = 0; i < n; ++i)
     mean += r[i * n + i] / static_cast<double>(n);
@@ -69,9 +97,7 @@ static std::vector<double> inverseFactor(const Inputs &inputs) {
     r[i * n + i] += mean > 0 ? damping * mean : 1;
   for (int64_t j = n - 1; j >= 0; --j)
     for (int64_t i = j; i >= 0; --i) {
-      double value = r[i * n + j];
-      for (int64_t m = j + 1; m < n; ++m)
-        value -= r[i * n + m] * r[j * n + m];
+      double value = r[i * n + j] - dot(&r[i * n] + j + 1, &r[j * n] + j + 1, n - j - 1);
       r[i * n + j] = i == j ? std::sqrt(value) : value / r[j * n + j];
     }
   for (int64_t i = n - 1; i >= 0; --i) {
@@ -113,8 +139,7 @@ static void compensateRow(std::vector<double> &row, int64_t n, const Layer &laye
   }
 }
 
-/// The norms' quotient from sums of squares; 0 beside no signal.
-static double relative(double error, double signal) {
+double passes::relative(double error, double signal) {
   return signal > 0 ? std::sqrt(error / signal) : 0;
 }
 

@@ -12,10 +12,10 @@
 
 namespace kiln::passes {
 
-/// The sum of x xᵀ over a layer's inputs x, [K, K] in f64.
+/// The sum of x xᵀ over a layer's inputs x, [K, K] in f64, of their magnitudes, and their number.
 class Inputs {
 public:
-  explicit Inputs(int64_t depth) : depth(depth), sums(depth * depth) {}
+  explicit Inputs(int64_t depth) : depth(depth), sums(depth * (depth + 1) + 1) {}
   /// Adds rows of K values; rows with a value that is not finite do not count.
   void add(llvm::ArrayRef<double> rows);
   /// The sum of squares of d x, for a row d.
@@ -23,15 +23,21 @@ public:
   /// Adds what get() of another gave.
   void addSums(llvm::ArrayRef<double> others);
   llvm::ArrayRef<double> get() const { return sums; }
+  llvm::ArrayRef<double> magnitudes() const { return get().slice(depth * depth, depth); }
+  int64_t count() const { return static_cast<int64_t>(sums.back()); }
   int64_t getDepth() const { return depth; }
 
 private:
   int64_t depth;
-  std::vector<double> sums; ///< above the diagonal and on it
+  /// The first above the diagonal and on it, then magnitudes and the number.
+  std::vector<double> sums;
 };
 
 /// What calibration data gave the layer's products (`kiln.inputs`); nothing if they saw none.
 std::optional<Inputs> inputsOf(const Layer &layer);
+
+/// The norms' quotient from sums of squares; 0 beside no signal.
+double relative(double error, double signal);
 
 /// What a layer's rounding changes in its results on calibration data, relative to their size.
 struct Compensation {

@@ -19,6 +19,7 @@
 #include "passes/compress/Requantize.h"
 #include "passes/compress/Rows.h"
 #include "passes/compress/Rules.h"
+#include "passes/compress/Scale.h"
 #include "passes/compress/Static.h"
 #include "passes/compress/Stored.h"
 
@@ -39,8 +40,15 @@ using namespace mlir;
 
 namespace {
 /// What is stored of a weight; without scales it is a narrower float, without zeros symmetric.
+/// Inputs are multiplied by `inputs`, if there are any.
 struct Integers {
-  WeightOp numbers, scales, zeros;
+  WeightOp numbers, scales, zeros, inputs;
+};
+
+/// A weight by a scheme, and what its inputs are multiplied by, if anything.
+struct Rounded {
+  Stored stored;
+  std::vector<float> factors;
 };
 
 /// Stores the weights of a module.
@@ -52,14 +60,16 @@ public:
   LogicalResult run();
 
 private:
-  std::optional<Stored> rounded(const Layer &layer, Scheme &scheme);
+  std::optional<Rounded> rounded(const Layer &layer, Scheme &scheme);
+  std::optional<Rounded> roundedByInputs(const Layer &layer, Scheme &scheme);
   bool quantize(Layer &layer, const Scheme &scheme);
   Value read(OpBuilder &builder, WeightOp weight) const {
     return GetOp::create(builder, weight.getLoc(), weight.getType(), weight.getSymName());
   }
   WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
                      std::vector<uint8_t> bytes);
-  void replace(Layer &layer, Stored stored, const Scheme &scheme);
+  void replace(Layer &layer, Rounded rounded, const Scheme &scheme);
+  void scaleInput(Operation *reader, WeightOp factors) const;
   WeightOp addOffsets(const Layer &layer, const Stored &stored, int64_t zero);
   void replaceStatic(Operation *reader, const Layer &layer, const Stored &stored, WeightOp weight);
   void replaceWeight(Operation *reader, const Integers &integers, const Scheme &scheme);
@@ -131,6 +141,14 @@ void Quantizer::replaceWeight(Operation *reader, const Integers &integers, const
     matmul.setTransposeB(true);
 }
 
+void Quantizer::scaleInput(Operation *reader, WeightOp factors) const {
+  OpBuilder builder(reader);
+  Build build{builder, reader->getLoc()};
+  Value x = reader->getOperand(0);
+  Value wide = build.broadcast(read(builder, factors), dimsOf(x.getType()));
+  reader->setOperand(0, build.make<MulOp>(x, wide));
+}
+
 /// Rows are taken as they are stored, with their scales; each row is a group, or several.
 void Quantizer::replaceTake(TakeOp take, const Integers &integers, const Scheme &scheme) {
   OpBuilder builder(take);
@@ -160,7 +178,8 @@ void Quantizer::replaceTake(TakeOp take, const Integers &integers, const Scheme 
 }
 
 /// The readers read the stored weight, each through an op of its own, which goes into its kernel.
-void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
+void Quantizer::replace(Layer &layer, Rounded rounded, const Scheme &scheme) {
+  Stored &stored = rounded.stored;
   std::string suffix = scheme.bits() < 16 ? ".int" + std::to_string(scheme.bits())
                                           : "." + std::string(name(stored.type));
   WeightOp offsets;
@@ -175,7 +194,14 @@ void Quantizer::replace(Layer &layer, Stored stored, const Scheme &scheme) {
   }
   if (!stored.zeroPoints.empty())
     integers.zeros = addWeight(layer, ".zeros", stored.type, stored.scaleShape, stored.zeroPoints);
+  if (!rounded.factors.empty()) {
+    auto *first = reinterpret_cast<const uint8_t *>(rounded.factors.data());
+    integers.inputs = addWeight(layer, ".inputs", DType::F32, layer.depth(),
+                                {first, first + rounded.factors.size() * sizeof(float)});
+  }
   for (Operation *reader : layer.readers) {
+    if (integers.inputs)
+      scaleInput(reader, integers.inputs);
     Operation *get = reader->getOperand(isa<TakeOp>(reader) ? 0 : 1).getDefiningOp();
     if (auto take = dyn_cast<TakeOp>(reader))
       replaceTake(take, integers, scheme);
@@ -214,30 +240,74 @@ static std::string whyNotInGroups(const Layer &layer, int64_t group) {
 }
 
 /// The weight by the scheme, whose rounding is to the nearest where nothing else is better.
-std::optional<Stored> Quantizer::rounded(const Layer &layer, Scheme &scheme) {
-  if (scheme.rounding == Scheme::Rounding::Nearest)
-    return storedAs(layer, scheme);
+std::optional<Rounded> Quantizer::rounded(const Layer &layer, Scheme &scheme) {
+  if (scheme.needsInputs())
+    return roundedByInputs(layer, scheme);
+  std::optional<Stored> stored = storedAs(layer, scheme);
+  return stored ? std::optional<Rounded>({std::move(*stored), {}}) : std::nullopt;
+}
+
+/// For the ledger: `kiln.scalings` of the module has both errors of each layer.
+static void addScaling(const Layer &layer, const Scaling &found) {
+  auto module = layer.weight->getParentOfType<ModuleOp>();
+  Builder builder(module.getContext());
+  NamedAttrList scalings(module->getAttrOfType<DictionaryAttr>("kiln.scalings"));
+  scalings.set(layer.path, builder.getDenseF64ArrayAttr({found.plain, found.scaled}));
+  module->setAttr("kiln.scalings", scalings.getDictionary(module.getContext()));
+}
+
+/// Of what the scheme allows, what changes products on calibration data least. The scheme is what
+/// was taken.
+std::optional<Rounded> Quantizer::roundedByInputs(const Layer &layer, Scheme &scheme) {
+  Scheme wanted = scheme;
+  scheme.rounding = Scheme::Rounding::Nearest;
+  scheme.isScaled = false;
+  StringRef name = wanted.isScaled ? "scaling" : "rounding";
   auto toNearest = [&](const Twine &reason) {
-    remarkMissed(layer, "rounding", "is rounded to the nearest: " + reason);
-    scheme.rounding = Scheme::Rounding::Nearest;
+    remarkMissed(layer, name, "is rounded to the nearest: " + reason);
   };
   std::optional<Inputs> inputs = inputsOf(layer);
-  if (!inputs) {
-    toNearest("no product with it saw calibration data");
-    return storedAs(layer, scheme);
+  if (!inputs || inputs->count() == 0 ||
+      (wanted.isScaled && !llvm::all_of(layer.readers, llvm::IsaPred<MatmulOp>))) {
+    toNearest(inputs && inputs->count() ? "not only products read it"
+                                        : "no product with it saw calibration data");
+    return Rounded{*storedAs(layer, scheme), {}};
   }
-  Compensation result = compensate(layer, scheme, *inputs);
-  LedgerRow &row = ledgerRow(layer);
-  row.nearestError = result.nearest;
-  row.compensatedError = result.compensated;
-  std::string errors = "relative error on calibration data " + digits(result.nearest) +
-                       " by rounding to the nearest, " + digits(result.compensated) +
-                       " with compensation";
-  if (result.compensated < result.nearest)
-    remarkPassed(layer, "rounding", "has " + errors);
+  Rounded result;
+  std::string errors;
+  double least = 0, nearest = 0;
+  if (wanted.rounding == Scheme::Rounding::GPTQ) {
+    Compensation found = compensate(layer, wanted, *inputs);
+    LedgerRow &row = ledgerRow(layer);
+    row.nearestError = nearest = found.nearest;
+    row.compensatedError = found.compensated;
+    errors = ", " + digits(found.compensated) + " with compensation";
+    least = std::min(found.nearest, found.compensated);
+    if (found.compensated < found.nearest)
+      scheme.rounding = Scheme::Rounding::GPTQ;
+    result.stored = std::move(found.stored);
+  }
+  if (wanted.isScaled) {
+    Scaling found = scale(layer, scheme, *inputs);
+    addScaling(layer, found);
+    nearest = found.plain;
+    errors += ", " + digits(found.scaled) + " with scaling";
+    bool isFirst = wanted.rounding == Scheme::Rounding::Nearest;
+    if (isFirst)
+      result.stored = *storedAs(layer, scheme);
+    if (found.scaled < (isFirst ? nearest : least)) {
+      scheme.rounding = Scheme::Rounding::Nearest;
+      scheme.isScaled = true;
+      result = {std::move(found.stored), std::move(found.factors)};
+    }
+  }
+  errors = "relative error on calibration data " + digits(nearest) + " by rounding to the nearest" +
+           errors;
+  if (scheme.needsInputs())
+    remarkPassed(layer, name, "has " + errors);
   else
     toNearest(errors);
-  return std::move(result.stored);
+  return result;
 }
 
 /// Whether the layer is stored in fewer bits now.
@@ -265,11 +335,12 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
       remarkMissed(layer, "activations", "activations stay floats: " + reason);
       scheme.activations = Scheme::Activations::None;
     }
-  std::optional<Stored> stored = rounded(layer, scheme);
-  if (!stored)
+  std::optional<Rounded> found = rounded(layer, scheme);
+  if (!found)
     return leave("a value is too large for " + Twine(scheme.text()));
   LedgerRow &row = ledgerRow(layer);
-  int64_t size = stored->size();
+  const Stored &stored = found->stored;
+  auto size = stored.size() + static_cast<int64_t>(found->factors.size() * sizeof(float));
   if (scheme.activations == Scheme::Activations::Dynamic)
     size += layer.outputs() * sizeof(int32_t);
   else if (scheme.activations == Scheme::Activations::Static) // factors and offsets
@@ -282,14 +353,14 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   row.bits = static_cast<int>(scheme.bits());
   row.bytesAfter = size;
   // What was pruned is a zero still, so the changes add up.
-  row.error += stored->error;
-  row.zeros = stored->zeros + removed(layer, row);
+  row.error += stored.error;
+  row.zeros = stored.zeros + removed(layer, row);
   std::optional<double> ratio = row.sqnr();
   remarkPassed(layer, "quantized",
                "is stored as " + row.scheme + ": " + Twine(row.bytesBefore) + " to " +
                    Twine(row.bytesAfter) + " bytes, relative error " + digits(row.relativeError()) +
                    (ratio ? ", SQNR " + digits(*ratio) + " dB" : std::string()));
-  replace(layer, std::move(*stored), scheme);
+  replace(layer, std::move(*found), scheme);
   return true;
 }
 
@@ -307,7 +378,8 @@ LogicalResult Quantizer::run() {
     else if (rule.scheme.needsCalibration() && !isCalibrated)
       return emitError(rule.place, rule.scheme.rounding == Scheme::Rounding::GPTQ
                                        ? "rounding = gptq"
-                                       : "activations = static")
+                                   : rule.scheme.isScaled ? "scaling = awq"
+                                                          : "activations = static")
              << " needs calibration data; give it by --calibrate=inputs.npz";
   SmallVector<Layer> layers = layersOf(module);
   auto paths =

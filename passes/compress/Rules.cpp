@@ -39,11 +39,13 @@ std::string Scheme::text() const {
       return "int8 per channel, activations int8 per row";
     if (activations == Activations::Static)
       return ("int8 per channel, activations int8 by " + textOf(observer)).str();
-    return group ? "int8 in groups of " + std::to_string(group) : "int8 per channel";
+    return (group ? "int8 in groups of " + std::to_string(group) : "int8 per channel") +
+           (isScaled ? ", scaled by AWQ" : "");
   case Kind::Int4:
     return "int4 in groups of " + std::to_string(group) +
            (hasZeroPoints ? " with zero points" : "") +
-           (rounding == Rounding::GPTQ ? ", rounded by GPTQ" : "");
+           (rounding == Rounding::GPTQ ? ", rounded by GPTQ" : "") +
+           (isScaled ? ", scaled by AWQ" : "");
   }
   return "";
 }
@@ -97,6 +99,7 @@ private:
   LogicalResult readSparsity(Rule &rule);
   FailureOr<Rule> readBudget();
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
+  LogicalResult readScaling(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
@@ -166,6 +169,13 @@ LogicalResult Reader::readObserver(Rule &rule, StringRef value, Location at) {
   return success();
 }
 
+LogicalResult Reader::readScaling(Rule &rule, StringRef value, Location at) {
+  rule.scheme.isScaled = value == "awq";
+  if (value != "awq" && value != "none")
+    return emitError(at, "expected scaling = none or awq, got '") << value << "'";
+  return success();
+}
+
 LogicalResult Reader::readInt4(Rule &rule, StringRef name, StringRef value, Location at) {
   if (name == "zero_point") {
     rule.scheme.hasZeroPoints = value == "true";
@@ -208,9 +218,9 @@ LogicalResult Reader::readSettings(Rule &rule) {
   bool isInt4 = isQuantize && rule.scheme.kind == Scheme::Kind::Int4;
   SmallVector<StringRef> known;
   if (isInt8)
-    known = {"group", "weights", "activations", "calibrate"};
+    known = {"group", "weights", "activations", "calibrate", "scaling"};
   else if (isInt4)
-    known = {"group", "zero_point", "rounding"};
+    known = {"group", "zero_point", "rounding", "scaling"};
   bool isPrune = rule.action == Rule::Action::Prune;
   if (isPrune && rule.sparsity.isBlock)
     known = {"update"};
@@ -224,18 +234,21 @@ LogicalResult Reader::readSettings(Rule &rule) {
     if (!llvm::is_contained(known, name))
       return emitError(at, "unknown setting '")
              << name
-             << "'; int8 has group, weights, activations and calibrate, int4 has group, zero_point "
-                "and rounding, pruning of single weights has saliency and update, of blocks "
-                "update, "
-                "others have none";
+             << "'; int8 has group, weights, activations, calibrate and scaling, int4 has group, "
+                "zero_point, rounding and scaling, pruning of single weights has saliency and "
+                "update, of blocks update, others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
-    if (failed(isPrune  ? readPruning(rule, name, value, at)
-               : isInt4 ? readInt4(rule, name, value, at)
-                        : readInt8(rule, name, value, at)))
+    if (failed(name == "scaling" ? readScaling(rule, value, at)
+               : isPrune         ? readPruning(rule, name, value, at)
+               : isInt4          ? readInt4(rule, name, value, at)
+                                 : readInt8(rule, name, value, at)))
       return failure();
   }
+  if (rule.scheme.isScaled && rule.scheme.activations != Scheme::Activations::None)
+    return emitError(place("scaling"), "scaling is for activations = none: integers have the range "
+                                       "of inputs as they are");
   if (rule.scheme.group && rule.scheme.activations != Scheme::Activations::None)
     return emitError(place("group"), "groups are for activations = none: sums in integers have one "
                                      "scale a channel");

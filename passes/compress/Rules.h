@@ -38,9 +38,11 @@ struct Scheme {
   /// Of Int4: each number to the nearest, or such that the changes of a row make up for each other
   /// on calibration data.
   enum class Rounding : uint8_t { Nearest, GPTQ } rounding = Rounding::Nearest;
-  bool needsCalibration() const {
-    return activations == Activations::Static || rounding == Rounding::GPTQ;
-  }
+  /// AWQ: the weights of an input are rounded times a factor that calibration data gave, and the
+  /// input is divided by it.
+  bool isScaled = false;
+  bool needsInputs() const { return rounding == Rounding::GPTQ || isScaled; }
+  bool needsCalibration() const { return activations == Activations::Static || needsInputs(); }
   /// In what the layer reads activations: floats; integers with a scale a row, computed in each
   /// call; or integers with a range known from calibration data.
   enum class Activations : uint8_t { None, Dynamic, Static } activations = Activations::None;

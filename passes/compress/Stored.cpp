@@ -138,6 +138,12 @@ double Stored::halfAt(int64_t n, int64_t k) const {
   return static_cast<double>(q - zero) * scales[at];
 }
 
+double Stored::byteAt(int64_t n, int64_t k) const {
+  int64_t depth = shape[1], groups = scaleShape.size() == 2 ? scaleShape[1] : 1;
+  double scale = scales[n * groups + k / (depth / groups)];
+  return static_cast<int8_t>(bytes[n * depth + k]) * scale;
+}
+
 static Stored toInt4(const Layer &layer, const Scheme &scheme) {
   HalfBytes result(layer, scheme);
   SmallVector<float> values(scheme.group);

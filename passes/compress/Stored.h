@@ -17,8 +17,9 @@ struct Stored {
   std::vector<uint8_t> zeroPoints; ///< one a scale, or none
   double error = 0;                ///< sum of squares of the change
   int64_t zeros = 0;               ///< elements that are 0
-  /// What is read back of two numbers a byte.
+  /// What is read back of two numbers a byte, and of one.
   double halfAt(int64_t n, int64_t k) const;
+  double byteAt(int64_t n, int64_t k) const;
   int64_t size() const {
     return static_cast<int64_t>(bytes.size() + scales.size() * sizeof(float) + zeroPoints.size());
   }

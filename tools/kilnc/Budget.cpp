@@ -89,8 +89,10 @@ bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool 
     return false;
   if (!required && (!isMeasured || path.empty() || ranges))
     return true;
-  show("the interpreter runs the model on the data");
-  Expected<std::unique_ptr<CheckEach>> given = callsOf(module, path);
+  Expected<std::unique_ptr<CheckEach>> given =
+      callsOf(module, path, [&](size_t call, size_t count) {
+        show("the model as it was, call " + Twine(call) + " of " + Twine(count));
+      });
   if (!given)
     return !report(toString(given.takeError()));
   calls = std::move(*given);
@@ -135,10 +137,10 @@ bool Budget::learn(mlir::ModuleOp module, StringRef stage, bool isFinal) const {
   module->setAttr("kiln.calibrated", mlir::UnitAttr::get(module.getContext()));
   if (!calls && !needsCalibration(module))
     return !report("--calibrate has nothing to do: no layer has activations = static, rounding = "
-                   "gptq, saliency = wanda or update = compensated");
+                   "gptq, scaling = awq, saliency = wanda or update = compensated");
   if (ranges && calibrator->needsInputs())
     return !report((isPrune ? "saliency = wanda and update = compensated need inputs, and '"
-                            : "rounding = gptq needs inputs, and '") +
+                            : "rounding = gptq and scaling = awq need inputs, and '") +
                    path + "' has ranges only; give inputs by --calibrate=inputs.npz");
   if (calibrator->isWanted()) {
     if (ranges ? failed(calibrator->read(ranges->getBuffer(), path))
@@ -287,22 +289,25 @@ bool Budget::meet(mlir::ModuleOp module, function_ref<void()> afterTrial) {
   return isFine;
 }
 
-/// What pruning left on the module.
-static std::vector<LedgerModel::Update> takeUpdates(mlir::ModuleOp module) {
-  std::vector<LedgerModel::Update> updates;
-  auto taken = dyn_cast_if_present<mlir::DictionaryAttr>(module->removeAttr("kiln.updates"));
+/// What a stage left on the module: two errors a layer.
+template <typename Errors>
+static std::vector<Errors> takeErrors(mlir::ModuleOp module, StringRef name) {
+  std::vector<Errors> all;
+  auto taken = dyn_cast_if_present<mlir::DictionaryAttr>(module->removeAttr(name));
   for (mlir::NamedAttribute entry : taken ? taken.getValue() : ArrayRef<mlir::NamedAttribute>())
     if (auto errors = dyn_cast<mlir::DenseF64ArrayAttr>(entry.getValue());
         errors && errors.size() == 2)
-      updates.push_back({entry.getName().str(), errors[0], errors[1]});
-  return updates;
+      all.push_back({entry.getName().str(), errors[0], errors[1]});
+  return all;
 }
 
 bool Budget::finish(mlir::ModuleOp module) {
   found.bytesAfter = weightBytes(module);
-  found.updates = takeUpdates(module);
+  found.updates = takeErrors<LedgerModel::Update>(module, "kiln.updates");
+  found.scalings = takeErrors<LedgerModel::Scaling>(module, "kiln.scalings");
   if (!calls)
     return true;
+  show("the compressed model, " + Twine(calls->getCalls().size()) + " calls");
   std::optional<double> error = errorOf(module);
   if (!error)
     return false;

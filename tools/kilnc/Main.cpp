@@ -75,17 +75,19 @@ static cl::opt<std::string> quantize(
     "quantize",
     cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
              "(a scale for each 32 along the depth; also 64, 128); int4, int4:64, int4:128: "
-             "of matrices, in groups of 32 or those; int8-dynamic: int8 and "
+             "of matrices, in groups of 32 or those; int4-awq, int8:32-awq: the same, with "
+             "inputs scaled by what --calibrate says of them; int8-dynamic: int8 and "
              "matrix products computed in integers, with a scale for each row, "
              "int8-static: all layers, with the ranges of --calibrate"),
     cl::value_desc("scheme"), cl::cat(category));
 static cl::opt<std::string> calibrate(
     "calibrate",
-    cl::desc("inputs by name, from which int8-static learns the ranges of activations, and "
-             "rounding = gptq and pruning by wanda or with compensation what errors do; "
-             "--require-error and --ledger "
-             "measure on them; or "
-             "ranges that --save-calibration wrote"),
+    cl::desc(
+        "inputs by name, from which int8-static learns the ranges of activations, and "
+        "rounding = gptq, scaling = awq and pruning by wanda or with compensation what errors do; "
+        "--require-error and --ledger "
+        "measure on them; or "
+        "ranges that --save-calibration wrote"),
     cl::value_desc("inputs.npz|file"), cl::cat(category));
 static cl::opt<std::string> saveCalibration(
     "save-calibration",

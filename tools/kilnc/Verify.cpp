@@ -84,14 +84,18 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
   return calls;
 }
 
-Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs) {
+Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs,
+                                                   function_ref<void(size_t, size_t)> beforeCall) {
   auto calls = argumentsOf(module, inputs);
   if (!calls)
     return calls.takeError();
   auto check = std::make_unique<CheckEach>();
-  for (auto &[function, arguments] : *calls)
+  for (auto &[function, arguments] : *calls) {
+    if (beforeCall)
+      beforeCall(check->getCalls().size() + 1, calls->size());
     if (failed(check->add(function, std::move(arguments))))
       return createStringError("the interpreter refuses the inputs of '" + inputs + "'");
+  }
   return check;
 }
 

@@ -19,8 +19,10 @@ argumentsOf(mlir::ModuleOp module, llvm::StringRef inputs);
 
 /// Calls of the module's entry points with the tensors of a file (.npz, .safetensors …) as
 /// arguments by name, and what the interpreter gives. An error if they are no entry point's
-/// arguments.
-llvm::Expected<std::unique_ptr<CheckEach>> callsOf(mlir::ModuleOp module, llvm::StringRef inputs);
+/// arguments. `beforeCall` is told which call of how many comes.
+llvm::Expected<std::unique_ptr<CheckEach>>
+callsOf(mlir::ModuleOp module, llvm::StringRef inputs,
+        llvm::function_ref<void(size_t, size_t)> beforeCall = {});
 
 /// Loads the library in a process of its own and makes the calls, on one and on two threads. An
 /// error that names entry point, sizes and element if a result differs (CheckEach::difference, with
