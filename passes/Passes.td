@@ -98,8 +98,11 @@ def Fuse : Kiln_Pass<"kiln-fuse"> {
   let summary = "forms kernels around anchors and launches them";
   let description = [{
     A contraction, convolution, window or row-wise op takes the pointwise ops behind it and the border
-    before it; what is left are chains of pointwise ops. Equal kernels are one symbol.
+    before it; what is left are chains of pointwise ops. Equal kernels are one symbol. For GPUs attention is
+    one kernel, however long its rows are, with the casts of its factors.
   }];
+  let options = [Option<"forDevices", "devices", "bool", "false",
+                        "form kernels for GPUs: no processor runs them">];
 }
 
 def Outline : Kiln_Pass<"kiln-outline"> {

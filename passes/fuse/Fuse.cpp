@@ -37,12 +37,12 @@ namespace {
 /// Forms the kernels of a module.
 class Former {
 public:
-  explicit Former(ModuleOp module) : module(module), symbols(module) {}
-  void run(func::FuncOp function, bool fuse);
+  Former(ModuleOp module, Grouping::Kind kind) : module(module), symbols(module), kind(kind) {}
+  void run(func::FuncOp function);
 
 private:
   void storeConstants(func::FuncOp function);
-  void formIn(Block &block, func::FuncOp function, bool fuse);
+  void formIn(Block &block, func::FuncOp function);
   void form(const Group &group, func::FuncOp function);
   KernelOp build(const Group &group, ArrayRef<Operation *> body, ArrayRef<Value> inputs,
                  func::FuncOp function);
@@ -50,6 +50,7 @@ private:
 
   ModuleOp module;
   SymbolTable symbols;
+  Grouping::Kind kind;
   llvm::StringMap<KernelOp> kernels; ///< by their text without a name
 };
 } // namespace
@@ -209,22 +210,21 @@ void Former::form(const Group &group, func::FuncOp function) {
   last->replaceAllUsesWith(launch);
 }
 
-void Former::run(func::FuncOp function, bool fuse) {
+void Former::run(func::FuncOp function) {
+  if (kind == Grouping::Kind::Device)
+    prepareAttention(function);
   storeConstants(function);
   // Inner blocks first: they take copies of what is free around them.
   function->walk<WalkOrder::PostOrder>([&](Operation *op) {
     for (Region &region : op->getRegions())
       for (Block &block : region)
-        formIn(block, function, fuse);
+        formIn(block, function);
   });
 }
 
-void Former::formIn(Block &block, func::FuncOp function, bool fuse) {
-  Grouping grouping(block);
-  if (fuse)
-    grouping.fuse();
-  else
-    grouping.outline();
+void Former::formIn(Block &block, func::FuncOp function) {
+  Grouping grouping(block, kind);
+  grouping.run();
   for (Group *group : grouping.sorted())
     form(*group, function);
   for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
@@ -232,18 +232,21 @@ void Former::formIn(Block &block, func::FuncOp function, bool fuse) {
       op.erase();
 }
 
-static void formKernels(ModuleOp module, bool fuse) {
-  Former former(module);
+static void formKernels(ModuleOp module, Grouping::Kind kind) {
+  Former former(module, kind);
   for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-    former.run(function, fuse);
+    former.run(function);
 }
 
 namespace {
 struct Fuse : passes::impl::FuseBase<Fuse> {
-  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/true); }
+  using FuseBase::FuseBase;
+  void runOnOperation() override {
+    formKernels(getOperation(), forDevices ? Grouping::Kind::Device : Grouping::Kind::Fused);
+  }
 };
 
 struct Outline : passes::impl::OutlineBase<Outline> {
-  void runOnOperation() override { formKernels(getOperation(), /*fuse=*/false); }
+  void runOnOperation() override { formKernels(getOperation(), Grouping::Kind::Outlined); }
 };
 } // namespace

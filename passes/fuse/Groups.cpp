@@ -196,11 +196,39 @@ void Grouping::outline() {
       start(&op);
 }
 
+/// Whole attention, however long its rows are.
+void Grouping::takeAttention() {
+  DimExpr::BoundsMap bounds = enclosingBounds(block.getParentOp());
+  for (Operation &op : llvm::reverse(block)) {
+    auto last = dyn_cast<MatmulOp>(op);
+    if (!last || groupOf.contains(&op))
+      continue;
+    std::string reason;
+    SmallVector<Operation *> ops = attentionOf(last, bounds, reason);
+    if (!reason.empty())
+      missed(&op, "attention", "attention is no kernel of its own: " + reason);
+    if (ops.empty())
+      continue;
+    passed(&op, "attention", "attention of " + Twine(ops.size()) + " ops is one kernel");
+    Group &group = start(&op);
+    add(group, ArrayRef(ops).drop_back());
+    grow(group);
+  }
+}
+
+void Grouping::run() {
+  if (kind == Kind::Outlined)
+    return outline();
+  if (kind == Kind::Device)
+    takeAttention();
+  fuse();
+}
+
 void Grouping::fuse() {
   // Later anchors first: of two branches that meet in an addition, the later one has the sum in its
   // registers when the other is in memory.
   for (Operation &op : llvm::reverse(block))
-    if (isAnchor(&op)) {
+    if (isAnchor(&op) && !groupOf.contains(&op)) {
       Group &group = start(&op);
       absorbPads(group);
       absorbWidening(group);

@@ -4,6 +4,7 @@
 
 #include "ir/KilnOps.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/DenseMap.h"
 
 #include <memory>
@@ -26,19 +27,35 @@ ir::FusionRole roleOf(mlir::Operation *op);
 /// Constants and broadcasts: each kernel that reads one contains its own.
 bool isFree(mlir::Operation *op);
 
+/// Rewrites attention for GPUs: heads that share keys become a dimension of their own, and factors
+/// are widened last, behind what moves them, so that its kernel reads the narrow ones.
+void prepareAttention(mlir::func::FuncOp function);
+/// Whether there may be as many queries, or keys, as attention in one grid takes.
+bool isLarge(const DimExpr &extent, const DimExpr::BoundsMap &bounds);
+/// Whether it is f16 or bf16.
+bool isHalf(mlir::Value value);
+/// All that attention computes which ends in this product, in program order, from the casts of its
+/// factors on; nothing, perhaps with a reason, if it does not.
+llvm::SmallVector<mlir::Operation *>
+attentionOf(ir::MatmulOp last, const DimExpr::BoundsMap &bounds, std::string &reason);
+
 /// A partition of a block's ops into kernels.
 class Grouping {
 public:
-  explicit Grouping(mlir::Block &block) : block(block) {}
+  /// Outlined: one group an op. Fused: groups around anchors, then chains of pointwise ops. Device:
+  /// the same behind whole attention.
+  enum class Kind : uint8_t { Outlined, Fused, Device };
 
-  /// One group an op.
-  void outline();
-  /// Groups around anchors, then chains of pointwise ops. Remarks each decision.
-  void fuse();
+  Grouping(mlir::Block &block, Kind kind) : block(block), kind(kind) {}
+
+  /// Remarks each decision.
+  void run();
   /// All groups, by their last op's place.
   std::vector<Group *> sorted();
 
 private:
+  void outline();
+  void fuse();
   Group &start(mlir::Operation *op);
   void add(Group &group, llvm::ArrayRef<mlir::Operation *> ops);
   void grow(Group &group);
@@ -47,9 +64,11 @@ private:
   void absorbWidening(Group &group);
   void absorbProducers();
   void joinRows();
+  void takeAttention();
   bool isWanted(mlir::Operation *op) const;
 
   mlir::Block &block;
+  Kind kind;
   std::vector<std::unique_ptr<Group>> groups;
   llvm::DenseMap<mlir::Operation *, Group *> groupOf;
 };

@@ -236,6 +236,7 @@ static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
   bool isFine = isForProcessor || passOptions.backend != Backend::Halide;
   if (!isForProcessor)
     passOptions.backend = Backend::LLVM;
+  passOptions.isForDevices = !isForProcessor;
   return isFine;
 }
 
