@@ -29,8 +29,7 @@ static std::string passesOf(StringRef stage, const Options &options) {
   if (stage == "prune" || stage == "quantize")
     return ("kiln-" + stage).str();
   if (stage == "fuse")
-    return fused       ? options.isForDevices ? "kiln-fuse{devices=true}"
-                                              : "kiln-turn-operands,kiln-fuse"
+    return fused ? options.isForDevices ? "kiln-fuse{devices=true}" : "kiln-turn-operands,kiln-fuse"
            : optimised ? "kiln-turn-operands,kiln-outline"
                        : "kiln-outline";
   if (stage == "choose") {

@@ -46,6 +46,7 @@ private:
   bool findWeights();
   bool findPower(const ExprPtr &read);
   bool findAbsorbed();
+  void findLimit();
   bool areReadAtTheirPoint() const;
   bool readsOnly(const ExprPtr &root, const Stage *allowed) const;
   bool hasRowsAndKeys(const Stage &stage, Combiner combiner) const;
@@ -177,6 +178,25 @@ bool Matcher::findPower(const ExprPtr &read) {
          isPower(result.power->body, result.difference);
 }
 
+/// The choice that excludes keys before softmax. It tells which tiles of keys add nothing, if that
+/// behind softmax is the same.
+void Matcher::findLimit() {
+  const Stage *stage = result.top;
+  ExprPtr body = stage->body;
+  while (const Stage *inner = stageOf(body, firstDims(rank))) {
+    if (inner->combiner != Combiner::None)
+      return;
+    stage = inner;
+    body = stage->body;
+  }
+  bool isChoice = body->op == Op::Select && isNumber(body->args[2], -INFINITY) &&
+                  readsOnly(body->args[0], nullptr);
+  if (!isChoice || (result.sees && !Comparison().areSame(body->args[0], result.sees)))
+    return;
+  result.limited = stage;
+  result.isLimit = body->args[0];
+}
+
 /// All that the weights are made of: three reductions, whom nobody else reads.
 bool Matcher::findAbsorbed() {
   std::vector<const Stage *> found = {&last};
@@ -257,6 +277,7 @@ bool Matcher::run() {
       hasRowsAndKeys(sum, Combiner::Add) && isNumber(sum.init, 0) &&
       stageOf(sum.body, firstDims(rank)) == result.power && readsOnly(result.scale, result.sum) &&
       (!result.sees || readsOnly(result.sees, nullptr)) && readsOnly(last.body->args[1], nullptr);
+  findLimit();
   return isSoftmax && scores.combiner == Combiner::Add && scores.body->op == Op::Mul &&
          !scores.body->strict && scores.type == DType::F32 &&
          scores.domain == result.power->domain && areReadAtTheirPoint();

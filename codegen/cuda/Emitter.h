@@ -101,9 +101,11 @@ private:
     llvm::AllocaInst *top = nullptr, *sum = nullptr; ///< maximum and sum so far
     llvm::AllocaInst *sees = nullptr;                ///< whether a key is chosen
     llvm::AllocaInst *best = nullptr;                ///< of the thread's part of a tile
+    llvm::AllocaInst *seen = nullptr;                ///< whether it has a key that is not excluded
   };
   void emitAttention(const Grid &grid);
   void placeAttention(const Attention &attention);
+  void visitTile(const Attention &attention, llvm::Value *key);
   void attendTile(const Attention &attention, llvm::Value *key);
   llvm::Value *scoreAt(const Tile &scores, llvm::Value *line, llvm::Value *column);
   void keepWeight(const Attention &attention, llvm::Value *weight, llvm::Value *place);

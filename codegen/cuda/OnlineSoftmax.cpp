@@ -66,6 +66,7 @@ void cuda::Emitter::placeAttention(const Attention &attention) {
   row.top = top.CreateAlloca(b.getFloatTy());
   row.sum = top.CreateAlloca(b.getFloatTy());
   row.sees = top.CreateAlloca(b.getInt1Ty());
+  row.seen = top.CreateAlloca(b.getInt1Ty());
   row.best = top.CreateAlloca(b.getFloatTy());
 }
 
@@ -96,16 +97,39 @@ void cuda::Emitter::emitAttention(const Grid &grid) {
         b.CreateStore(b.getFalse(), row.sees);
         loop(
             b.getInt64(0), emit(tile.stage->reduction[0]),
-            [&](Value *key) { attendTile(attention, key); }, b.getInt64(attention.scores.n));
+            [&](Value *key) { visitTile(attention, key); }, b.getInt64(attention.scores.n));
         finishAttention(grid);
       },
       blocks);
 }
 
-/// The tile of keys that begins with this one.
+/// The tile of keys that begins with this one, unless all of it is excluded for all of the block's
+/// queries: weights would be 0 then.
+void cuda::Emitter::visitTile(const Attention &attention, Value *key) {
+  keys.first = key;
+  if (!attention.limited)
+    return attendTile(attention, key);
+  Value *isSeen = row.seen;
+  b.CreateStore(b.getFalse(), isSeen);
+  forRow(attention, [&](const Coordinates *at, Value *) {
+    if (!at)
+      return;
+    Value *seen = evaluate(attention.isLimit, frameOf(*attention.limited, *at));
+    b.CreateStore(b.CreateOr(b.CreateLoad(b.getInt1Ty(), isSeen), seen), isSeen);
+  });
+  Value *seen = b.CreateLoad(b.getInt1Ty(), isSeen);
+  seen = shareWarp(Combiner::Or, DType::Bool, {seen}, warpThreads).value;
+  seen = shareBlock(Combiner::Or, DType::Bool, {seen}).value;
+  branch(
+      seen, [&] { attendTile(attention, key); },
+      [&] {
+        if (!attention.sees) // no choice behind softmax: every key is seen
+          b.CreateStore(b.getTrue(), row.sees);
+      });
+}
+
 void cuda::Emitter::attendTile(const Attention &attention, Value *key) {
   const Tile &scores = attention.scores, &result = attention.result;
-  keys.first = key;
   panels[0] = queries;
   panels[1] = keys;
   steps = emit(product(scores.stage->reduction));

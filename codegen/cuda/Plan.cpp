@@ -342,6 +342,7 @@ static std::string textOf(const Attention &attention) {
   const Stage *on[] = {attention.scores.stage, attention.top, attention.sum};
   std::string text = "attention of " + on[0]->name + ", " + on[1]->name + ", " + on[2]->name;
   text += attention.sees ? ", chosen by " + attention.weight->name : "";
+  text += attention.limited ? ", tiles skipped by " + attention.limited->name : "";
   return text + ": scores in " + textOf(attention.scores) + "result in " + textOf(attention.result);
 }
 

@@ -60,6 +60,9 @@ struct Attention {
   spec::ExprPtr difference;
   const spec::Stage *weight = nullptr; ///< `sees` chooses between power and 0, if there is a choice
   spec::ExprPtr sees;
+  const spec::Stage *limited = nullptr; ///< `isLimit` chooses between a score and -inf, and is
+                                        ///< `sees` where there is that; null if no choice is known
+  spec::ExprPtr isLimit;
   const spec::Stage *scaled = nullptr; ///< power * scale or power / scale, which depends on `sum`
   spec::ExprPtr scale;
   bool divides = false;

@@ -140,6 +140,7 @@ TEST(GPUAttention, EveryExtent) {
       cuda::Plan plan = cuda::makePlan(expanded);
       ASSERT_EQ(plan.grids.size(), 1u) << cuda::print(plan);
       ASSERT_TRUE(plan.grids[0].attention && plan.scratch.empty());
+      EXPECT_EQ(plan.grids[0].attention->limited != nullptr, kind.isCausal || kind.hasLength);
       EXPECT_EQ(plan.grids[0].attention->result.stages > 1, type == DType::F16);
       auto kernel = Emulated::compile(spec, "sm_80");
       ASSERT_TRUE(static_cast<bool>(kernel));
@@ -198,4 +199,20 @@ TEST(GPUAttention, NoOthers) {
       EXPECT_FALSE(grid.attention) << what;
     EXPECT_EQ(compareEmulated(spec, {1, 18, 20, 8, 17}, 1e-4), "") << what;
   }
+}
+
+/// Values behind the last key that a block's queries see are not read, be they NaN.
+TEST(GPUAttention, TilesWithoutKeysAreSkipped) {
+  Kind kind;
+  kind.isCausal = true;
+  auto kernel = Emulated::compile(attention(kind));
+  ASSERT_TRUE(static_cast<bool>(kernel));
+  constexpr int64_t rows = 100, width = 8, block = 64;
+  std::vector<float> q(2 * rows * width, 0.5f), k = q, v = q, y(q.size(), -1);
+  for (int64_t head : {0, 1})
+    std::fill_n(v.begin() + (head * rows + block) * width, (rows - block) * width, NAN);
+  EXPECT_EQ((*kernel)->run({q.data(), k.data(), v.data(), y.data()}, {1, rows, rows, width, width}),
+            "");
+  for (int64_t i = 0; i < 2 * rows; ++i)
+    EXPECT_EQ(std::isnan(y[i * width]), i % rows >= block) << i << ": " << y[i * width];
 }
