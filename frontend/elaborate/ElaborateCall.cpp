@@ -124,6 +124,29 @@ static std::optional<Value> foldFunction(StringRef name, const Value &argument) 
   return std::nullopt;
 }
 
+/// The least, the largest or the sum of numbers and dimensions; the empty value of others.
+static Value foldMany(StringRef name, ArrayRef<Value> values,
+                      function_ref<Value(TokenKind, const Value &, const Value &)> apply) {
+  bool areNumbers =
+      all_of(values, [](const Value &v) { return v.as<int64_t>() || v.as<double>(); });
+  bool areDims = all_of(values, [](const Value &v) { return v.asDim().has_value(); });
+  if (values.empty() || !(areNumbers || areDims))
+    return Value();
+  Value result = values[0];
+  for (const Value &value : values.drop_front()) {
+    if (name == "sum") {
+      result = apply(TokenKind::Plus, result, value);
+    } else if (!areNumbers) {
+      DimExpr a = *result.asDim(), b = *value.asDim();
+      result = Value::dim(name == "min" ? DimExpr::min(a, b) : DimExpr::max(a, b));
+    } else {
+      TokenKind op = name == "min" ? TokenKind::Less : TokenKind::Greater;
+      result = *apply(op, value, result).as<bool>() ? value : result;
+    }
+  }
+  return result;
+}
+
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
 Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place,
                               bool &known) {
@@ -162,17 +185,21 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
     }
     return Value::list(std::move(values));
   }
-  if ((name == "min" || name == "max") && positional && args.size() >= 2 &&
-      all_of(args,
-             [](const Arg &arg) { return arg.value.as<int64_t>() || arg.value.as<double>(); })) {
-    known = true;
-    Value best = args[0].value;
-    for (const Arg &arg : args) {
-      Value less = foldNumbers(TokenKind::Less, arg.value, best, place);
-      Value more = foldNumbers(TokenKind::Greater, arg.value, best, place);
-      best = *(name == "min" ? less : more).as<bool>() ? arg.value : best;
-    }
-    return best;
+  if (name == "min" || name == "max" || name == "sum") {
+    std::vector<Value> values;
+    for (const Arg &arg : args)
+      values.push_back(arg.value);
+    if (list)
+      values = **list;
+    if (positional && (list || (args.size() >= 2 && name != "sum")))
+      if (Value found = foldMany(name, values,
+                                 [&](TokenKind op, const Value &a, const Value &b) {
+                                   return binary(op, a, b, place);
+                                 });
+          !found.isError()) {
+        known = true;
+        return found;
+      }
   }
   return known ? fail(place, DiagCode::BadArgument,
                       "'len' takes a list, 'single', 'pair' and 'triple' one value, 'range' one to "

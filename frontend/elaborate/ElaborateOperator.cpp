@@ -53,6 +53,38 @@ static constexpr OtherKind otherKinds[] = {
     {TokenKind::kw_and, isNoBool, "bools", "'!= 0' makes bools, '&' is for integers"},
     {TokenKind::kw_or, isNoBool, "bools", "'!= 0' makes bools, '|' is for integers"}};
 
+/// Whether two compile-time values are the same: numbers by value, lists element by element, and
+/// values of two kinds never. Nothing of what only a call tells, and of layers.
+static std::optional<bool> areEqual(const Value &lhs, const Value &rhs) {
+  auto *a = lhs.as<ListPtr>(), *b = rhs.as<ListPtr>();
+  auto isKnown = [](const Value &value) {
+    return value.isNumber() || value.as<std::string>() || value.as<DType>() || value.as<ListPtr>();
+  };
+  if (!isKnown(lhs) || !isKnown(rhs))
+    return std::nullopt;
+  if (a && b) {
+    bool equal = (*a)->size() == (*b)->size();
+    for (auto [x, y] : zip(**a, **b)) {
+      std::optional<bool> same = areEqual(x, y);
+      if (!same)
+        return std::nullopt;
+      equal &= *same;
+    }
+    return equal;
+  }
+  auto same = [&]<typename T>(const T *x) { return rhs.as<T>() && *x == *rhs.as<T>(); };
+  if (auto *text = lhs.as<std::string>())
+    return same(text);
+  if (auto *type = lhs.as<DType>())
+    return same(type);
+  if (auto *flag = lhs.as<bool>())
+    return same(flag);
+  bool areNumbers = lhs.isNumber() && rhs.isNumber() && !rhs.as<bool>();
+  auto valueOf = [](const Value &v) { return v.as<double>() ? *v.as<double>() : *v.as<int64_t>(); };
+  return areNumbers && (lhs.as<int64_t>() && rhs.as<int64_t>() ? same(lhs.as<int64_t>())
+                                                               : valueOf(lhs) == valueOf(rhs));
+}
+
 Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place) {
   if (lhs.isError() || rhs.isError())
     return Value();
@@ -61,12 +93,9 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
     return value.isArithmetic() || (besideTensor && tableOf(value));
   };
   if (!isOperand(lhs, tb) || !isOperand(rhs, ta)) {
-    if (auto *a = lhs.as<std::string>(), *b = rhs.as<std::string>();
-        a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
-      return (*a == *b) == (op == TokenKind::EqualEqual);
-    if (auto *a = lhs.as<DType>(), *b = rhs.as<DType>();
-        a && b && (op == TokenKind::EqualEqual || op == TokenKind::NotEqual))
-      return (*a == *b) == (op == TokenKind::EqualEqual);
+    if (op == TokenKind::EqualEqual || op == TokenKind::NotEqual)
+      if (std::optional<bool> equal = areEqual(lhs, rhs))
+        return *equal == (op == TokenKind::EqualEqual);
     if (auto *a = lhs.as<ListPtr>(), *b = rhs.as<ListPtr>(); a && b && op == TokenKind::Plus) {
       std::vector<Value> joined = **a;
       joined.insert(joined.end(), (*b)->begin(), (*b)->end());
