@@ -279,8 +279,13 @@ std::string Elaboration::whyEntry(const FnDecl *fn) {
 }
 
 Value Elaboration::missingReturn(const FnDecl *fn) {
+  std::string when; // what decides between branches, most often
+  for (const Parameter &parameter : fn->parameters)
+    if (Value value = frame->locals.lookup(parameter.name.text); value.as<std::string>())
+      when += (when.empty() ? " where " : " and ") + inQuotes(parameter.name.text) + " is " +
+              describe(value);
   return failAt(fn->name.range, DiagCode::MissingReturn,
-                inQuotes(fn->name.text) + " ends without 'return'",
+                inQuotes(fn->name.text) + " ends without 'return'" + when,
                 fn->results.empty() ? SMRange() : fn->results[0].type->range,
                 "what it is to return is declared here");
 }

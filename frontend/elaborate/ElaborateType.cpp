@@ -35,7 +35,10 @@ std::optional<DType> Elaborator::evalDType(const Ident &name) {
   if (auto *dtype = value.as<DType>())
     return *dtype;
   if (!value.isError())
-    fail(name.range, DiagCode::TypeMismatch, "expected an element type, got " + describe(value));
+    fail(name.range, DiagCode::TypeMismatch,
+         "expected an element type, got " + describe(value) +
+             (value.as<DimExpr>() ? "; declare it as " + inQuotes((name.text + ": float").str())
+                                  : ""));
   return std::nullopt;
 }
 
