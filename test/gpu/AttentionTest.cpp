@@ -7,6 +7,8 @@
 
 #include "codegen/cuda/Plan.h"
 
+#include "llvm/IR/IRBuilder.h"
+
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -215,4 +217,49 @@ TEST(GPUAttention, TilesWithoutKeysAreSkipped) {
             "");
   for (int64_t i = 0; i < 2 * rows; ++i)
     EXPECT_EQ(std::isnan(y[i * width]), i % rows >= block) << i << ": " << y[i * width];
+}
+
+/// How many calls of a function the kernel has, at most `most`; each of them changed makes one of
+/// the calls of the kernel differ.
+static size_t breakEach(const Kind &kind, llvm::StringRef name, size_t most,
+                        llvm::function_ref<void(llvm::CallInst *)> change,
+                        llvm::ArrayRef<std::vector<int64_t>> calls) {
+  KernelSpec spec = attention(kind);
+  size_t count = 1;
+  for (size_t number = 0; number < count; ++number) {
+    bool isNoticed = llvm::any_of(calls, [&](const std::vector<int64_t> &sizes) {
+      return !compareEmulated(spec, sizes, 1e-5, [&](llvm::Module &module) {
+                std::vector<llvm::CallInst *> found = callsOf(module, name);
+                count = std::min(found.size(), most);
+                if (number < count)
+                  change(found[number]);
+              }).empty();
+    });
+    EXPECT_TRUE(isNoticed || number == count)
+        << kiln::name(kind.type) << ": " << name.str() << " " << number;
+  }
+  return count;
+}
+
+/// Barriers that are dropped, and bytes that are copied or loaded elsewhere, make a difference. The
+/// barriers of the vote on skipping stand first, and cover some of those behind them.
+TEST(GPUAttention, FaultsAreNoticed) {
+  auto dropped = [](llvm::CallInst *call) { call->eraseFromParent(); };
+  auto moved = [](llvm::CallInst *call) {
+    llvm::IRBuilder<> b(call);
+    call->setArgOperand(0, b.CreateGEP(b.getInt8Ty(), call->getArgOperand(0), b.getInt64(16)));
+  };
+  const std::vector<int64_t> seen[] = {{1, 66, 130, 20, 16}, {1, 66, 130, 160, 72}};
+  const std::vector<int64_t> skipped[] = {{1, 65, 130, 8, 8}, {1, 258, 258, 8, 8}};
+  for (DType type : {F32, DType::F16}) {
+    Kind kind;
+    kind.type = type;
+    EXPECT_GT(breakEach(kind, "llvm.nvvm.barrier", SIZE_MAX, dropped, seen), 4u);
+    if (type == DType::F16) {
+      EXPECT_GT(breakEach(kind, "llvm.nvvm.cp.async.cg", SIZE_MAX, moved, seen), 1u);
+      EXPECT_GT(breakEach(kind, "llvm.nvvm.ldmatrix", SIZE_MAX, moved, seen), 1u);
+    }
+    kind.isCausal = true;
+    EXPECT_EQ(breakEach(kind, "llvm.nvvm.barrier", 2, dropped, skipped), 2u);
+  }
 }
