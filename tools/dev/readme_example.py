@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the README's models and C program to a folder, for the test of it: mlp.kiln, count.kiln, main.c.
+"""Writes the README's models and C programs to a folder, for the test of it: mlp.kiln, count.kiln, main.c, gpu.c.
 
   tools/dev/readme_example.py FOLDER
 """
@@ -11,7 +11,7 @@ from sources import text
 
 blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text("README.md"), re.M | re.S)
 model, loop = (body for language, body in blocks if not language)
-program = next(body for language, body in blocks if language == "c")
-for name, body in (("mlp.kiln", model), ("count.kiln", loop), ("main.c", program)):
+program, device = (body for language, body in blocks if language == "c")
+for name, body in (("mlp.kiln", model), ("count.kiln", loop), ("main.c", program), ("gpu.c", device)):
     with open(os.path.join(sys.argv[1], name), "w") as file:
         file.write(body)
