@@ -67,6 +67,13 @@ makeArguments(FunctionOpInterface function, const Evaluation &sizes, std::mt1993
   return arguments;
 }
 
+/// Integers that are 0: a position that is drawn may be out of range.
+static SmallVector<Tensor> withZeros(SmallVector<Tensor> arguments) {
+  for (Tensor &argument : arguments)
+    std::fill(argument.ints.begin(), argument.ints.end(), 0);
+  return arguments;
+}
+
 LogicalResult CheckEach::add(FunctionOpInterface function, SmallVector<Tensor> arguments) {
   FailureOr<SmallVector<Tensor>> results = interpret(function, arguments);
   if (failed(results))
@@ -94,6 +101,7 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
     std::mt19937 random(1);
     DimExpr::BoundsMap bounds = declaredBounds(function);
     size_t made = 0;
+    std::string why;
     // All alike first, so that dimensions that must be equal are; then mixtures.
     for (int attempt = 0; attempt < 64 && made < (bounds.empty() ? 1 : 2); ++attempt) {
       static constexpr int64_t candidates[] = {3, 5, 8, 2, 1, 7, 16, 0, 32};
@@ -104,15 +112,18 @@ std::unique_ptr<CheckEach> CheckEach::start(ModuleOp module) {
             std::min(std::max(size, range.lower.value_or(0)), range.upper.value_or(size));
       }
       std::optional<SmallVector<Tensor>> arguments = makeArguments(function, sizes, random);
-      if (!arguments)
+      ScopedDiagnosticHandler quiet(module.getContext(), [&](Diagnostic &diagnostic) {
+        why = why.empty() ? ": " + diagnostic.str() : why;
+        return success();
+      });
+      if (!arguments || (failed(check->add(function, *arguments)) &&
+                         failed(check->add(function, withZeros(std::move(*arguments))))))
         continue;
-      if (failed(check->add(function, std::move(*arguments))))
-        return nullptr;
       ++made;
     }
     if (!made)
       return function.emitError("none of the sizes that were tried is legal for '")
-                 << function.getName() << "'",
+                 << function.getName() << "'" << why,
              nullptr;
   }
   return check;
