@@ -72,6 +72,7 @@ private:
     llvm::Value *end = nullptr;   ///< of all
   };
   void emitTiles(const Grid &grid);
+  void addUp(const Tile &tile);
   void pipeline(const Tile &tile);
   Panel panel(const Tile &tile, bool isFirst);
   void fill(const Tile &tile, const Panel &panel, llvm::Value *slot, llvm::Value *step);

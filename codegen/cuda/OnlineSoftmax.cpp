@@ -134,22 +134,8 @@ void cuda::Emitter::attendTile(const Attention &attention, Value *key) {
   panels[1] = keys;
   steps = emit(product(scores.stage->reduction));
   std::swap(sums, scoreSums);
-  for (AllocaInst *sum : sums)
-    b.CreateStore(values.constant(-0.0, DType::F32), sum);
   firstStep = b.getInt64(0);
-  if (scores.stages > 1)
-    pipeline(scores);
-  else
-    loop(
-        firstStep, steps,
-        [&](Value *step) {
-          for (const Panel &panel : panels)
-            fill(scores, panel, b.getInt64(0), step);
-          barrier();
-          multiply(scores, b.getInt64(0));
-          barrier();
-        },
-        b.getInt64(scores.k));
+  addUp(scores);
   for (int i = 0; i < static_cast<int>(sums.size()); ++i) {
     auto [line, column] = sumAt(scores, i);
     b.CreateStore(b.CreateLoad(b.getFloatTy(), sums[i]), scoreAt(scores, line, column));

@@ -70,21 +70,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
         batchPoint = decompose(emit(at[1]), extentsOf(*tile.stage, tile.batches), "%b");
         panels[0].first = emit(at[2] * DimExpr(tile.m));
         panels[1].first = emit(at[3] * DimExpr(tile.n));
-        for (AllocaInst *sum : sums)
-          b.CreateStore(values.identity(Combiner::Add, tile.stage->type).value, sum);
-        if (tile.stages == 1)
-          loop(
-              firstStep, steps,
-              [&](Value *step) {
-                for (const Panel &panel : panels)
-                  fill(tile, panel, b.getInt64(0), step);
-                barrier();
-                multiply(tile, b.getInt64(0));
-                barrier();
-              },
-              b.getInt64(tile.k));
-        else
-          pipeline(tile);
+        addUp(tile);
         keepTile(tile);
         barrier();
         finishTile(grid, tile);
@@ -104,6 +90,24 @@ void cuda::Emitter::choosePart(const Grid &grid) {
   DimExpr each = DimExpr::floorDiv(all + size - DimExpr(1), size) * DimExpr(grid.tile->k);
   firstStep = emit(part * each);
   steps = b.CreateBinaryIntrinsic(Intrinsic::smin, steps, b.CreateAdd(firstStep, emit(each)));
+}
+
+/// The sums of the block's tile over its steps.
+void cuda::Emitter::addUp(const Tile &tile) {
+  for (AllocaInst *sum : sums)
+    b.CreateStore(values.identity(Combiner::Add, tile.stage->type).value, sum);
+  if (tile.stages > 1)
+    return pipeline(tile);
+  loop(
+      firstStep, steps,
+      [&](Value *step) {
+        for (const Panel &panel : panels)
+          fill(tile, panel, b.getInt64(0), step);
+        barrier();
+        multiply(tile, b.getInt64(0));
+        barrier();
+      },
+      b.getInt64(tile.k));
 }
 
 /// Copies run ahead of the multiplication by all stages but one. One barrier a round: behind it the
