@@ -127,8 +127,8 @@ static std::vector<Kind> kinds() {
 
 /// The number of keys that elements of a batch see is random: none, some, or more than there are.
 TEST(GPUAttention, EveryExtent) {
-  // Other shapes by --gtest_shuffle --gtest_random_seed=N.
-  std::mt19937 random(5 + testing::UnitTest::GetInstance()->random_seed());
+  // Other shapes by --gtest_random_seed=N.
+  std::mt19937 random(5 + GTEST_FLAG_GET(random_seed));
   int64_t extents[] = {0, 1, 2, 15, 16, 17, 31, 63, 64, 65, 67, 97, 127, 128, 129, 131};
   int64_t widths[] = {0, 1, 7, 8, 16, 33, 40, 64}; // copied by chunks of 8, where they can be
   auto any = [&] { return extents[random() % std::size(extents)]; };

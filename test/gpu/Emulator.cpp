@@ -310,14 +310,27 @@ static void fill(const Operand &operand, const GuardedBuffer &bytes, std::mt1993
   }
 }
 
+/// The largest finite size of an element; at least 1.
+static double largestOf(const Operand &operand, const GuardedBuffer &buffer) {
+  double largest = 1;
+  int64_t size = byteSize(operand.type);
+  for (size_t at = 0; at + size <= buffer.size(); at += size)
+    if (double value = std::fabs(loadNumber(buffer.data() + at, operand.type).f);
+        std::isfinite(value))
+      largest = std::max(largest, value);
+  return largest;
+}
+
+/// Units are of the element, or of `scale`.
 static std::string difference(const Operand &operand, const GuardedBuffer &got,
-                              const GuardedBuffer &want, double tolerance) {
+                              const GuardedBuffer &want, double tolerance, double scale) {
   int64_t size = byteSize(operand.type);
   for (size_t at = 0; at + size <= got.size(); at += size) {
     Number a = loadNumber(got.data() + at, operand.type);
     Number b = loadNumber(want.data() + at, operand.type);
-    bool isEqual = a.i == b.i && (a.f == b.f || (std::isnan(a.f) && std::isnan(b.f)) ||
-                                  std::fabs(a.f - b.f) <= tolerance * (1 + std::fabs(b.f)));
+    bool isEqual =
+        a.i == b.i && (a.f == b.f || (std::isnan(a.f) && std::isnan(b.f)) ||
+                       std::fabs(a.f - b.f) <= tolerance * std::max(1 + std::fabs(b.f), scale));
     if (isEqual)
       continue;
     bool isReal = isFloat(operand.type);
@@ -358,8 +371,11 @@ std::string test::compareEmulated(Emulated &kernel, const KernelSpec &spec,
     return "the reference: " + text;
   if (std::string text = kernel.run(ours, symbols); !text.empty())
     return text;
+  bool sums =
+      llvm::any_of(spec.stages, [](const Stage &stage) { return stage.combiner == Combiner::Add; });
   for (size_t i = 0; i < got.size(); ++i)
-    if (std::string text = difference(spec.operands[i], *got[i], *want[i], tolerance);
+    if (std::string text = difference(spec.operands[i], *got[i], *want[i], tolerance,
+                                      sums ? largestOf(spec.operands[i], *want[i]) : 0);
         !text.empty() && spec.operands[i].use == Operand::Use::Output)
       return text + "\n" + kernel.plan() + print(spec);
   return "";
