@@ -19,8 +19,6 @@ using namespace kiln::codegen;
 using namespace kiln::spec;
 using namespace llvm;
 
-/// Threads of a side of a block's square, in the form for f32.
-static constexpr int side = 16;
 /// Elements from row to row of scores in shared memory: rows begin in different banks, aligned as
 /// ldmatrix wants them.
 static int pitchOf(const Tile &scores) { return scores.n + 4; }

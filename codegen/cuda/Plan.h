@@ -15,6 +15,8 @@ namespace kiln::cuda {
 enum class Team : uint8_t { Thread, Warp, Block };
 
 inline constexpr int warpThreads = 32, blockThreads = 256;
+/// Threads of a side of a block's square, in the form of tiles for f32.
+inline constexpr int side = 16;
 
 /// The threads of a team.
 int threadsOf(Team team);

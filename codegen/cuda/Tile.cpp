@@ -17,9 +17,6 @@ using namespace kiln::codegen;
 using namespace kiln::spec;
 using namespace llvm;
 
-/// Threads of a side of a block's square, in the form for f32.
-static constexpr int side = 16;
-
 void cuda::Emitter::barrier() {
   b.CreateIntrinsic(Intrinsic::nvvm_barrier_cta_sync_aligned_all, {}, {b.getInt32(0)});
 }

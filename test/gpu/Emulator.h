@@ -49,8 +49,7 @@ private:
 };
 
 /// Runs the kernel by the emulator and the reference evaluation on equal random data; the first
-/// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude); where the
-/// kernel adds up, which may cancel, times the largest element of the result.
+/// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
 std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
                             double tolerance = 1e-5, const Emulated::Change &change = {});
 /// The same of a kernel that is compiled.

@@ -67,7 +67,7 @@ TEST(GPUProducts, EveryExtent) {
       ASSERT_TRUE(static_cast<bool>(kernel));
       for (int i = 0; i < 12; ++i) {
         std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
-        EXPECT_EQ(compareEmulated(**kernel, spec, sizes, isByte(type) ? 0 : 1e-5), "")
+        EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 0), "")
             << name(type) << " " << name(second) << " " << sizes[0] << " x " << sizes[1] << " x "
             << sizes[2] << " x " << sizes[3];
       }
