@@ -152,6 +152,14 @@ void passes::remarkPassed(const Layer &layer, StringRef name, const Twine &text)
   remark::passed(weight.getLoc(), note(name)) << ("'" + layer.path + "' " + text).str();
 }
 
+void passes::addErrors(const Layer &layer, StringRef name, double without, double with) {
+  auto module = layer.weight->getParentOfType<ModuleOp>();
+  Builder builder(module.getContext());
+  NamedAttrList errors(module->getAttrOfType<DictionaryAttr>(name));
+  errors.set(layer.path, builder.getDenseF64ArrayAttr({without, with}));
+  module->setAttr(name, errors.getDictionary(module.getContext()));
+}
+
 void passes::remarkMissed(const Layer &layer, StringRef name, const Twine &text) {
   WeightOp weight = layer.weight;
   ledgerRow(layer).reasons.push_back(text.str());

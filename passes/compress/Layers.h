@@ -52,6 +52,9 @@ std::string digits(double value);
 void remarkPassed(const Layer &layer, llvm::StringRef name, const llvm::Twine &text);
 void remarkMissed(const Layer &layer, llvm::StringRef name, const llvm::Twine &text);
 
+/// For the ledger: the module's dictionary `name` has the layer's error without and with a measure.
+void addErrors(const Layer &layer, llvm::StringRef name, double without, double with);
+
 } // namespace kiln::passes
 
 #endif // KILN_PASSES_COMPRESS_LAYERS_H

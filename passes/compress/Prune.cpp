@@ -179,15 +179,6 @@ static std::vector<double> squaresOf(const Layer &layer) {
   return sums;
 }
 
-/// For the ledger: `kiln.updates` of the module has both errors of each layer.
-static void addUpdate(const Layer &layer, const Update &found) {
-  auto module = layer.weight->getParentOfType<ModuleOp>();
-  Builder builder(module.getContext());
-  NamedAttrList updates(module->getAttrOfType<DictionaryAttr>("kiln.updates"));
-  updates.set(layer.path, builder.getDenseF64ArrayAttr({found.left, found.compensated}));
-  module->setAttr("kiln.updates", updates.getDictionary(module.getContext()));
-}
-
 /// Whether elements were changed; if not, a remark has the reason.
 static bool update(const Layer &layer, Values &values) {
   auto leave = [&](const Twine &reason) {
@@ -198,7 +189,7 @@ static bool update(const Layer &layer, Values &values) {
   if (!inputs)
     return leave("no product with it saw calibration data");
   Update found = values.compensate(*inputs);
-  addUpdate(layer, found);
+  addErrors(layer, "kiln.updates", found.left, found.compensated);
   std::string errors = "relative error on calibration data " + digits(found.left) +
                        " with zeros alone, " + digits(found.compensated) + " with compensation";
   if (!(found.compensated < found.left))

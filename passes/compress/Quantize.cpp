@@ -247,15 +247,6 @@ std::optional<Rounded> Quantizer::rounded(const Layer &layer, Scheme &scheme) {
   return stored ? std::optional<Rounded>({std::move(*stored), {}}) : std::nullopt;
 }
 
-/// For the ledger: `kiln.scalings` of the module has both errors of each layer.
-static void addScaling(const Layer &layer, const Scaling &found) {
-  auto module = layer.weight->getParentOfType<ModuleOp>();
-  Builder builder(module.getContext());
-  NamedAttrList scalings(module->getAttrOfType<DictionaryAttr>("kiln.scalings"));
-  scalings.set(layer.path, builder.getDenseF64ArrayAttr({found.plain, found.scaled}));
-  module->setAttr("kiln.scalings", scalings.getDictionary(module.getContext()));
-}
-
 /// Of what the scheme allows, what changes products on calibration data least. The scheme is what
 /// was taken.
 std::optional<Rounded> Quantizer::roundedByInputs(const Layer &layer, Scheme &scheme) {
@@ -289,7 +280,7 @@ std::optional<Rounded> Quantizer::roundedByInputs(const Layer &layer, Scheme &sc
   }
   if (wanted.isScaled) {
     Scaling found = scale(layer, scheme, *inputs);
-    addScaling(layer, found);
+    addErrors(layer, "kiln.scalings", found.plain, found.scaled);
     nearest = found.plain;
     errors += ", " + digits(found.scaled) + " with scaling";
     bool isFirst = wanted.rounding == Scheme::Rounding::Nearest;
