@@ -53,38 +53,37 @@ void kiln::addRules(ModuleOp module, const Options &options) {
   SmallVector<Attribute> rules;
   if (auto recipe = module->getAttrOfType<ArrayAttr>("kiln.compress"))
     rules.append(recipe.begin(), recipe.end());
-  auto add = [&](StringRef action, StringRef to, StringRef group, StringRef activations,
-                 StringRef saliency, StringRef update, StringRef scaling) {
+  auto add = [&](StringRef action, StringRef to,
+                 ArrayRef<std::pair<StringRef, StringRef>> settings) {
     SmallVector<NamedAttribute> rule = {
         builder.getNamedAttr("action", builder.getStringAttr(action)),
         builder.getNamedAttr("pattern", builder.getStringAttr("*")),
         builder.getNamedAttr("to", builder.getStringAttr(to))};
-    SmallVector<NamedAttribute> settings;
-    if (!group.empty())
-      settings.push_back(builder.getNamedAttr("group", builder.getStringAttr(group)));
-    if (!activations.empty())
-      settings.push_back(builder.getNamedAttr("activations", builder.getStringAttr(activations)));
-    if (!saliency.empty())
-      settings.push_back(builder.getNamedAttr("saliency", builder.getStringAttr(saliency)));
-    if (!update.empty())
-      settings.push_back(builder.getNamedAttr("update", builder.getStringAttr(update)));
-    if (!scaling.empty())
-      settings.push_back(builder.getNamedAttr("scaling", builder.getStringAttr(scaling)));
-    if (!settings.empty())
-      rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(settings)));
+    SmallVector<NamedAttribute> given;
+    for (auto [name, value] : settings)
+      if (!value.empty())
+        given.push_back(builder.getNamedAttr(name, builder.getStringAttr(value)));
+    if (!given.empty())
+      rule.push_back(builder.getNamedAttr("with", builder.getDictionaryAttr(given)));
     rules.push_back(builder.getDictionaryAttr(rule));
   };
   StringRef numbers = options.quantize;
-  bool isScaled = numbers.consume_back("-awq"); // int4:64-awq
+  bool isScaled = numbers.consume_back("-awq"); // int4:64-awq, int4:64-gptq-awq
+  bool isCompensated = numbers.consume_back("-gptq");
   auto [scheme, group] = numbers.split(':');
   auto [to, activations] = scheme.split('-'); // int8-dynamic
   if (!scheme.empty())
-    add("quantize", to, group, activations, "", "", isScaled ? "awq" : "");
+    add("quantize", to,
+        {{"group", group},
+         {"activations", activations},
+         {"rounding", isCompensated ? "gptq" : ""},
+         {"scaling", isScaled ? "awq" : ""}});
   StringRef part = options.prune;
-  bool isCompensated = part.consume_back("-compensated"); // 2:4-wanda-compensated
+  bool isUpdated = part.consume_back("-compensated"); // 2:4-wanda-compensated
   bool isWanda = part.consume_back("-wanda");
   if (!options.prune.empty())
-    add("prune", part, "", "", isWanda ? "wanda" : "", isCompensated ? "compensated" : "", "");
+    add("prune", part,
+        {{"saliency", isWanda ? "wanda" : ""}, {"update", isUpdated ? "compensated" : ""}});
   if (!options.requireError.empty())
     rules.push_back(builder.getDictionaryAttr(
         {builder.getNamedAttr("action", builder.getStringAttr("require")),

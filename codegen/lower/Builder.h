@@ -4,6 +4,7 @@
 
 #include "codegen/spec/KernelSpec.h"
 #include "ir/KilnOps.h"
+#include "ir/NumberBlock.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -96,9 +97,13 @@ spec::ExprPtr wholePower(const spec::ExprPtr &a, const spec::ExprPtr &b);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
 /// kiln.quantize, kiln.requantize and kiln.dequantize.
 spec::ExprPtr loadQuantized(SpecBuilder &builder, mlir::Operation *op, const At &at);
-/// One of the two numbers of a byte as an i32: the low (`isHigh` = 0) or the high half (1), signed
-/// of an i8.
-spec::ExprPtr halfOf(const spec::ExprPtr &byte, const spec::ExprPtr &isHigh);
+/// The bytes of the block of numbers at a position of a stored tensor, as one i32; `along` is where
+/// its first byte lies.
+spec::ExprPtr loadBlock(SpecBuilder &builder, mlir::Value stored, At at, int64_t axis,
+                        const spec::Index &along, ir::NumberBlock block);
+/// One number of those as an i32.
+spec::ExprPtr numberOf(const spec::ExprPtr &bytes, const spec::ExprPtr &i, ir::NumberBlock block,
+                       bool isSigned);
 /// Null also if the op cannot be read through with `outside`: then it must be stored.
 spec::ExprPtr loadMovement(SpecBuilder &builder, mlir::Operation *op, const At &at,
                            std::optional<double> outside);

@@ -74,43 +74,49 @@ static void lowerGroupedMatmul(SpecBuilder &builder, MatmulOp op, const Integers
                                          builder.load(op.getA(), atA), right));
 }
 
-/// How many products of numbers of 4 bits are added before the scale multiplies their sum.
-static constexpr int64_t halvesAtOnce = 8;
+/// How many products of numbers of fewer bits than a byte are added before the scale multiplies
+/// their sum: whole blocks of any bits.
+static constexpr int64_t productsAtOnce = 8;
 
-/// The weight in 4 bits, where groups along the depth have whole blocks of them.
-static DequantizeOp halvesOf(SpecBuilder &builder, MatmulOp op) {
+/// The weight in parts of bytes, where groups along the depth have whole blocks of them.
+static DequantizeOp partsOf(SpecBuilder &builder, MatmulOp op) {
   auto weight = op.getB().getDefiningOp<DequantizeOp>();
   int64_t depthAxis = op.getTransposeB() ? 1 : 0;
-  if (!weight || builder.isStored(op.getB()) || weight.getBits() != 4 ||
+  if (!weight || builder.isStored(op.getB()) || weight.getBits() == 8 ||
       dtypeOf(op.getB().getType()) != DType::F32 || dimsOf(op.getB().getType()).size() != 2 ||
       static_cast<int64_t>(weight.getAxis()) != depthAxis)
     return {};
   int64_t group = weight.getGroup();
   DimExpr depth = dimsOf(op.getB().getType())[depthAxis];
-  bool isWhole = group > 0 && group % halvesAtOnce == 0 &&
+  bool isWhole = group > 0 && group % productsAtOnce == 0 &&
                  depth == DimExpr::floorDiv(depth, group) * DimExpr(group);
   return isWhole ? weight : DequantizeOp();
 }
 
-/// Sums over groups and blocks in them; a block is written out, so that halves of bytes are known
-/// places and its scale is one factor.
-static void lowerHalves(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
+/// Sums over groups and the products at once in them; those are written out, so that parts of bytes
+/// are known places and their scale is one factor.
+static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
   DimExpr depth = dimsOf(op.getA().getType()).back();
   int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
   int64_t group = weight.getGroup(), n = op.getTransposeB() ? 0 : 1;
-  auto along = [&](int64_t perByte, int64_t offset) {
-    return affine({{rank, group / perByte}, {rank + 1, halvesAtOnce / perByte}}, offset);
-  };
+  NumberBlock block{static_cast<int64_t>(weight.getBits())};
+  bool isSigned = dtypeOf(weight.getX().getType()) == DType::I8;
   At atA = identity(rank), atB(2), atScale(2);
   atB[n] = atScale[n] = spec::index(rank - 1);
   atScale[1 - n] = spec::index(rank);
-  ExprPtr zero, sum;
+  ExprPtr zero, bytes, sum;
   if (weight.getZeroPoint())
     zero = spec::cast(builder.load(weight.getZeroPoint(), atScale), DType::I32);
-  for (int64_t i = 0; i < halvesAtOnce; ++i) {
-    atA[rank - 1] = along(1, i);
-    atB[1 - n] = along(2, i / 2);
-    ExprPtr q = halfOf(builder.load(weight.getX(), atB), spec::constant(i % 2, DType::I32));
+  for (int64_t i = 0; i < productsAtOnce; ++i) {
+    atA[rank - 1] = affine({{rank, group}, {rank + 1, productsAtOnce}}, i);
+    int64_t part = i % block.numbers();
+    if (part == 0)
+      bytes = loadBlock(
+          builder, weight.getX(), atB, 1 - n,
+          affine({{rank, block.bytesOf(group)}, {rank + 1, block.bytesOf(productsAtOnce)}},
+                 block.bytesOf(i)),
+          block);
+    ExprPtr q = numberOf(bytes, spec::constant(part, DType::I32), block, isSigned);
     if (zero)
       q = spec::apply(spec::Op::Sub, {q, zero});
     ExprPtr product = spec::relaxed(
@@ -118,7 +124,7 @@ static void lowerHalves(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) 
     sum = sum ? spec::apply(spec::Op::Add, {sum, product}) : product;
   }
   builder.appendAnchor(op, sumOfProducts(op.getType(),
-                                         {DimExpr::floorDiv(depth, group), group / halvesAtOnce},
+                                         {DimExpr::floorDiv(depth, group), group / productsAtOnce},
                                          sum, builder.load(weight.getScale(), atScale)));
 }
 
@@ -177,8 +183,8 @@ static void appendProduct(SpecBuilder &builder, Operation *op, const ExprPtr &le
 
 static void lowerMatmul(SpecBuilder &builder, MatmulOp op) {
   storeComputed(builder, op.getA());
-  if (DequantizeOp weight = halvesOf(builder, op))
-    return lowerHalves(builder, op, weight);
+  if (DequantizeOp weight = partsOf(builder, op))
+    return lowerParts(builder, op, weight);
   int64_t channels = op.getTransposeB() ? 0 : 1;
   auto integers = Integers::of(builder, op.getB(), channels, 1 - channels);
   if (integers && integers->group)

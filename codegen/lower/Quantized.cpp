@@ -82,27 +82,42 @@ static ExprPtr requantize(SpecBuilder &builder, RequantizeOp op, const At &at) {
   return saturate(builder, x, op.getZeroPoint(), where, *dtypeOf(op.getType()));
 }
 
-ExprPtr lower::halfOf(const ExprPtr &byte, const ExprPtr &isHigh) {
-  auto number = [](int64_t value) { return constant(value, DType::I32); };
-  ExprPtr by = apply(SpecOp::Mul, {isHigh, number(4)});
-  ExprPtr half =
-      apply(SpecOp::And, {apply(SpecOp::Shr, {spec::cast(byte, DType::I32), by}), number(15)});
-  if (byte->type == DType::U8)
-    return half;
-  // The sign: -8 … 7 are 8 … 15 and 0 … 7 with the highest bit turned, less 8.
-  return apply(SpecOp::Sub, {apply(SpecOp::Xor, {half, number(8)}), number(8)});
+static ExprPtr wordOf(int64_t value) { return constant(value, DType::I32); }
+
+ExprPtr lower::loadBlock(SpecBuilder &builder, Value stored, At at, int64_t axis,
+                         const spec::Index &along, NumberBlock block) {
+  ExprPtr bytes;
+  for (int64_t i = 0; i < block.bytes(); ++i) {
+    at[axis] = along;
+    at[axis].offset = at[axis].offset + DimExpr(i);
+    ExprPtr byte = spec::cast(spec::bitcast(builder.load(stored, at), DType::U8), DType::I32);
+    bytes = bytes ? apply(SpecOp::Or, {bytes, apply(SpecOp::Shl, {byte, wordOf(8 * i)})}) : byte;
+  }
+  return bytes;
+}
+
+ExprPtr lower::numberOf(const ExprPtr &bytes, const ExprPtr &i, NumberBlock block, bool isSigned) {
+  ExprPtr from = apply(SpecOp::Mul, {i, wordOf(block.bits)});
+  if (!isSigned)
+    return apply(SpecOp::And, {apply(SpecOp::Shr, {bytes, from}), wordOf(block.mask())});
+  // Its highest bit goes to the i32's, and comes back as the sign.
+  ExprPtr top = wordOf(32 - block.bits);
+  return apply(SpecOp::Shr, {apply(SpecOp::Shl, {bytes, apply(SpecOp::Sub, {top, from})}), top});
 }
 
 /// The number at a position, as an i32.
-static ExprPtr numberAt(SpecBuilder &builder, DequantizeOp op, At at) {
+static ExprPtr numberAt(SpecBuilder &builder, DequantizeOp op, const At &at) {
   if (op.getBits() == 8)
     return spec::cast(builder.load(op.getX(), at), DType::I32);
-  spec::Index &along = at[op.getAxis()];
-  ExprPtr position = valueOf(along), two = constant(int64_t(2), DType::I64);
-  along = spec::Index();
-  along.indirect = apply(SpecOp::FloorDiv, {position, two});
-  return halfOf(builder.load(op.getX(), at),
-                spec::cast(apply(SpecOp::Mod, {position, two}), DType::I32));
+  NumberBlock block{static_cast<int64_t>(op.getBits())};
+  auto axis = static_cast<int64_t>(op.getAxis());
+  ExprPtr position = valueOf(at[axis]), numbers = constant(block.numbers(), DType::I64);
+  spec::Index along;
+  along.indirect = apply(SpecOp::Mul, {apply(SpecOp::FloorDiv, {position, numbers}),
+                                       constant(block.bytes(), DType::I64)});
+  ExprPtr bytes = loadBlock(builder, op.getX(), at, axis, along, block);
+  ExprPtr i = spec::cast(apply(SpecOp::Mod, {position, numbers}), DType::I32);
+  return numberOf(bytes, i, block, dtypeOf(op.getX().getType()) == DType::I8);
 }
 
 static ExprPtr dequantize(SpecBuilder &builder, DequantizeOp op, const At &at) {

@@ -1,5 +1,6 @@
 //===- Quantized.cpp - numbers as small integers and scales ---------------===//
 
+#include "ir/NumberBlock.h"
 #include "ir/ops/Common.h"
 
 #include <cmath>
@@ -94,14 +95,21 @@ KILN_INFER(DequantizeOp) {
     return emitOptionalError(loc, "'dequantize' expected scales of a float type, got ",
                              typeText(scale));
   SmallVector<DimExpr> shape = dimsOf(x);
-  int64_t bits = op.getBits(), axis = op.getAxis(), rank = shape.size();
-  if ((bits != 8 && bits != 4) || (bits == 4 && (axis < 0 || axis >= rank))) // dequantize-c3
+  NumberBlock block{static_cast<int64_t>(op.getBits())};
+  int64_t axis = op.getAxis(), rank = shape.size();
+  bool isPart = block.bits == 4 || block.bits == 3;
+  if ((block.bits != 8 && !isPart) || (isPart && (axis < 0 || axis >= rank))) // dequantize-c3
     return emitOptionalError(loc,
-                             "'dequantize' expected numbers of 8 bits, or of 4 along an axis "
+                             "'dequantize' expected numbers of 8 bits, or of 4 or 3 along an axis "
                              "of ",
-                             typeText(x), ", got ", bits, " and ", axis);
-  if (bits == 4)
-    shape[axis] = shape[axis] * DimExpr(2);
+                             typeText(x), ", got ", block.bits, " and ", axis);
+  if (isPart) {
+    DimExpr blocks = DimExpr::floorDiv(shape[axis], block.bytes());
+    if (shape[axis] != blocks * DimExpr(block.bytes()))
+      return emitOptionalError(loc, "'dequantize' expected whole blocks of ", block.bytes(),
+                               " bytes along axis ", axis, " of ", typeText(x));
+    shape[axis] = blocks * DimExpr(block.numbers());
+  }
   if (failed(requireScales(loc, "dequantize", shape, operands, axis, op.getGroup())))
     return failure();
   results.push_back(tensorType(cast<RankedTensorType>(scale).getElementType(), shape));
@@ -156,17 +164,22 @@ KILN_EVALUATE(RequantizeOp) {
   return success();
 }
 
-/// Twice as many numbers along the axis: the low halves of bytes and the high ones.
-static Tensor halvesOf(const Tensor &x, int64_t axis, ArrayRef<int64_t> shape) {
+/// The numbers in bytes, of which there are more along the axis.
+static Tensor numbersOf(const Tensor &x, NumberBlock block, int64_t axis, ArrayRef<int64_t> shape) {
   Tensor result(x.type, SmallVector<int64_t>(shape));
   SmallVector<int64_t, 6> strides = x.strides();
   int64_t element = 0;
   forEachIndex(result.shape, [&](ArrayRef<int64_t> index) {
     int64_t at = 0;
     for (size_t d = 0; d < index.size(); ++d)
-      at += (static_cast<int64_t>(d) == axis ? index[d] / 2 : index[d]) * strides[d];
-    int64_t half = x.ints[at] >> (4 * (index[axis] % 2)) & 15;
-    result.ints[element++] = x.type == DType::I8 && half > 7 ? half - 16 : half;
+      at += (static_cast<int64_t>(d) == axis ? index[d] / block.numbers() * block.bytes()
+                                             : index[d]) *
+            strides[d];
+    uint64_t bytes = 0;
+    for (int64_t i = 0; i < block.bytes(); ++i)
+      bytes |= static_cast<uint64_t>(x.ints[at + i * strides[axis]] & 255) << (8 * i);
+    result.ints[element++] =
+        block.numberIn(bytes, index[axis] % block.numbers(), x.type == DType::I8);
   });
   return result;
 }
@@ -174,10 +187,11 @@ static Tensor halvesOf(const Tensor &x, int64_t axis, ArrayRef<int64_t> shape) {
 KILN_EVALUATE(DequantizeOp) {
   const Tensor &scale = *operands[1];
   const Tensor *zero = operands.size() > 2 ? operands[2] : nullptr;
-  std::optional<Tensor> halves;
-  if (getBits() == 4)
-    halves = halvesOf(*operands[0], getAxis(), results[0].shape);
-  const Tensor &x = halves ? *halves : *operands[0];
+  std::optional<Tensor> numbers;
+  if (getBits() < 8)
+    numbers =
+        numbersOf(*operands[0], {static_cast<int64_t>(getBits())}, getAxis(), results[0].shape);
+  const Tensor &x = numbers ? *numbers : *operands[0];
   forEachScaled(x, scale, getAxis(), getGroup(), [&](int64_t i, int64_t at) {
     int64_t difference = x.ints[i] - (zero ? zero->ints[at] : 0);
     results[0].floats[i] = static_cast<double>(difference) * scale.floats[at];

@@ -38,14 +38,14 @@ def Kiln_DequantizeOp : Kiln_PrimitiveOp<"dequantize",
     `kiln.quantize`. ONNX's DequantizeLinear. Of a trained weight it is never evaluated at compile time: x is
     how the weight is stored, and the kernel that reads it widens it.
 
-    With `bits` = 4 each byte of x holds two neighbours along `axis`, the first in its low half: numbers in
-    -8 … 7 (two's complement) of i8, and in 0 … 15 of u8. The result is twice as long along `axis`; `group`
-    counts its positions, and zero points are whole bytes.
+    With `bits` = 4 a byte of x holds two neighbours along `axis`, with 3 three bytes hold eight, from their lowest bits on:
+    in -8 … 7 and -4 … 3 (two's complement) of i8, in 0 … 15 and 0 … 7 of u8. The result is longer along
+    `axis`; `group` counts its positions, and zero points are whole bytes.
 
     Constraints:
     - dequantize-c1: x has type i8 or u8, and so has zero_point
     - dequantize-c2: scale has a float type
-    - dequantize-c3: `bits` is 8 or 4; if 4, `axis` is a dimension of x
+    - dequantize-c3: `bits` is 8, 4 or 3; if 4 or 3, `axis` is a dimension of x, and with 3 a multiple of 3 long
     - quantized-c1 to quantized-c3, of the shape of the result
 
     Example: `%y = kiln.dequantize %q, %s {axis = 0 : i64, group = 0 : i64} : (tensor<4x8xi8>, tensor<4xf32>) -> tensor<4x8xf32>`

@@ -143,7 +143,7 @@ struct Choose : passes::impl::ChooseBase<Choose> {
                        ? anchor->getOperand(1).getDefiningOp<DequantizeOp>()
                        : DequantizeOp();
     if (widened && widened.getBits() < 8) {
-      reason += ", its weight is stored in halves of bytes, which was not measured";
+      reason += ", its weight is stored in parts of bytes, which was not measured";
       return "llvm";
     }
     const target::Target *facts = target::find(std::string_view(target));

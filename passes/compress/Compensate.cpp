@@ -121,7 +121,7 @@ static void replace(std::vector<double> &row, int64_t k, double value, ArrayRef<
 
 /// Rounds one row; `row` becomes what is read back.
 static void compensateRow(std::vector<double> &row, int64_t n, const Layer &layer,
-                          const Scheme &scheme, ArrayRef<double> factor, HalfBytes &result) {
+                          const Scheme &scheme, ArrayRef<double> factor, PartBytes &result) {
   int64_t depth = layer.depth();
   SmallVector<float> values(scheme.group);
   Steps steps;
@@ -129,7 +129,7 @@ static void compensateRow(std::vector<double> &row, int64_t n, const Layer &laye
     if (k % scheme.group == 0) {
       for (int64_t i = 0; i < scheme.group; ++i)
         values[i] = static_cast<float>(row[k + i]);
-      steps = Steps::of(values, scheme.hasZeroPoints);
+      steps = Steps::of(values, scheme);
       result.setSteps(n, k / scheme.group, steps);
     }
     // What was pruned stays zero.
@@ -146,7 +146,7 @@ double passes::relative(double error, double signal) {
 Compensation passes::compensate(const Layer &layer, const Scheme &scheme, const Inputs &inputs) {
   int64_t depth = layer.depth();
   std::vector<double> factor = inverseFactor(inputs), trained(depth), change(depth), row;
-  HalfBytes compensated(layer, scheme);
+  PartBytes compensated(layer, scheme);
   Stored nearest = *storedAs(layer, scheme);
   double signal = 0, errors[2] = {0, 0};
   for (int64_t n = 0; n < layer.outputs(); ++n) {
@@ -159,7 +159,7 @@ Compensation passes::compensate(const Layer &layer, const Scheme &scheme, const 
       change[k] = row[k] - trained[k];
     errors[1] += inputs.squares(change);
     for (int64_t k = 0; k < depth; ++k)
-      change[k] = nearest.halfAt(n, k) - trained[k];
+      change[k] = nearest.valueAt(n, k) - trained[k];
     errors[0] += inputs.squares(change);
   }
   Compensation result;

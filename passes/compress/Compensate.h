@@ -45,7 +45,7 @@ struct Compensation {
   double nearest = 0, compensated = 0;
 };
 
-/// A layer in 4 bits by both roundings; the better one is taken.
+/// A layer in parts of bytes by both roundings; the better one is taken.
 Compensation compensate(const Layer &layer, const Scheme &scheme, const Inputs &inputs);
 
 /// What zeros in a layer change in its results on calibration data, relative to their size, with

@@ -2,13 +2,14 @@
 //
 // Needs: `kiln.compress` on the module, weights with their values, oriented as kernels read them
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
-// `kiln.dequantize` (int8, int4) or `kiln.cast` (bf16, f16) of a stored weight of shape [N, K…] (in
-// int4 [N, K / 2]), matmuls with `transpose_b`, takes of rows before they are widened; with dynamic
-// activations, matmuls are `kiln.qmatmul` of it and rows in u8, with static ones also convolutions
-// `kiln.qconv2d`, by the `kiln.range` of the readers, with GPTQ numbers are rounded by their
-// `kiln.inputs` (Calibrate.h). What does not fit, or would take more bytes, is left alone.
-// `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an error at a
-// rule that names none, a warning if a rule asks for fewer bits and no layer got them.
+// `kiln.dequantize` (int8, int4, int3) or `kiln.cast` (bf16, f16) of a stored weight of shape
+// [N, K…] (in int4 [N, K / 2], in int3 [N, 3 K / 8]), matmuls with `transpose_b`, takes of rows
+// before they are widened; with dynamic activations, matmuls are `kiln.qmatmul` of it and rows in
+// u8, with static ones also convolutions `kiln.qconv2d`, by the `kiln.range` of the readers, with
+// GPTQ numbers are rounded by their `kiln.inputs` (Calibrate.h). What does not fit, or would take
+// more bytes, is left alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for
+// each layer, an error at a rule that names none, a warning if a rule asks for fewer bits and no
+// layer got them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -313,9 +314,9 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
     if (!std::isfinite(layer.at(i)))
       return leave("it holds a value that is not finite");
   Scheme scheme = wanted;
-  if (scheme.kind == Scheme::Kind::Int4)
+  if (scheme.kind == Scheme::Kind::Parts)
     if (std::string reason = whyNotInGroups(layer, scheme.group); !reason.empty())
-      return leave("int4 is in groups, and " + reason);
+      return leave("int" + Twine(scheme.bits()) + " is in groups, and " + reason);
   if (std::string reason = scheme.group ? whyNotInGroups(layer, scheme.group) : "";
       !reason.empty()) {
     remarkMissed(layer, "group", "has a scale per channel: " + reason);

@@ -41,8 +41,8 @@ std::string Scheme::text() const {
       return ("int8 per channel, activations int8 by " + textOf(observer)).str();
     return (group ? "int8 in groups of " + std::to_string(group) : "int8 per channel") +
            (isScaled ? ", scaled by AWQ" : "");
-  case Kind::Int4:
-    return "int4 in groups of " + std::to_string(group) +
+  case Kind::Parts:
+    return "int" + std::to_string(partBits) + " in groups of " + std::to_string(group) +
            (hasZeroPoints ? " with zero points" : "") +
            (rounding == Rounding::GPTQ ? ", rounded by GPTQ" : "") +
            (isScaled ? ", scaled by AWQ" : "");
@@ -101,7 +101,7 @@ private:
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readScaling(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
-  LogicalResult readInt4(Rule &rule, StringRef name, StringRef value, Location at);
+  LogicalResult readParts(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readPruning(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readSettings(Rule &rule);
@@ -113,20 +113,20 @@ private:
 
 LogicalResult Reader::readScheme(Rule &rule) {
   StringRef to = text("to");
-  static const std::map<StringRef, Scheme::Kind> kinds = {{"f32", Scheme::Kind::F32},
-                                                          {"bf16", Scheme::Kind::BF16},
-                                                          {"f16", Scheme::Kind::F16},
-                                                          {"int8", Scheme::Kind::Int8},
-                                                          {"int4", Scheme::Kind::Int4}};
+  static const std::map<StringRef, Scheme::Kind> kinds = {
+      {"f32", Scheme::Kind::F32},   {"bf16", Scheme::Kind::BF16},  {"f16", Scheme::Kind::F16},
+      {"int8", Scheme::Kind::Int8}, {"int4", Scheme::Kind::Parts}, {"int3", Scheme::Kind::Parts}};
   auto found = kinds.find(to);
   bool isKeep = rule.action == Rule::Action::Keep;
   if (isKeep && to != "f32")
     return emitError(place("to"), "expected 'as f32', got '") << to << "'";
   if (found == kinds.end() || (!isKeep && to == "f32"))
-    return emitError(place("to"), "expected int8, int4, bf16 or f16, got '") << to << "'";
+    return emitError(place("to"), "expected int8, int4, int3, bf16 or f16, got '") << to << "'";
   rule.scheme.kind = found->second;
-  if (rule.scheme.kind == Scheme::Kind::Int4)
+  if (rule.scheme.kind == Scheme::Kind::Parts) {
     rule.scheme.group = 32;
+    rule.scheme.partBits = to == "int3" ? 3 : 4;
+  }
   return success();
 }
 
@@ -176,7 +176,7 @@ LogicalResult Reader::readScaling(Rule &rule, StringRef value, Location at) {
   return success();
 }
 
-LogicalResult Reader::readInt4(Rule &rule, StringRef name, StringRef value, Location at) {
+LogicalResult Reader::readParts(Rule &rule, StringRef name, StringRef value, Location at) {
   if (name == "zero_point") {
     rule.scheme.hasZeroPoints = value == "true";
     if (value != "true" && value != "false")
@@ -215,11 +215,11 @@ LogicalResult Reader::readSettings(Rule &rule) {
   auto settings = dict.getAs<DictionaryAttr>("with");
   bool isQuantize = rule.action == Rule::Action::Quantize;
   bool isInt8 = isQuantize && rule.scheme.kind == Scheme::Kind::Int8;
-  bool isInt4 = isQuantize && rule.scheme.kind == Scheme::Kind::Int4;
+  bool isParts = isQuantize && rule.scheme.kind == Scheme::Kind::Parts;
   SmallVector<StringRef> known;
   if (isInt8)
     known = {"group", "weights", "activations", "calibrate", "scaling"};
-  else if (isInt4)
+  else if (isParts)
     known = {"group", "zero_point", "rounding", "scaling"};
   bool isPrune = rule.action == Rule::Action::Prune;
   if (isPrune && rule.sparsity.isBlock)
@@ -232,17 +232,18 @@ LogicalResult Reader::readSettings(Rule &rule) {
       value = given.getValue();
     Location at = place(name);
     if (!llvm::is_contained(known, name))
-      return emitError(at, "unknown setting '")
-             << name
-             << "'; int8 has group, weights, activations, calibrate and scaling, int4 has group, "
-                "zero_point, rounding and scaling, pruning of single weights has saliency and "
-                "update, of blocks update, others have none";
+      return emitError(at, "unknown setting '") << name
+                                                << "'; int8 has group, weights, activations, "
+                                                   "calibrate and scaling, int4 and int3 have "
+                                                   "group, zero_point, rounding and scaling, "
+                                                   "pruning of single weights has saliency and "
+                                                   "update, of blocks update, others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
     if (failed(name == "scaling" ? readScaling(rule, value, at)
                : isPrune         ? readPruning(rule, name, value, at)
-               : isInt4          ? readInt4(rule, name, value, at)
+               : isParts         ? readParts(rule, name, value, at)
                                  : readInt8(rule, name, value, at)))
       return failure();
   }

@@ -32,10 +32,11 @@ std::optional<Observer> observerOf(llvm::StringRef text);
 
 /// How a weight's numbers are stored, and what they are multiplied with.
 struct Scheme {
-  enum class Kind : uint8_t { F32, BF16, F16, Int8, Int4 } kind = Kind::F32;
+  enum class Kind : uint8_t { F32, BF16, F16, Int8, Parts } kind = Kind::F32;
+  int64_t partBits = 4;       ///< of Parts, numbers in parts of bytes: 4 or 3
   int64_t group = 0;          ///< elements along K that share a scale; 0: all of an output channel
-  bool hasZeroPoints = false; ///< of Int4
-  /// Of Int4: each number to the nearest, or such that the changes of a row make up for each other
+  bool hasZeroPoints = false; ///< of Parts
+  /// Of Parts: each number to the nearest, or such that the changes of a row make up for each other
   /// on calibration data.
   enum class Rounding : uint8_t { Nearest, GPTQ } rounding = Rounding::Nearest;
   /// AWQ: the weights of an input are rounded times a factor that calibration data gave, and the
@@ -48,7 +49,7 @@ struct Scheme {
   enum class Activations : uint8_t { None, Dynamic, Static } activations = Activations::None;
   Observer observer = Observer::MinMax; ///< of Static
   int64_t bits() const {
-    return kind == Kind::Int4 ? 4 : kind == Kind::Int8 ? 8 : kind == Kind::F32 ? 32 : 16;
+    return kind == Kind::Parts ? partBits : kind == Kind::Int8 ? 8 : kind == Kind::F32 ? 32 : 16;
   }
   std::string text() const;
 };

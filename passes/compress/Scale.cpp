@@ -70,7 +70,7 @@ double Part::errorOf(Stored &stored, ArrayRef<float> factors, const Inputs &inpu
   stored.error = 0;
   for (int64_t n = 0; n < view.shape[0]; ++n) {
     for (int64_t k = 0; k < depth; ++k) {
-      double value = scheme.bits() == 4 ? stored.halfAt(n, k) : stored.byteAt(n, k);
+      double value = stored.valueAt(n, k);
       change[k] = value * factors[k] - trained(n, k);
       stored.error += change[k] * change[k];
     }

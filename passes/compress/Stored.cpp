@@ -2,6 +2,7 @@
 
 #include "passes/compress/Stored.h"
 
+#include "ir/NumberBlock.h"
 #include "ir/Tensor.h"
 
 #include <cmath>
@@ -75,7 +76,7 @@ static std::optional<Stored> toNarrow(const Layer &layer, DType type) {
 }
 
 //===----------------------------------------------------------------------===//
-// 4 bits
+// Parts of bytes
 //===----------------------------------------------------------------------===//
 
 int64_t Steps::nearest(double value) const {
@@ -84,36 +85,39 @@ int64_t Steps::nearest(double value) const {
       std::clamp(steps, static_cast<double>(low), static_cast<double>(high)));
 }
 
-Steps Steps::of(ArrayRef<float> values, bool hasZeroPoints) {
+Steps Steps::of(ArrayRef<float> values, const Scheme &scheme) {
   float least = 0, most = 0;
   for (float value : values) {
     least = std::min(least, value);
     most = std::max(most, value);
   }
   Steps steps;
-  if (!hasZeroPoints) {
-    steps.scale = orOrdinary((-least > most ? least : most) / -8);
+  NumberBlock block{scheme.bits()};
+  steps.low = block.low(!scheme.hasZeroPoints);
+  steps.high = block.high(!scheme.hasZeroPoints);
+  if (!scheme.hasZeroPoints) {
+    steps.scale = orOrdinary((-least > most ? least : most) / static_cast<float>(steps.low));
     return steps;
   }
-  steps.low = 0;
-  steps.high = 15;
-  steps.scale = orOrdinary(most / 15 - least / 15);
+  auto count = static_cast<float>(steps.high);
+  steps.scale = orOrdinary(most / count - least / count);
   steps.zero = static_cast<int64_t>(std::nearbyint(-least / steps.scale));
   return steps;
 }
 
-HalfBytes::HalfBytes(const Layer &layer, const Scheme &scheme) : layer(layer), scheme(scheme) {
+PartBytes::PartBytes(const Layer &layer, const Scheme &scheme) : layer(layer), scheme(scheme) {
   int64_t groups = layer.depth() / scheme.group;
   stored.type = scheme.hasZeroPoints ? DType::U8 : DType::I8;
-  stored.shape = {layer.outputs(), layer.depth() / 2};
+  stored.bits = scheme.bits();
+  stored.shape = {layer.outputs(), NumberBlock{stored.bits}.bytesOf(layer.depth())};
   stored.scaleShape = {layer.outputs(), groups};
-  stored.bytes.resize(layer.outputs() * layer.depth() / 2);
+  stored.bytes.resize(stored.shape[0] * stored.shape[1]);
   stored.scales.resize(layer.outputs() * groups);
   if (scheme.hasZeroPoints)
     stored.zeroPoints.resize(stored.scales.size());
 }
 
-void HalfBytes::setSteps(int64_t n, int64_t group, const Steps &steps) {
+void PartBytes::setSteps(int64_t n, int64_t group, const Steps &steps) {
   int64_t at = n * stored.scaleShape[1] + group;
   stored.scales[at] = steps.scale;
   if (scheme.hasZeroPoints)
@@ -121,37 +125,38 @@ void HalfBytes::setSteps(int64_t n, int64_t group, const Steps &steps) {
 }
 
 /// `value` is what is read back.
-void HalfBytes::set(int64_t n, int64_t k, int64_t q, double value) {
+void PartBytes::set(int64_t n, int64_t k, int64_t q, double value) {
   double change = elementOf(layer, n, k) - value;
   stored.error += change * change;
   stored.zeros += value == 0;
-  stored.bytes[(n * layer.depth() + k) / 2] |= static_cast<uint8_t>((q & 15) << (k % 2 * 4));
+  NumberBlock block{stored.bits};
+  uint8_t *bytes = &stored.bytes[n * stored.shape[1] + k / block.numbers() * block.bytes()];
+  auto moved = static_cast<uint64_t>(q & block.mask()) << (k % block.numbers() * block.bits);
+  for (int64_t i = 0; i < block.bytes(); ++i)
+    bytes[i] |= static_cast<uint8_t>(moved >> (8 * i));
 }
 
-double Stored::halfAt(int64_t n, int64_t k) const {
-  int64_t depth = 2 * shape[1], groups = scaleShape[1];
-  int64_t at = n * groups + k / (depth / groups);
-  int64_t q = bytes[(n * depth + k) / 2] >> (k % 2 * 4) & 15;
-  if (type == DType::I8 && q > 7)
-    q -= 16;
+double Stored::valueAt(int64_t n, int64_t k) const {
+  NumberBlock block{bits};
+  const uint8_t *first = &bytes[n * shape[1] + k / block.numbers() * block.bytes()];
+  uint64_t whole = 0;
+  for (int64_t i = 0; i < block.bytes(); ++i)
+    whole |= static_cast<uint64_t>(first[i]) << (8 * i);
+  int64_t groups = scaleShape.size() == 2 ? scaleShape[1] : 1;
+  int64_t depth = shape[1] / block.bytes() * block.numbers(), at = n * groups + k * groups / depth;
   int64_t zero = zeroPoints.empty() ? 0 : zeroPoints[at];
+  int64_t q = block.numberIn(whole, k % block.numbers(), type == DType::I8);
   return static_cast<double>(q - zero) * scales[at];
 }
 
-double Stored::byteAt(int64_t n, int64_t k) const {
-  int64_t depth = shape[1], groups = scaleShape.size() == 2 ? scaleShape[1] : 1;
-  double scale = scales[n * groups + k / (depth / groups)];
-  return static_cast<int8_t>(bytes[n * depth + k]) * scale;
-}
-
-static Stored toInt4(const Layer &layer, const Scheme &scheme) {
-  HalfBytes result(layer, scheme);
+static Stored toParts(const Layer &layer, const Scheme &scheme) {
+  PartBytes result(layer, scheme);
   SmallVector<float> values(scheme.group);
   for (int64_t n = 0; n < layer.outputs(); ++n)
     for (int64_t first = 0; first < layer.depth(); first += scheme.group) {
       for (int64_t i = 0; i < scheme.group; ++i)
         values[i] = elementOf(layer, n, first + i);
-      Steps steps = Steps::of(values, scheme.hasZeroPoints);
+      Steps steps = Steps::of(values, scheme);
       result.setSteps(n, first / scheme.group, steps);
       for (int64_t i = 0; i < scheme.group; ++i) {
         int64_t q = steps.nearest(values[i]);
@@ -163,8 +168,8 @@ static Stored toInt4(const Layer &layer, const Scheme &scheme) {
 
 std::optional<Stored> passes::storedAs(const Layer &layer, const Scheme &scheme) {
   switch (scheme.kind) {
-  case Scheme::Kind::Int4:
-    return toInt4(layer, scheme);
+  case Scheme::Kind::Parts:
+    return toParts(layer, scheme);
   case Scheme::Kind::Int8:
     return toInt8(layer, scheme.group);
   case Scheme::Kind::BF16:

@@ -7,9 +7,10 @@
 
 namespace kiln::passes {
 
-/// A weight [N, K…] in fewer bits; in 4 bits, two numbers a byte: [N, K / 2].
+/// A weight [N, K…] in fewer bits; of fewer than 8 in blocks (ir/NumberBlock.h): [N, K bits / 8].
 struct Stored {
   DType type = DType::I8;
+  int64_t bits = 8; ///< of an integer
   llvm::SmallVector<int64_t> shape;
   std::vector<uint8_t> bytes;
   llvm::SmallVector<int64_t> scaleShape; ///< empty: no scales
@@ -17,9 +18,8 @@ struct Stored {
   std::vector<uint8_t> zeroPoints; ///< one a scale, or none
   double error = 0;                ///< sum of squares of the change
   int64_t zeros = 0;               ///< elements that are 0
-  /// What is read back of two numbers a byte, and of one.
-  double halfAt(int64_t n, int64_t k) const;
-  double byteAt(int64_t n, int64_t k) const;
+  /// What is read back of an integer.
+  double valueAt(int64_t n, int64_t k) const;
   int64_t size() const {
     return static_cast<int64_t>(bytes.size() + scales.size() * sizeof(float) + zeroPoints.size());
   }
@@ -32,21 +32,22 @@ float elementOf(const Layer &layer, int64_t n, int64_t k);
 /// hold a value. Groups divide the depth.
 std::optional<Stored> storedAs(const Layer &layer, const Scheme &scheme);
 
-/// How one group of numbers in 4 bits is read back: (q - zero) * scale, for q from `low` to `high`.
+/// How one group of numbers in parts of bytes is read back: (q - zero) * scale, for q from `low` to
+/// `high`.
 struct Steps {
   float scale = 1;
-  int64_t zero = 0, low = -8, high = 7;
+  int64_t zero = 0, low = 0, high = 0;
   int64_t nearest(double value) const;
   double valueOf(int64_t q) const { return static_cast<double>(q - zero) * scale; }
-  /// The number of largest magnitude becomes -8; with zero points, the range from the least to the
-  /// largest number, 0 among them, becomes 0 … 15.
-  static Steps of(llvm::ArrayRef<float> values, bool hasZeroPoints);
+  /// The number of largest magnitude becomes the lowest, in 4 bits -8; with zero points, the range
+  /// from the least to the largest number, 0 among them, becomes all numbers, in 4 bits 0 … 15.
+  static Steps of(llvm::ArrayRef<float> values, const Scheme &scheme);
 };
 
-/// Rows [N, K] of weights in 4 bits, made number by number.
-class HalfBytes {
+/// Rows [N, K] of weights in parts of bytes, made number by number.
+class PartBytes {
 public:
-  HalfBytes(const Layer &layer, const Scheme &scheme);
+  PartBytes(const Layer &layer, const Scheme &scheme);
   void setSteps(int64_t n, int64_t group, const Steps &steps);
   void set(int64_t n, int64_t k, int64_t q, double value);
   Stored take() { return std::move(stored); }

@@ -50,17 +50,16 @@ def qconv2d(x, weight, stride=1, padding=0, dilation=1, groups=1, border=0):
     return make("i32", slide(image, weight.array, None, stride, dilation, groups))
 
 
-def halves(x, axis):
-    """Two numbers of 4 bits in each byte, the low half first along the axis."""
-    raw = x.array.astype(np.int64)
-    axis %= raw.ndim
-    shape = [2 * n if i == axis else n for i, n in enumerate(raw.shape)]
-    number = np.stack([raw & 15, raw >> 4 & 15], axis=axis + 1).reshape(shape)
-    return make(x.dtype, np.where(number > 7, number - 16, number) if x.dtype == "i8" else number)
+def parts(x, axis, bits):
+    """The numbers of so many bits in the bits of the bytes along the axis, the lowest of the first byte first."""
+    raw = np.moveaxis(x.array.astype(np.int64) & 255, axis, -1)
+    stream = (raw[..., None] >> np.arange(8) & 1).reshape(*raw.shape[:-1], 8 * raw.shape[-1] // bits, bits)
+    number = np.moveaxis((stream << np.arange(bits)).sum(-1), -1, axis)
+    return make(x.dtype, np.where(number >> bits - 1, number - 2**bits, number) if x.dtype == "i8" else number)
 
 
 @op()
 def dequantize(x, scale, zero_point=None, axis=0, group=0, bits=8):
-    x = halves(x, axis) if bits == 4 else x
+    x = x if bits == 8 else parts(x, axis, bits)
     zero = 0 if zero_point is None else spread(zero_point, x, axis, group)
     return make(scale.dtype, (x.array - zero) * spread(scale, x, axis, group))

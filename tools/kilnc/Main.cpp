@@ -74,9 +74,10 @@ static cl::opt<std::string>
 static cl::opt<std::string> quantize(
     "quantize",
     cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
-             "(a scale for each 32 along the depth; also 64, 128); int4, int4:64, int4:128: "
-             "of matrices, in groups of 32 or those; int4-awq, int8:32-awq: the same, with "
-             "inputs scaled by what --calibrate says of them; int8-dynamic: int8 and "
+             "(a scale for each 32 along the depth; also 64, 128); int4, int4:64, int4:128, "
+             "int3: of matrices, in groups of 32 or those; int4-awq, int8:32-awq: the same, with "
+             "inputs scaled by what --calibrate says of them, int3-gptq: rounded so that errors "
+             "make up for each other on it; int8-dynamic: int8 and "
              "matrix products computed in integers, with a scale for each row, "
              "int8-static: all layers, with the ranges of --calibrate"),
     cl::value_desc("scheme"), cl::cat(category));
@@ -188,7 +189,7 @@ static int fillCompression(CompileOptions &options) {
     return report("--save-calibration needs data; give it by --calibrate=inputs.npz");
   if (quantize.getNumOccurrences() && quantize.empty())
     return report(
-        "expected --quantize=int8, int8:32, int4, int8-dynamic, int8-static, bf16 or f16");
+        "expected --quantize=int8, int8:32, int4, int3, int8-dynamic, int8-static, bf16 or f16");
   if (prune.getNumOccurrences() && prune.empty())
     return report(
         "expected --prune=0.8, 2:4, block16x1:0.75, channels:0.3, 2:4-wanda or 2:4-compensated");
