@@ -21,6 +21,13 @@ struct NumberBlock {
   int64_t mask() const { return (int64_t(1) << bits) - 1; }
   int64_t low(bool isSigned) const { return isSigned ? -(mask() + 1) / 2 : 0; }
   int64_t high(bool isSigned) const { return low(isSigned) + mask(); }
+  /// The highest bit of each number of a block.
+  int64_t highestBits() const {
+    int64_t result = 0;
+    for (int64_t i = 1; i <= numbers(); ++i)
+      result |= int64_t(1) << (bits * i - 1);
+    return result;
+  }
   /// The i-th number of a block whose bytes are one integer, the first lowest.
   int64_t numberIn(uint64_t block, int64_t i, bool isSigned) const {
     int64_t number = static_cast<int64_t>(block >> (bits * i)) & mask();

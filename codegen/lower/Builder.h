@@ -97,8 +97,8 @@ spec::ExprPtr wholePower(const spec::ExprPtr &a, const spec::ExprPtr &b);
 spec::ExprPtr loadConstant(mlir::Operation *op, const At &at);
 /// kiln.quantize, kiln.requantize and kiln.dequantize.
 spec::ExprPtr loadQuantized(SpecBuilder &builder, mlir::Operation *op, const At &at);
-/// The bytes of the block of numbers at a position of a stored tensor, as one i32; `along` is where
-/// its first byte lies.
+/// The bytes of the block of numbers at a position of a stored tensor, as one i32 that numberOf()
+/// takes apart; `along` is where its first byte lies.
 spec::ExprPtr loadBlock(SpecBuilder &builder, mlir::Value stored, At at, int64_t axis,
                         const spec::Index &along, ir::NumberBlock block);
 /// One number of those as an i32.

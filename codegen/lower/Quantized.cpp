@@ -93,16 +93,16 @@ ExprPtr lower::loadBlock(SpecBuilder &builder, Value stored, At at, int64_t axis
     ExprPtr byte = spec::cast(spec::bitcast(builder.load(stored, at), DType::U8), DType::I32);
     bytes = bytes ? apply(SpecOp::Or, {bytes, apply(SpecOp::Shl, {byte, wordOf(8 * i)})}) : byte;
   }
-  return bytes;
+  // Of signed numbers the highest bits are turned: -4 … 3 are 0 … 7 then.
+  return dtypeOf(stored.getType()) == DType::I8
+             ? apply(SpecOp::Xor, {bytes, wordOf(block.highestBits())})
+             : bytes;
 }
 
 ExprPtr lower::numberOf(const ExprPtr &bytes, const ExprPtr &i, NumberBlock block, bool isSigned) {
   ExprPtr from = apply(SpecOp::Mul, {i, wordOf(block.bits)});
-  if (!isSigned)
-    return apply(SpecOp::And, {apply(SpecOp::Shr, {bytes, from}), wordOf(block.mask())});
-  // Its highest bit goes to the i32's, and comes back as the sign.
-  ExprPtr top = wordOf(32 - block.bits);
-  return apply(SpecOp::Shr, {apply(SpecOp::Shl, {bytes, apply(SpecOp::Sub, {top, from})}), top});
+  ExprPtr number = apply(SpecOp::And, {apply(SpecOp::Shr, {bytes, from}), wordOf(block.mask())});
+  return isSigned ? apply(SpecOp::Add, {number, wordOf(block.low(isSigned))}) : number;
 }
 
 /// The number at a position, as an i32.
