@@ -192,7 +192,7 @@ static void reportSimple(ModuleOp module, const llvm::StringMap<host::KernelEntr
   auto note = remark::RemarkOpts::name("tile").category("generate");
   for (auto kernel : module.getOps<ir::KernelOp>()) {
     const host::KernelEntry &entry = kernels.find(kernel.getSymName())->second;
-    if (std::string why = cuda::deviceNeeds(entry.spec, entry.symbol).missed; !why.empty())
+    if (std::string why = cuda::deviceNeeds(entry.spec, {}, entry.symbol).missed; !why.empty())
       remark::missed(kernel.getLoc(), note)
           << "'" + kernel.getSymName().str() + "': in the simple form on GPUs: " + why;
   }
@@ -215,7 +215,8 @@ static std::shared_ptr<const host::DeviceCode> deviceCode(const target::Target &
   for (const Job &job : jobs) {
     llvm::StringRef ptx = job.code.bitcode;
     code->image += code->image.empty() ? ptx : cuda::withoutHead(ptx);
-    cuda::DeviceNeeds needs = cuda::deviceNeeds(*job.spec, job.code.symbol);
+    cuda::DeviceNeeds needs =
+        cuda::deviceNeeds(*job.spec, llvm::StringRef(target.llvmCpu), job.code.symbol);
     host::DeviceKernel &kernel = code->kernels[job.code.symbol];
     for (const spec::Symbol &symbol : job.spec->symbols)
       kernel.symbols.push_back(symbol.name);

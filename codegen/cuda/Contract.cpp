@@ -10,6 +10,8 @@ using namespace kiln::spec;
 
 /// Rows, columns or steps below which most of a tile would be empty.
 static constexpr int64_t leastExtent = 16;
+/// The one chip that has wgmma: no later one kept it.
+static constexpr std::string_view warpgroupChip = "sm_90a";
 
 std::vector<DimExpr> cuda::extentsOf(const Stage &stage, const std::vector<int> &dims) {
   std::vector<DimExpr> extents;
@@ -88,7 +90,8 @@ void cuda::setCopies(const KernelSpec &spec, Tile &tile) {
 }
 
 std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
-                                   const DimExpr::BoundsMap &bounds, std::string &why) {
+                                   const DimExpr::BoundsMap &bounds, std::string_view chip,
+                                   std::string &why) {
   Tile tile;
   tile.stage = &stage;
   tile.first = stage.body->args[0];
@@ -104,6 +107,11 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     tile.m = 128;
     tile.k = isBytes ? 64 : 32;
     tile.stages = 3;
+    if (!isBytes && chip == warpgroupChip) {
+      tile.byWarpgroups = true;
+      tile.k = 64; // 128 bytes, the widest swizzle: two stages of 24 KB are 48 KB
+      tile.stages = 2;
+    }
   }
   std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);
   for (int dim = 0; dim < static_cast<int>(stage.domain.size()); ++dim) {

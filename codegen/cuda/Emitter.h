@@ -68,6 +68,7 @@ private:
     int slots = 1;                ///< stages
     int repeats = 1;              ///< steps in a row that have one element
     bool isThere = false;         ///< without copies
+    bool isSwizzled = false;      ///< pieces of 16 bytes change places within 8 lines of 128
     llvm::Value *first = nullptr; ///< number of the tile's first row or column
     llvm::Value *end = nullptr;   ///< of all
   };
@@ -88,6 +89,11 @@ private:
   void multiply(const Tile &tile, llvm::Value *slot);
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
+  // Warpgroup.cpp: products of warpgroups.
+  llvm::Value *descriptor(const Tile &tile, const Panel &panel, llvm::Value *slot, int step);
+  void startProducts(const Tile &tile, llvm::Value *slot);
+  void finishProducts(const Tile &tile);
+  std::pair<llvm::Value *, llvm::Value *> sumOfWarpgroup(int number);
   std::pair<llvm::Value *, llvm::Value *> sumAt(const Tile &tile, int number);
   void keepTile(const Tile &tile);
   void finishTile(const Grid &grid, const Tile &tile);
@@ -138,6 +144,9 @@ private:
   llvm::Value *thread = nullptr; ///< in the block
   llvm::Value *member = nullptr; ///< in the team; null in a team of one
 };
+
+/// Puts instructions in place of the calls that stand for products of warpgroups.
+void writeProducts(llvm::Module &module);
 
 } // namespace kiln::cuda
 

@@ -76,12 +76,12 @@ static DeviceNeeds needsOf(const ProcedurePlan &plan, StringRef symbol) {
   return needs;
 }
 
-DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef symbol) {
+DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef chip, StringRef symbol) {
   if (spec.procedure)
     return needsOf(planProcedure(spec), symbol);
   spec::KernelSpec expanded = spec;
   spec::expandMath(expanded);
-  return needsOf(makePlan(expanded), symbol);
+  return needsOf(makePlan(expanded, chip), symbol);
 }
 
 StringRef cuda::withoutHead(StringRef ptx) {
@@ -90,13 +90,13 @@ StringRef cuda::withoutHead(StringRef ptx) {
 
 /// The grids of a spec of stages, not yet optimised.
 static Expected<DeviceModule> makeStages(const spec::KernelSpec &source, StringRef symbol,
-                                         const DataLayout &layout, LLVMContext &context) {
+                                         const TargetMachine &machine, LLVMContext &context) {
   spec::KernelSpec expanded = source;
   spec::expandMath(expanded);
-  Plan plan = makePlan(expanded);
+  Plan plan = makePlan(expanded, machine.getTargetCPU());
   DeviceModule result{needsOf(plan, symbol), nullptr, print(plan)};
   result.code = std::make_unique<Module>("kernel", context);
-  result.code->setDataLayout(layout);
+  result.code->setDataLayout(machine.createDataLayout());
   for (size_t i = 0; i < plan.grids.size(); ++i) {
     Emitter emitter(expanded, plan, *result.code);
     if (std::string text = emitter.emitGrid(plan.grids[i], result.launches[i].name); !text.empty())
@@ -123,7 +123,7 @@ static Expected<DeviceModule> make(const spec::KernelSpec &spec, TargetMachine &
     return error(text);
   DataLayout layout = machine.createDataLayout();
   auto result = spec.procedure ? makeProcedure(spec, symbol, context)
-                               : makeStages(spec, symbol, layout, context);
+                               : makeStages(spec, symbol, machine, context);
   if (!result)
     return result.takeError();
   size_t arguments = spec.operands.size() + result->scratchBytes.size() + spec.symbols.size();
@@ -160,6 +160,7 @@ Expected<DeviceKernel> cuda::generateCUDA(const spec::KernelSpec &spec, StringRe
   auto made = make(spec, **machine, symbol, context);
   if (!made)
     return made.takeError();
+  writeProducts(*made->code);
   SmallVector<char, 0> text;
   raw_svector_ostream stream(text);
   legacy::PassManager passes;

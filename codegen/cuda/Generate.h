@@ -37,11 +37,12 @@ struct DeviceNeeds {
 };
 
 /// The same without making the code.
-DeviceNeeds deviceNeeds(const spec::KernelSpec &spec, llvm::StringRef symbol);
+DeviceNeeds deviceNeeds(const spec::KernelSpec &spec, llvm::StringRef chip, llvm::StringRef symbol);
 
 struct DeviceModule : DeviceNeeds {
-  std::unique_ptr<llvm::Module> code; ///< optimised, as NVPTX takes it
-  std::string plan;                   ///< text for people
+  /// Optimised, as NVPTX takes it but for calls of products by warpgroups.
+  std::unique_ptr<llvm::Module> code;
+  std::string plan; ///< text for people
 };
 
 struct DeviceKernel : DeviceNeeds {

@@ -39,7 +39,7 @@ DimExpr cuda::product(const std::vector<DimExpr> &extents) {
 namespace {
 class Planner {
 public:
-  Planner(const KernelSpec &spec) : spec(spec) {
+  Planner(const KernelSpec &spec, std::string_view chip) : spec(spec), chip(chip) {
     for (const Symbol &symbol : spec.symbols)
       bounds[symbol.name] = {symbol.lower, symbol.upper};
   }
@@ -66,6 +66,7 @@ private:
   void addTiled(Grid grid, Plan &plan) const;
 
   const KernelSpec &spec;
+  std::string_view chip;
   DimExpr::BoundsMap bounds;
   std::map<const Stage *, Attention> attentions; ///< by the last product
   std::set<const Stage *> absorbed;
@@ -165,7 +166,7 @@ std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   std::string why = "several reductions share a grid";
   std::optional<Tile> tile;
   if (isAlone)
-    tile = makeTile(spec, *stage, bounds, why);
+    tile = makeTile(spec, *stage, bounds, chip, why);
   if (!tile && plan.missed.empty())
     plan.missed = why;
   return tile;
@@ -321,17 +322,25 @@ Plan Planner::run() {
   return plan;
 }
 
-Plan cuda::makePlan(const KernelSpec &spec) { return Planner(spec).run(); }
+Plan cuda::makePlan(const KernelSpec &spec, std::string_view chip) {
+  return Planner(spec, chip).run();
+}
+
+static std::string productsOf(const Tile &tile) {
+  if (tile.stages == 1)
+    return std::to_string(tile.m / side) + " x " + std::to_string(tile.n / side) + " a thread";
+  std::string columns = std::to_string(tile.n), stages = std::to_string(tile.stages) + " stages";
+  if (tile.byWarpgroups)
+    return "by wgmma.m64n" + columns + "k16, 64 x " + columns + " a warpgroup, " + stages;
+  return "by mma.m16n8k" + std::to_string(2 * tile.chunk()) + ", 32 x 32 a warp, " + stages;
+}
 
 static std::string textOf(const Tile &tile) {
   std::string text = "tiles of " + std::to_string(tile.m) + " x " + std::to_string(tile.n) + " x " +
                      std::to_string(tile.k) + " " + std::string(name(tile.type));
   if (tile.stages > 1 && tile.second->type != tile.type)
     text += " and " + std::string(name(tile.second->type));
-  text += tile.stages > 1 ? " by mma.m16n8k" + std::to_string(2 * tile.chunk()) +
-                                ", 32 x 32 a warp, " + std::to_string(tile.stages) + " stages"
-                          : ", " + std::to_string(tile.m / 16) + " x " +
-                                std::to_string(tile.n / 16) + " a thread";
+  text += (tile.stages > 1 ? " " : ", ") + productsOf(tile);
   text += tile.copiesRows ? ", copies rows" : "";
   text += tile.copiesColumns ? ", copies columns" : tile.copiesAcross ? ", copies across" : "";
   text += tile.readsAcross ? ", reads across" : "";

@@ -15,6 +15,8 @@ namespace kiln::cuda {
 enum class Team : uint8_t { Thread, Warp, Block };
 
 inline constexpr int warpThreads = 32, blockThreads = 256;
+/// Threads that multiply as one, and rows that they have.
+inline constexpr int warpgroupThreads = 128, warpgroupRows = 64;
 /// Threads of a side of a block's square, in the form of tiles for f32.
 inline constexpr int side = 16;
 
@@ -25,12 +27,14 @@ int threadsOf(Team team);
 /// of the reduction at a time. The dimensions of the stage's domain are rows where only the first
 /// factor depends on them, columns where only the second does, batches where both do; each group is
 /// one number, row-major. Multiplicands of f16, bf16, i8 and u8 go through tensor cores, 32 x 32 a
-/// warp, those of f32 through 4 x 4 points a thread.
+/// warp, those of f32 through 4 x 4 points a thread. Where the chip has products of warpgroups,
+/// halves go by those, 64 rows by all columns a warpgroup.
 struct Tile {
   const spec::Stage *stage = nullptr;
   DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ in sign
   spec::ExprPtr first, second;
   int m = 64, n = 64, k = 16, stages = 1;
+  bool byWarpgroups = false;               ///< wgmma, from memory that is swizzled
   std::vector<int> batches, rows, columns; ///< dimensions of the domain
   bool copiesRows = false;                 ///< a chunk of a row's steps are neighbours in memory
   bool copiesColumns = false;              ///< a chunk of a column's steps are
@@ -127,10 +131,11 @@ std::optional<Attention> makeAttention(const spec::KernelSpec &spec, const spec:
 
 /// The fast form of a contraction, or none and the reason.
 std::optional<Tile> makeTile(const spec::KernelSpec &spec, const spec::Stage &stage,
-                             const DimExpr::BoundsMap &bounds, std::string &why);
+                             const DimExpr::BoundsMap &bounds, std::string_view chip,
+                             std::string &why);
 
-/// The plan points into the spec, which must be well formed.
-Plan makePlan(const spec::KernelSpec &spec);
+/// The plan points into the spec, which must be well formed. Without a chip: one that all run.
+Plan makePlan(const spec::KernelSpec &spec, std::string_view chip = {});
 /// Text for tests and for people.
 std::string print(const Plan &plan);
 

@@ -31,7 +31,8 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
   // Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
   int line = result.isAcross ? result.count : tile.k,
       lines = result.isAcross ? tile.k : result.count;
-  result.pitch = line + (tile.stages > 1 ? tile.chunk() : 1);
+  result.isSwizzled = tile.byWarpgroups;
+  result.pitch = line + (tile.byWarpgroups ? 0 : tile.stages > 1 ? tile.chunk() : 1);
   result.size = alignTo(int64_t(result.pitch) * lines * byteSize(tile.type), 16);
   result.slots = tile.stages;
   result.offset = isFirst ? 0 : panels[0].size * tile.stages;
@@ -46,6 +47,8 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
   int64_t bytes = std::max<int64_t>(panels[1].offset + panels[1].size * tile.stages,
                                     int64_t(tile.m) * tile.n * 4);
   tileMemory = sharedMemory(ArrayType::get(b.getInt8Ty(), bytes), "tile");
+  if (tile.byWarpgroups)
+    tileMemory->setAlignment(Align(1024)); // where the swizzle begins
   IRBuilder<> top(&function->getEntryBlock(), function->getEntryBlock().begin());
   for (int i = 0; i < tile.m * tile.n / blockThreads; ++i)
     sums.push_back(top.CreateAlloca(values.type(tile.stage->type)));
@@ -128,9 +131,17 @@ void cuda::Emitter::pipeline(const Tile &tile) {
       firstStep, steps,
       [&](Value *step) {
         b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(tile.stages - 2)});
+        if (tile.byWarpgroups) // which read memory on a way of their own
+          special(Intrinsic::nvvm_fence_proxy_async_shared_cta);
         barrier();
+        auto slot = [&] { return b.CreateUDiv(step, b.getInt64(tile.k)); };
+        if (tile.byWarpgroups)
+          startProducts(tile, slot());
         fillStage(b.CreateAdd(step, ahead));
-        multiplyByTensorCores(tile, b.CreateUDiv(step, b.getInt64(tile.k)));
+        if (tile.byWarpgroups)
+          finishProducts(tile);
+        else
+          multiplyByTensorCores(tile, slot());
       },
       b.getInt64(tile.k));
   b.CreateIntrinsic(Intrinsic::nvvm_cp_async_wait_group, {}, {b.getInt32(0)});
@@ -141,8 +152,14 @@ void cuda::Emitter::pipeline(const Tile &tile) {
 /// of the tile's steps.
 Value *cuda::Emitter::sharedAt(const Panel &panel, Value *slot, Value *local, Value *localStep) {
   Value *line = panel.isAcross ? localStep : local, *inLine = panel.isAcross ? local : localStep;
-  Value *place = b.CreateAdd(b.CreateMul(line, b.getInt64(panel.pitch)), inLine);
-  Value *bytes = b.CreateMul(place, b.getInt64(byteSize(panel.value->type)));
+  Value *size = b.getInt64(byteSize(panel.value->type)), *bytes;
+  if (panel.isSwizzled) { // the bits of the address that the descriptor's form names
+    Value *shift = b.CreateShl(b.CreateAnd(line, 7), 4);
+    bytes = b.CreateAdd(b.CreateMul(line, b.CreateMul(b.getInt64(panel.pitch), size)),
+                        b.CreateXor(b.CreateMul(inLine, size), shift));
+  } else {
+    bytes = b.CreateMul(b.CreateAdd(b.CreateMul(line, b.getInt64(panel.pitch)), inLine), size);
+  }
   slot = b.CreateURem(slot, b.getInt64(panel.slots));
   bytes = b.CreateAdd(bytes, b.CreateMul(slot, b.getInt64(panel.size)));
   return b.CreateGEP(b.getInt8Ty(), tileMemory, b.CreateAdd(bytes, b.getInt64(panel.offset)));
@@ -284,6 +301,8 @@ void cuda::Emitter::multiply(const Tile &tile, Value *slot) {
 
 /// Row and column in the tile of a thread's sum.
 std::pair<Value *, Value *> cuda::Emitter::sumAt(const Tile &tile, int number) {
+  if (tile.byWarpgroups)
+    return sumOfWarpgroup(number);
   if (tile.stages > 1)
     return sumOfLane(tile, number);
   int columns = tile.n / side;

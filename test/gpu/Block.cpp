@@ -4,6 +4,7 @@
 
 #include "test/gpu/Matrix.h"
 #include "test/gpu/Shared.h"
+#include "test/gpu/Warpgroup.h"
 
 #include <algorithm>
 #include <memory>
@@ -18,7 +19,7 @@ static constexpr uint32_t warpThreads = 32;
 static constexpr size_t stackBytes = 64 << 10;
 
 namespace {
-enum class Wait : uint8_t { Nothing, Block, Warp, End };
+enum class Wait : uint8_t { Nothing, Block, Warp, Warpgroup, End };
 
 struct Fibre {
   ucontext_t context;
@@ -27,7 +28,7 @@ struct Fibre {
   uint32_t barrier = 0;         ///< of Wait::Block
   uint32_t value = 0, from = 0; ///< of Wait::Warp: what it gives, the lane it takes from
   uint32_t result = 0;
-  WarpWork work = nullptr; ///< of Wait::Warp, in place of an exchange
+  WarpWork work = nullptr; ///< of Wait::Warp, in place of an exchange, and Wait::Warpgroup
   void *brought = nullptr;
 };
 
@@ -43,7 +44,8 @@ struct Scheduler {
   std::string run();
   void runWarp(uint32_t first);
   bool releaseBlock();
-  bool meet(uint32_t first);
+  bool releaseWarpgroups();
+  bool meet(uint32_t first, uint32_t count);
   void wait(Wait what);
 };
 } // namespace
@@ -83,7 +85,7 @@ void Scheduler::runWarp(uint32_t first) {
     isExchange = message.empty();
     for (uint32_t i = first; i < first + warpThreads; ++i)
       isExchange &= fibres[i].wait == Wait::Warp;
-    if (isExchange && !meet(first))
+    if (isExchange && !meet(first, warpThreads))
       return;
     for (uint32_t i = first; isExchange && i < first + warpThreads; ++i) {
       fibres[i].result = fibres[first + fibres[i].from].value;
@@ -92,11 +94,11 @@ void Scheduler::runWarp(uint32_t first) {
   } while (isExchange);
 }
 
-/// Does the work that all threads of a warp wait for, if it is any.
-bool Scheduler::meet(uint32_t first) {
+/// Does the work that all threads of a warp or warpgroup wait for, if it is any.
+bool Scheduler::meet(uint32_t first, uint32_t count) {
   WarpWork work = fibres[first].work;
-  void *lanes[warpThreads];
-  for (uint32_t i = 0; i < warpThreads; ++i) {
+  void *lanes[warpgroupThreads];
+  for (uint32_t i = 0; i < count; ++i) {
     if (fibres[first + i].work != work) {
       message = "threads of a warp do different things";
       return false;
@@ -108,6 +110,22 @@ bool Scheduler::meet(uint32_t first) {
   if (work)
     work(lanes);
   return true;
+}
+
+/// Whether any warpgroup had come together.
+bool Scheduler::releaseWarpgroups() {
+  bool isAny = false;
+  for (uint32_t first = 0; first + warpgroupThreads <= threads; first += warpgroupThreads) {
+    bool isThere = true;
+    for (uint32_t i = first; i < first + warpgroupThreads; ++i)
+      isThere &= fibres[i].wait == Wait::Warpgroup;
+    if (!isThere)
+      continue;
+    isAny |= meet(first, warpgroupThreads);
+    for (uint32_t i = first; i < first + warpgroupThreads; ++i)
+      fibres[i].wait = Wait::Nothing;
+  }
+  return isAny && message.empty();
 }
 
 bool Scheduler::releaseBlock() {
@@ -124,6 +142,7 @@ std::string Scheduler::run() {
   message.clear();
   beginShared();
   forgetCopies();
+  forgetProducts();
   fibres.resize(threads);
   for (Fibre &fibre : fibres)
     prepare(fibre);
@@ -135,7 +154,7 @@ std::string Scheduler::run() {
     std::shuffle(warps.begin(), warps.end(), random);
     for (uint32_t first : warps)
       runWarp(first);
-  } while (message.empty() && releaseBlock());
+  } while (message.empty() && (releaseWarpgroups() || releaseBlock()));
   bool isDone = true;
   for (const Fibre &fibre : fibres)
     isDone &= fibre.wait == Wait::End;
@@ -181,6 +200,13 @@ void kiln::test::togetherInWarp(WarpWork run, void *mine) {
   fibre.brought = mine;
   fibre.from = scheduler.current % warpThreads;
   scheduler.wait(Wait::Warp);
+}
+
+void kiln::test::togetherInWarpgroup(WarpWork run, void *mine) {
+  Fibre &fibre = scheduler.fibres[scheduler.current];
+  fibre.work = run;
+  fibre.brought = mine;
+  scheduler.wait(Wait::Warpgroup);
 }
 
 uint32_t kiln::test::shuffleAcross(uint32_t mask, uint32_t value, uint32_t distance,

@@ -32,6 +32,9 @@ void failThread(const char *text);
 /// by lane.
 using WarpWork = void (*)(void *const *lanes);
 void togetherInWarp(WarpWork run, void *mine);
+/// The same of a warpgroup: four warps, of which the first's number is a multiple of four.
+inline constexpr uint32_t warpgroupThreads = 128;
+void togetherInWarpgroup(WarpWork run, void *mine);
 
 } // namespace kiln::test
 

@@ -8,6 +8,7 @@
 #include "test/gpu/Matrix.h"
 #include "test/gpu/Reference.h"
 #include "test/gpu/Shared.h"
+#include "test/gpu/Warpgroup.h"
 #include "test/unit/llvm/Builders.h"
 
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
@@ -63,7 +64,15 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.mma.m16n8k32.row.col.s8", "kiln_mma_s8", at(&multiplyI8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.s8.u8", "kiln_mma_s8_u8", at(&multiplyI8U8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.u8.s8", "kiln_mma_u8_s8", at(&multiplyU8I8), true},
-      {"llvm.nvvm.mma.m16n8k32.row.col.u8", "kiln_mma_u8", at(&multiplyU8), true}};
+      {"llvm.nvvm.mma.m16n8k32.row.col.u8", "kiln_mma_u8", at(&multiplyU8), true},
+      {"llvm.nvvm.fence.proxy.async.shared_cta", "kiln_fence_shared", at(&fenceShared)},
+      {"kiln.wgmma.m64n64k16.f32.f16.f16.along", "kiln_wgmma_f16", at(&startF16), true},
+      {"kiln.wgmma.m64n64k16.f32.f16.f16.across", "kiln_wgmma_f16_across", at(&startF16Across),
+       true},
+      {"kiln.wgmma.m64n64k16.f32.bf16.bf16.along", "kiln_wgmma_bf16", at(&startBF16), true},
+      {"kiln.wgmma.m64n64k16.f32.bf16.bf16.across", "kiln_wgmma_bf16_across", at(&startBF16Across),
+       true},
+      {"kiln.wgmma.wait.64", "kiln_wgmma_wait", at(&waitForProducts), true}};
 }
 
 /// Intrinsics whose results are several registers: they become functions of a pointer to room for
@@ -330,8 +339,9 @@ static std::string difference(const Operand &operand, const GuardedBuffer &got,
 }
 
 std::string test::compareEmulated(const KernelSpec &spec, const std::vector<int64_t> &symbols,
-                                  double tolerance, const Emulated::Change &change) {
-  auto kernel = Emulated::compile(spec, "sm_80", change);
+                                  double tolerance, const Emulated::Change &change,
+                                  StringRef chip) {
+  auto kernel = Emulated::compile(spec, chip, change);
   return kernel ? compareEmulated(**kernel, spec, symbols, tolerance)
                 : toString(kernel.takeError());
 }

@@ -51,7 +51,8 @@ private:
 /// Runs the kernel by the emulator and the reference evaluation on equal random data; the first
 /// difference, what went wrong, or "". Floats within `tolerance` times (1 + magnitude).
 std::string compareEmulated(const spec::KernelSpec &spec, const std::vector<int64_t> &symbols = {},
-                            double tolerance = 1e-5, const Emulated::Change &change = {});
+                            double tolerance = 1e-5, const Emulated::Change &change = {},
+                            llvm::StringRef chip = "sm_80");
 /// The same of a kernel that is compiled.
 std::string compareEmulated(Emulated &kernel, const spec::KernelSpec &spec,
                             const std::vector<int64_t> &symbols, double tolerance);

@@ -47,6 +47,13 @@ static KernelSpec product(DType type, DType second, bool isTurned) {
 
 static KernelSpec product(DType type, bool isTurned) { return product(type, type, isTurned); }
 
+/// Chips whose forms of such products differ.
+static std::vector<llvm::StringRef> chipsFor(DType type) {
+  bool isHalf = type == DType::F16 || type == DType::BF16;
+  return isHalf ? std::vector<llvm::StringRef>{"sm_80", "sm_90a"}
+                : std::vector<llvm::StringRef>{"sm_80"};
+}
+
 TEST(GPUProducts, EveryExtent) {
   // Other shapes by --gtest_random_seed=N.
   std::mt19937 random(3 + GTEST_FLAG_GET(random_seed));
@@ -62,14 +69,17 @@ TEST(GPUProducts, EveryExtent) {
     for (bool isTurned : {false, true}) {
       KernelSpec spec = product(type, second, isTurned);
       assembleLater(spec);
-      ASSERT_TRUE(cuda::makePlan(spec).grids[0].tile);
-      auto kernel = Emulated::compile(spec, "sm_80");
-      ASSERT_TRUE(static_cast<bool>(kernel));
-      for (int i = 0; i < 12; ++i) {
-        std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
-        EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 0), "")
-            << name(type) << " " << name(second) << " " << sizes[0] << " x " << sizes[1] << " x "
-            << sizes[2] << " x " << sizes[3];
+      for (llvm::StringRef chip : chipsFor(type)) {
+        std::optional<cuda::Tile> tile = cuda::makePlan(spec, chip).grids[0].tile;
+        ASSERT_TRUE(tile && tile->byWarpgroups == (chip == "sm_90a"));
+        auto kernel = Emulated::compile(spec, chip);
+        ASSERT_TRUE(static_cast<bool>(kernel));
+        for (int i = 0; i < 12; ++i) {
+          std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
+          EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 0), "")
+              << chip.str() << " " << name(type) << " " << name(second) << " " << sizes[0] << " x "
+              << sizes[1] << " x " << sizes[2] << " x " << sizes[3];
+        }
       }
     }
 }
@@ -191,9 +201,11 @@ TEST(GPUProducts, Convolutions) {
         ASSERT_TRUE(plan.grids[0].tile);
         EXPECT_EQ(plan.grids.size(), 1u) << "an image has many points";
         assembleLater(spec);
-        for (int64_t images : {0, 1, 3})
-          EXPECT_EQ(compareEmulated(spec, {images}, 1e-5), "")
-              << name(type) << ", " << channels << " channels, stride " << stride;
+        for (llvm::StringRef chip : chipsFor(type))
+          for (int64_t images : {0, 1, 3})
+            EXPECT_EQ(compareEmulated(spec, {images}, 1e-5, {}, chip), "")
+                << chip.str() << " " << name(type) << ", " << channels << " channels, stride "
+                << stride;
       }
 }
 
@@ -243,4 +255,101 @@ TEST(GPUProducts, FaultsAreNoticed) {
       EXPECT_EQ(copies, 2u);
       EXPECT_EQ(barriers, 4u); // in a tile, and before the next one
     }
+}
+
+/// A factor that is computed, not copied, and an epilogue: y = max(x, 1) w s, of which s is a
+/// number for each column.
+static KernelSpec scaled(DType type) {
+  KernelSpec spec;
+  for (const char *name : {"M", "K"})
+    spec.symbols.push_back({name, 0, std::nullopt});
+  DimExpr m = DimExpr::symbol("M"), k = DimExpr::symbol("K");
+  spec.operands = {operand("x", type, {m, k}), operand("w", type, {70, k}),
+                   operand("s", DType::F32, {70}), output("y", DType::F32, {m, 70})};
+  ExprPtr x = wide(readAt("x", type, {0, 2})), w = readAt("w", type, {1, 2});
+  x = cast(apply(Op::Max, {x, constant(1.0, DType::F32)}), type);
+  spec.stages = {
+      reducing("a", DType::F32, {m, 70}, {k}, Combiner::Add, constant(0.0, DType::F32),
+               relaxed(apply(Op::Mul, {wide(x), wide(w)}))),
+      pointwise("y", DType::F32, {m, 70},
+                apply(Op::Mul, {readAt("a", DType::F32, {0, 1}), readAt("s", DType::F32, {1})}))};
+  return spec;
+}
+
+TEST(GPUWarpgroups, FactorsThatAreComputed) {
+  for (DType type : {DType::F16, DType::BF16}) {
+    KernelSpec spec = scaled(type);
+    cuda::Plan plan = cuda::makePlan(spec, "sm_90a");
+    ASSERT_TRUE(plan.grids[0].tile && plan.grids[0].tile->byWarpgroups);
+    EXPECT_FALSE(plan.grids[0].tile->copiesRows);
+    EXPECT_TRUE(plan.grids[0].tile->copiesColumns);
+    auto kernel = Emulated::compile(spec, "sm_90a");
+    ASSERT_TRUE(static_cast<bool>(kernel)) << llvm::toString(kernel.takeError());
+    for (auto [m, k] : {std::pair<int64_t, int64_t>(0, 64), {131, 0}, {131, 67}, {64, 200}})
+      EXPECT_EQ(compareEmulated(**kernel, spec, {m, k}, 0), "") << m << " x " << k;
+  }
+}
+
+/// Several parts of a product's steps are added in order: exact sums are those of one.
+TEST(GPUWarpgroups, Parts) {
+  KernelSpec spec = deep(DType::F16, 150, DimExpr(1051));
+  cuda::Plan plan = cuda::makePlan(spec, "sm_90a");
+  ASSERT_TRUE(plan.grids[0].parts && plan.grids[0].tile->byWarpgroups);
+  EXPECT_EQ(plan.grids[0].parts->count, 2);
+  auto kernel = Emulated::compile(spec, "sm_90a");
+  ASSERT_TRUE(static_cast<bool>(kernel));
+  for (int64_t m : {0, 1, 5, 129})
+    EXPECT_EQ(compareEmulated(**kernel, spec, {m, 512}, 1e-5), "") << m;
+}
+
+/// Each way to break products of warpgroups makes a difference; the emulator says which.
+TEST(GPUWarpgroups, FaultsAreNoticed) {
+  using Calls = std::vector<llvm::CallInst *>;
+  for (bool isTurned : {false, true}) {
+    KernelSpec spec = product(DType::F16, isTurned);
+    auto said = [&](llvm::StringRef name, size_t number, auto change) {
+      size_t found = 0;
+      bool isBarrier = name.contains("barrier"); // more tiles than blocks, so that one goes on
+      std::string text = compareEmulated(
+          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, 16, 192}, 0,
+          [&](llvm::Module &module) {
+            Calls calls = callsOf(module, name);
+            found = calls.size();
+            if (number < found)
+              change(calls[number]);
+          },
+          "sm_90a");
+      return number < found ? text : "none";
+    };
+    auto dropped = [](llvm::CallInst *call) { call->eraseFromParent(); };
+    // Sums are there when they have been waited for, and what is read is kept until then.
+    std::string text = said("kiln.wgmma.wait", 0, [](llvm::CallInst *call) {
+      llvm::IRBuilder<> b(call);
+      llvm::Value *sums = llvm::PoisonValue::get(call->getType());
+      for (unsigned i = 0; i < call->arg_size(); ++i)
+        sums = b.CreateInsertValue(sums, call->getArgOperand(i), i);
+      call->replaceAllUsesWith(sums);
+      call->eraseFromParent();
+    });
+    EXPECT_NE(text.find("products begin before those under way"), std::string::npos) << text;
+    text = said("llvm.nvvm.fence.proxy.async", 0, dropped);
+    EXPECT_NE(text.find("a product of what no fence has shown it"), std::string::npos) << text;
+    size_t barriers = 0;
+    for (; (text = said("llvm.nvvm.barrier", barriers, dropped)) != "none"; ++barriers)
+      EXPECT_NE(text.find("a race in shared memory"), std::string::npos) << barriers << text;
+    EXPECT_EQ(barriers, 4u);
+    text = said("llvm.nvvm.cp.async.wait", 0, [](llvm::CallInst *call) {
+      call->setArgOperand(0, llvm::ConstantInt::get(call->getArgOperand(0)->getType(), 1));
+    });
+    EXPECT_NE(text.find("a copy is under way"), std::string::npos) << text;
+    // Of a descriptor: the address, the distance of 8 lines, the swizzle.
+    for (unsigned argument : {32, 33, 39})
+      for (uint64_t bit : {1, 6, 38, 62}) {
+        text = said("kiln.wgmma.m64", 0, [&](llvm::CallInst *call) {
+          llvm::IRBuilder<> b(call);
+          call->setArgOperand(argument, b.CreateXor(call->getArgOperand(argument), 1ull << bit));
+        });
+        EXPECT_NE(text, "") << argument << " " << bit;
+      }
+  }
 }

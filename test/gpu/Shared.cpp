@@ -4,17 +4,21 @@
 
 #include "test/gpu/Block.h"
 
+#include <map>
+
 using namespace kiln::test;
 
-/// Readers that are no single thread: a warp as one, and several.
-static constexpr uint32_t firstWarp = 1 << 16, several = ~0u, warpThreads = 32;
+/// Readers that are no single thread: a warp or warpgroup as one, and several.
+static constexpr uint32_t firstWarp = 1 << 16, firstWarpgroup = 2 << 16, several = ~0u;
+static constexpr uint32_t warpThreads = 32;
 
 namespace {
 /// Of one byte. What is of an earlier epoch than the running one lies behind a barrier.
 struct Touched {
   uint32_t writeEpoch = 0, readEpoch = 0; ///< 0: never
   uint32_t writer = 0, reader = 0;
-  uint32_t copies = 0; ///< that are under way
+  uint32_t copies = 0, products = 0; ///< that are under way
+  uint32_t fences = 0;               ///< of the writer until then
 };
 struct Variable {
   uintptr_t first = 0, bytes = 0;
@@ -25,6 +29,7 @@ struct Variable {
 static std::vector<Variable> variables;
 static uint32_t epoch = 1;
 static bool readsUnwritten = false;
+static std::map<uint32_t, uint32_t> fences; ///< by thread
 
 void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
   variables.clear();
@@ -35,6 +40,7 @@ void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
 void kiln::test::beginShared() {
   epoch = 1;
   readsUnwritten = false;
+  fences.clear();
   for (Variable &variable : variables)
     variable.touched.assign(variable.bytes, {});
 }
@@ -64,6 +70,8 @@ static const char *touch(const void *at, uint64_t bytes, uint32_t who, bool isWr
     Touched &byte = touched[i];
     if (byte.copies)
       return "a race in shared memory: a copy is under way";
+    if (isWrite && byte.products)
+      return "a race in shared memory: a product is under way";
     readsUnwritten |= !isWrite && !byte.writeEpoch;
     if (byte.writeEpoch == epoch && byte.writer != who)
       return isWrite ? "a race in shared memory: two writes" : "a race in shared memory: a read";
@@ -72,6 +80,7 @@ static const char *touch(const void *at, uint64_t bytes, uint32_t who, bool isWr
     if (isWrite) {
       byte.writeEpoch = epoch;
       byte.writer = who;
+      byte.fences = fences[who];
     } else {
       byte.reader = byte.readEpoch == epoch && byte.reader != who ? several : who;
       byte.readEpoch = epoch;
@@ -109,4 +118,36 @@ void kiln::test::endCopyToShared(const void *at, uint64_t bytes) {
   for (uint64_t i = 0; i < bytes; ++i)
     --touched[i].copies;
   writeShared(at, bytes); // which was done at any time until now
+}
+
+void kiln::test::fenceShared() { ++fences[threadNumber()]; }
+
+const void *kiln::test::findShared(uint32_t lowBits) {
+  static constexpr uintptr_t mask = 0x3ffff;
+  for (const Variable &variable : variables) {
+    uintptr_t inside = (lowBits - variable.first) & mask;
+    if (inside < variable.bytes && variable.touched[inside].writeEpoch)
+      return reinterpret_cast<const void *>(variable.first + inside);
+  }
+  return nullptr;
+}
+
+bool kiln::test::beginProductOfShared(const void *at, uint64_t bytes, uint32_t warpgroup) {
+  const char *wrong = touch(at, bytes, firstWarpgroup + warpgroup, false);
+  Touched *touched = find(at, bytes);
+  for (uint64_t i = 0; !wrong && i < bytes; ++i) {
+    if (touched[i].fences == fences[touched[i].writer])
+      wrong = "a product of what no fence has shown it";
+    ++touched[i].products;
+  }
+  if (wrong)
+    failBlock(wrong);
+  return !wrong;
+}
+
+void kiln::test::endProductOfShared(const void *at, uint64_t bytes, uint32_t warpgroup) {
+  Touched *touched = find(at, bytes);
+  for (uint64_t i = 0; i < bytes; ++i)
+    --touched[i].products;
+  touch(at, bytes, firstWarpgroup + warpgroup, false); // at any time until now
 }

@@ -4,7 +4,8 @@
 // threads that touch one byte, one of them writing, without a barrier between them, are an error,
 // whatever order they ran in here; so is any touch of a byte that an asynchronous copy may be
 // writing, one outside a variable, and a read of what the block has not written. Waiting in a warp
-// orders nothing.
+// orders nothing. Products of warpgroups read on a way of their own, until they are waited for:
+// what they read must have been fenced by who wrote it.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_TEST_GPU_SHARED_H
@@ -33,6 +34,15 @@ bool readSharedTogether(const void *at, uint64_t bytes);
 /// The running thread begins to copy to these bytes, and has waited until that is done.
 void beginCopyToShared(const void *at, uint64_t bytes);
 void endCopyToShared(const void *at, uint64_t bytes);
+
+/// The running thread shows products what it wrote.
+void fenceShared();
+/// Where the variable that the block has written lies whose place has these low 18 bits; null if
+/// none has.
+const void *findShared(uint32_t lowBits);
+/// A warpgroup's products begin to read bytes: whether they may. They are done.
+bool beginProductOfShared(const void *at, uint64_t bytes, uint32_t warpgroup);
+void endProductOfShared(const void *at, uint64_t bytes, uint32_t warpgroup);
 
 } // namespace kiln::test
 

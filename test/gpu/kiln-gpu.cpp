@@ -52,7 +52,7 @@ static std::vector<int64_t> valuesFor(const spec::KernelSpec &spec) {
 
 static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &printed) {
   if (wanted == Print::Check) {
-    std::string text = test::compareEmulated(spec, valuesFor(spec), tolerance);
+    std::string text = test::compareEmulated(spec, valuesFor(spec), tolerance, {}, chip);
     outs() << name << ": " << (text.empty() ? "equal" : text) << "\n";
     return !text.empty();
   }

@@ -1,0 +1,141 @@
+//===- Warpgroup.cpp - products of a warpgroup by wgmma -------------------===//
+//
+// A warpgroup has 64 rows and all columns of the tile. Both factors are read from shared memory,
+// where descriptors say how lines of 128 bytes lie. All products of a stage are one call of a
+// function that nobody defines, and so is the wait for them, through which the sums go: the
+// emulator knows both by name, and PTX is put in their place at last, as LLVM has no intrinsics.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/cuda/Emitter.h"
+
+#include "llvm/IR/InlineAsm.h"
+#include "llvm/IR/IntrinsicsNVPTX.h"
+
+using namespace kiln;
+using namespace kiln::cuda;
+using namespace kiln::codegen;
+using namespace llvm;
+
+/// Steps of an instruction, bytes of a line, lines that the swizzle repeats after.
+static constexpr int stepsOfProduct = 16, lineBytes = 128, linesOfPattern = 8;
+/// How the functions are called.
+static constexpr StringRef products = "kiln.wgmma.", waits = "kiln.wgmma.wait.";
+
+/// What is read from `step` of a stage on. PTX's matrix descriptor: the address, and the distance
+/// from 8 lines to the next 8, in 16 bytes; the swizzle of 128 bytes. Lines are rows, or steps
+/// where a step's columns are neighbours.
+Value *cuda::Emitter::descriptor(const Tile &tile, const Panel &panel, Value *slot, int step) {
+  constexpr int strideAt = 32, swizzleAt = 62;
+  constexpr uint64_t patternBytes = lineBytes * linesOfPattern, addressBits = 0x3ffff;
+  int64_t bytes = panel.isAcross ? step * lineBytes : step * byteSize(tile.type);
+  slot = b.CreateURem(slot, b.getInt64(panel.slots));
+  Value *at = b.CreateAdd(b.CreatePtrToInt(tileMemory, b.getInt64Ty()),
+                          b.CreateMul(slot, b.getInt64(panel.size)));
+  if (panel.dims == &tile.rows) {
+    Value *group = b.CreateZExt(b.CreateUDiv(thread, b.getInt32(warpgroupThreads)), b.getInt64Ty());
+    at = b.CreateAdd(at, b.CreateMul(group, b.getInt64(warpgroupRows * lineBytes)));
+  }
+  at = b.CreateAdd(at, b.getInt64(panel.offset + bytes));
+  Value *address = b.CreateLShr(b.CreateAnd(at, addressBits), 4);
+  return b.CreateOr(address,
+                    b.getInt64((patternBytes >> 4 << strideAt) | uint64_t(1) << swizzleAt));
+}
+
+static FunctionCallee declare(Module &module, const Twine &name, Type *sums,
+                              ArrayRef<Type *> arguments) {
+  FunctionCallee callee =
+      module.getOrInsertFunction(name.str(), FunctionType::get(sums, arguments, false));
+  auto *function = cast<Function>(callee.getCallee());
+  function->addFnAttr(Attribute::Convergent);
+  function->addFnAttr(Attribute::NoUnwind);
+  return callee;
+}
+
+/// Begins all products of a stage. Until they have been waited for, nobody may touch the sums, nor
+/// write the stage.
+void cuda::Emitter::startProducts(const Tile &tile, Value *slot) {
+  Type *type = b.getFloatTy();
+  SmallVector<Type *> types(sums.size(), type);
+  Type *result = StructType::get(b.getContext(), types);
+  SmallVector<Value *> arguments;
+  for (AllocaInst *sum : sums)
+    arguments.push_back(b.CreateLoad(type, sum));
+  for (int step = 0; step < tile.k; step += stepsOfProduct)
+    for (const Panel &panel : panels) {
+      arguments.push_back(descriptor(tile, panel, slot, step));
+      types.push_back(b.getInt64Ty());
+    }
+  StringRef factor = tile.type == DType::F16 ? "f16" : "bf16";
+  std::string name = (products + "m64n" + Twine(tile.n) + "k16.f32." + factor + "." + factor +
+                      (panels[1].isAcross ? ".across" : ".along"))
+                         .str();
+  Value *made = b.CreateCall(declare(module, name, result, types), arguments);
+  for (unsigned i = 0; i < sums.size(); ++i)
+    b.CreateStore(b.CreateExtractValue(made, i), sums[i]);
+}
+
+void cuda::Emitter::finishProducts(const Tile &tile) {
+  Type *type = b.getFloatTy();
+  SmallVector<Type *> types(sums.size(), type);
+  SmallVector<Value *> arguments;
+  for (AllocaInst *sum : sums)
+    arguments.push_back(b.CreateLoad(type, sum));
+  Value *made = b.CreateCall(
+      declare(module, waits + Twine(tile.n), StructType::get(b.getContext(), types), types),
+      arguments);
+  for (unsigned i = 0; i < sums.size(); ++i)
+    b.CreateStore(b.CreateExtractValue(made, i), sums[i]);
+}
+
+/// Row and column in the tile of a thread's sum: a warp has 16 rows, a lane pairs of columns.
+std::pair<Value *, Value *> cuda::Emitter::sumOfWarpgroup(int number) {
+  Value *own = b.CreateZExt(thread, b.getInt64Ty());
+  Value *warp = b.CreateLShr(own, Log2_32(warpThreads));
+  Value *lane = b.CreateAnd(own, warpThreads - 1);
+  Value *row = b.CreateAdd(b.CreateMul(warp, b.getInt64(16)), b.CreateLShr(lane, 2));
+  Value *pair = b.CreateMul(b.CreateAnd(lane, 3), b.getInt64(2));
+  return {b.CreateAdd(row, b.getInt64(number / 2 % 2 * 8)),
+          b.CreateAdd(pair, b.getInt64(number / 4 * 8 + number % 2))};
+}
+
+/// The PTX of a call: operands are the sums as results, the sums as arguments, the descriptors.
+static std::string textOf(StringRef name, unsigned numSums, unsigned numArguments) {
+  if (name.starts_with(waits))
+    return "wgmma.wait_group.sync.aligned 0;";
+  std::string registers, text = "wgmma.fence.sync.aligned;\n\t";
+  for (unsigned i = 0; i < numSums; ++i)
+    registers += (i ? ", $" : "$") + std::to_string(i);
+  auto [shape, order] = name.drop_front(products.size()).rsplit('.');
+  for (unsigned i = 2 * numSums; i < numSums + numArguments; i += 2)
+    text += "wgmma.mma_async.sync.aligned." + shape.str() + " {" + registers + "}, $" +
+            std::to_string(i) + ", $" + std::to_string(i + 1) + ", 1, 1, 1, 0, " +
+            (order == "across" ? "1" : "0") + ";\n\t";
+  return text + "wgmma.commit_group.sync.aligned;";
+}
+
+void cuda::writeProducts(Module &module) {
+  for (Function &function : make_early_inc_range(module)) {
+    if (!function.getName().starts_with(products))
+      continue;
+    FunctionType *type = function.getFunctionType();
+    unsigned numSums = cast<StructType>(type->getReturnType())->getNumElements();
+    std::string constraints;
+    for (unsigned i = 0; i < numSums; ++i)
+      constraints += "=f,";
+    for (unsigned i = 0; i < type->getNumParams(); ++i)
+      constraints += i < numSums ? std::to_string(i) + "," : "l,";
+    auto *text = InlineAsm::get(type, textOf(function.getName(), numSums, type->getNumParams()),
+                                constraints + "~{memory}", /*hasSideEffects=*/true);
+    for (User *user : make_early_inc_range(function.users())) {
+      auto *call = cast<CallInst>(user);
+      IRBuilder<> b(call);
+      SmallVector<Value *> arguments(call->args());
+      CallInst *made = b.CreateCall(type, text, arguments);
+      made->setConvergent();
+      call->replaceAllUsesWith(made);
+      call->eraseFromParent();
+    }
+    function.eraseFromParent();
+  }
+}
