@@ -4,7 +4,7 @@
 
 #include "test/gpu/Block.h"
 
-#include <map>
+#include <array>
 
 using namespace kiln::test;
 
@@ -29,7 +29,7 @@ struct Variable {
 static std::vector<Variable> variables;
 static uint32_t epoch = 1;
 static bool readsUnwritten = false;
-static std::map<uint32_t, uint32_t> fences; ///< by thread
+static std::array<uint32_t, 1024> fences; ///< by thread, of which a block has no more
 
 void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
   variables.clear();
@@ -40,7 +40,7 @@ void kiln::test::placeShared(std::vector<std::pair<void *, uint64_t>> places) {
 void kiln::test::beginShared() {
   epoch = 1;
   readsUnwritten = false;
-  fences.clear();
+  fences.fill(0);
   for (Variable &variable : variables)
     variable.touched.assign(variable.bytes, {});
 }
