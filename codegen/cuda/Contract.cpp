@@ -107,9 +107,10 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     tile.m = 128;
     tile.k = isBytes ? 64 : 32;
     tile.stages = 3;
-    if (!isBytes && chip == warpgroupChip) {
+    // Of bytes that differ in sign it asks for later PTX than all else here.
+    if (chip == warpgroupChip && first->type == second->type) {
       tile.byWarpgroups = true;
-      tile.k = 64; // 128 bytes, the widest swizzle: two stages of 24 KB are 48 KB
+      tile.k = 128 / byteSize(tile.type); // the widest swizzle: two stages of 24 KB are 48 KB
       tile.stages = 2;
     }
   }

@@ -91,6 +91,7 @@ private:
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
   // Warpgroup.cpp: products of warpgroups.
   llvm::Value *descriptor(const Tile &tile, const Panel &panel, llvm::Value *slot, int step);
+  void changeSums(const Tile &tile, llvm::StringRef name, llvm::ArrayRef<llvm::Value *> more);
   void startProducts(const Tile &tile, llvm::Value *slot);
   void finishProducts(const Tile &tile);
   std::pair<llvm::Value *, llvm::Value *> sumOfWarpgroup(int number);

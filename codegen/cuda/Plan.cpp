@@ -330,9 +330,11 @@ static std::string productsOf(const Tile &tile) {
   if (tile.stages == 1)
     return std::to_string(tile.m / side) + " x " + std::to_string(tile.n / side) + " a thread";
   std::string columns = std::to_string(tile.n), stages = std::to_string(tile.stages) + " stages";
+  std::string steps = std::to_string(2 * tile.chunk());
   if (tile.byWarpgroups)
-    return "by wgmma.m64n" + columns + "k16, 64 x " + columns + " a warpgroup, " + stages;
-  return "by mma.m16n8k" + std::to_string(2 * tile.chunk()) + ", 32 x 32 a warp, " + stages;
+    return "by wgmma.m64n" + columns + "k" + steps + ", 64 x " + columns + " a warpgroup, " +
+           stages;
+  return "by mma.m16n8k" + steps + ", 32 x 32 a warp, " + stages;
 }
 
 static std::string textOf(const Tile &tile) {

@@ -28,7 +28,7 @@ int threadsOf(Team team);
 /// factor depends on them, columns where only the second does, batches where both do; each group is
 /// one number, row-major. Multiplicands of f16, bf16, i8 and u8 go through tensor cores, 32 x 32 a
 /// warp, those of f32 through 4 x 4 points a thread. Where the chip has products of warpgroups,
-/// halves go by those, 64 rows by all columns a warpgroup.
+/// two factors of one type go by those, 64 rows by all columns a warpgroup.
 struct Tile {
   const spec::Stage *stage = nullptr;
   DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ in sign

@@ -17,8 +17,8 @@ using namespace kiln::cuda;
 using namespace kiln::codegen;
 using namespace llvm;
 
-/// Steps of an instruction, bytes of a line, lines that the swizzle repeats after.
-static constexpr int stepsOfProduct = 16, lineBytes = 128, linesOfPattern = 8;
+/// Bytes of a line, lines that the swizzle repeats after.
+static constexpr int lineBytes = 128, linesOfPattern = 8;
 /// How the functions are called.
 static constexpr StringRef products = "kiln.wgmma.", waits = "kiln.wgmma.wait.";
 
@@ -42,50 +42,49 @@ Value *cuda::Emitter::descriptor(const Tile &tile, const Panel &panel, Value *sl
                     b.getInt64((patternBytes >> 4 << strideAt) | uint64_t(1) << swizzleAt));
 }
 
-static FunctionCallee declare(Module &module, const Twine &name, Type *sums,
-                              ArrayRef<Type *> arguments) {
-  FunctionCallee callee =
-      module.getOrInsertFunction(name.str(), FunctionType::get(sums, arguments, false));
-  auto *function = cast<Function>(callee.getCallee());
-  function->addFnAttr(Attribute::Convergent);
-  function->addFnAttr(Attribute::NoUnwind);
-  return callee;
+/// A product's shape and types, as PTX names them.
+static std::string productOf(const Tile &tile) {
+  std::string shape = "m64n" + std::to_string(tile.n) + "k" + std::to_string(2 * tile.chunk());
+  std::string sum = tile.stage->type == DType::I32 ? "s32" : "f32";
+  std::string factor = tile.type == DType::F16    ? "f16"
+                       : tile.type == DType::BF16 ? "bf16"
+                       : tile.type == DType::I8   ? "s8"
+                                                  : "u8";
+  return shape + "." + sum + "." + factor + "." + factor;
 }
 
-/// Begins all products of a stage. Until they have been waited for, nobody may touch the sums, nor
-/// write the stage.
-void cuda::Emitter::startProducts(const Tile &tile, Value *slot) {
-  Type *type = b.getFloatTy();
+/// Calls a function of the thread's sums and more, which gives the sums.
+void cuda::Emitter::changeSums(const Tile &tile, StringRef name, ArrayRef<Value *> more) {
+  Type *type = values.type(tile.stage->type);
   SmallVector<Type *> types(sums.size(), type);
   Type *result = StructType::get(b.getContext(), types);
   SmallVector<Value *> arguments;
   for (AllocaInst *sum : sums)
     arguments.push_back(b.CreateLoad(type, sum));
-  for (int step = 0; step < tile.k; step += stepsOfProduct)
-    for (const Panel &panel : panels) {
-      arguments.push_back(descriptor(tile, panel, slot, step));
-      types.push_back(b.getInt64Ty());
-    }
-  StringRef factor = tile.type == DType::F16 ? "f16" : "bf16";
-  std::string name = (products + "m64n" + Twine(tile.n) + "k16.f32." + factor + "." + factor +
-                      (panels[1].isAcross ? ".across" : ".along"))
-                         .str();
-  Value *made = b.CreateCall(declare(module, name, result, types), arguments);
+  append_range(arguments, more);
+  types.append(more.size(), b.getInt64Ty());
+  FunctionCallee callee = module.getOrInsertFunction(name, FunctionType::get(result, types, false));
+  auto *function = cast<Function>(callee.getCallee());
+  function->addFnAttr(Attribute::Convergent);
+  function->addFnAttr(Attribute::NoUnwind);
+  Value *made = b.CreateCall(callee, arguments);
   for (unsigned i = 0; i < sums.size(); ++i)
     b.CreateStore(b.CreateExtractValue(made, i), sums[i]);
 }
 
+/// Begins all products of a stage. Until they have been waited for, nobody may touch the sums, nor
+/// write the stage.
+void cuda::Emitter::startProducts(const Tile &tile, Value *slot) {
+  SmallVector<Value *> descriptors;
+  for (int step = 0; step < tile.k; step += 2 * tile.chunk())
+    for (const Panel &panel : panels)
+      descriptors.push_back(descriptor(tile, panel, slot, step));
+  changeSums(tile, (products + productOf(tile) + (panels[1].isAcross ? ".across" : ".along")).str(),
+             descriptors);
+}
+
 void cuda::Emitter::finishProducts(const Tile &tile) {
-  Type *type = b.getFloatTy();
-  SmallVector<Type *> types(sums.size(), type);
-  SmallVector<Value *> arguments;
-  for (AllocaInst *sum : sums)
-    arguments.push_back(b.CreateLoad(type, sum));
-  Value *made = b.CreateCall(
-      declare(module, waits + Twine(tile.n), StructType::get(b.getContext(), types), types),
-      arguments);
-  for (unsigned i = 0; i < sums.size(); ++i)
-    b.CreateStore(b.CreateExtractValue(made, i), sums[i]);
+  changeSums(tile, (waits + productOf(tile)).str(), {});
 }
 
 /// Row and column in the tile of a thread's sum: a warp has 16 rows, a lane pairs of columns.
@@ -107,10 +106,12 @@ static std::string textOf(StringRef name, unsigned numSums, unsigned numArgument
   for (unsigned i = 0; i < numSums; ++i)
     registers += (i ? ", $" : "$") + std::to_string(i);
   auto [shape, order] = name.drop_front(products.size()).rsplit('.');
+  std::string flags = order == "across" ? ", 1, 1, 1, 0, 1" : ", 1, 1, 1, 0, 0";
+  if (shape.contains("s32"))
+    flags = ", 1"; // bytes are neither negated nor turned
   for (unsigned i = 2 * numSums; i < numSums + numArguments; i += 2)
     text += "wgmma.mma_async.sync.aligned." + shape.str() + " {" + registers + "}, $" +
-            std::to_string(i) + ", $" + std::to_string(i + 1) + ", 1, 1, 1, 0, " +
-            (order == "across" ? "1" : "0") + ";\n\t";
+            std::to_string(i) + ", $" + std::to_string(i + 1) + flags + ";\n\t";
   return text + "wgmma.commit_group.sync.aligned;";
 }
 
@@ -119,10 +120,11 @@ void cuda::writeProducts(Module &module) {
     if (!function.getName().starts_with(products))
       continue;
     FunctionType *type = function.getFunctionType();
-    unsigned numSums = cast<StructType>(type->getReturnType())->getNumElements();
+    auto *sums = cast<StructType>(type->getReturnType());
+    unsigned numSums = sums->getNumElements();
     std::string constraints;
-    for (unsigned i = 0; i < numSums; ++i)
-      constraints += "=f,";
+    for (Type *sum : sums->elements())
+      constraints += sum->isFloatTy() ? "=f," : "=r,";
     for (unsigned i = 0; i < type->getNumParams(); ++i)
       constraints += i < numSums ? std::to_string(i) + "," : "l,";
     auto *text = InlineAsm::get(type, textOf(function.getName(), numSums, type->getNumParams()),

@@ -16,7 +16,7 @@ using namespace kiln::test;
 namespace {
 class Assembler : public testing::Environment {
 public:
-  void add(const spec::KernelSpec &spec);
+  void add(const spec::KernelSpec &spec, std::string_view chip);
   void TearDown() override;
 
 private:
@@ -25,9 +25,10 @@ private:
 };
 } // namespace
 
-void Assembler::add(const spec::KernelSpec &spec) {
+void Assembler::add(const spec::KernelSpec &spec, std::string_view chip) {
   std::vector<std::string_view> chips = cuda::chips();
-  std::string_view chip = chips[count % chips.size()];
+  if (chip.empty())
+    chip = chips[count % chips.size()];
   auto kernel = cuda::generateCUDA(spec, chip, "k" + std::to_string(count++));
   if (!kernel) {
     ADD_FAILURE() << llvm::toString(kernel.takeError());
@@ -57,4 +58,6 @@ void Assembler::TearDown() {
 
 static auto *assembler = static_cast<Assembler *>(testing::AddGlobalTestEnvironment(new Assembler));
 
-void test::assembleLater(const spec::KernelSpec &spec) { assembler->add(spec); }
+void test::assembleLater(const spec::KernelSpec &spec, std::string_view chip) {
+  assembler->add(spec, chip);
+}

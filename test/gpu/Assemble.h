@@ -6,9 +6,10 @@
 
 namespace kiln::test {
 
-/// Generates PTX of a kernel, for one chip after the other, and keeps it. At the end of the
-/// program's tests ptxas, where it was found when Kiln was built, must take all that was kept.
-void assembleLater(const spec::KernelSpec &spec);
+/// Generates PTX of a kernel, for one chip after the other or for that one, and keeps it. At the
+/// end of the program's tests ptxas, where it was found when Kiln was built, must take all that was
+/// kept.
+void assembleLater(const spec::KernelSpec &spec, std::string_view chip = {});
 
 } // namespace kiln::test
 

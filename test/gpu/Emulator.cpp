@@ -72,7 +72,12 @@ static std::vector<Stand> stands() {
       {"kiln.wgmma.m64n64k16.f32.bf16.bf16.along", "kiln_wgmma_bf16", at(&startBF16), true},
       {"kiln.wgmma.m64n64k16.f32.bf16.bf16.across", "kiln_wgmma_bf16_across", at(&startBF16Across),
        true},
-      {"kiln.wgmma.wait.64", "kiln_wgmma_wait", at(&waitForProducts), true}};
+      {"kiln.wgmma.m64n64k32.s32.s8.s8.along", "kiln_wgmma_s8", at(&startI8), true},
+      {"kiln.wgmma.m64n64k32.s32.u8.u8.along", "kiln_wgmma_u8", at(&startU8), true},
+      {"kiln.wgmma.wait.m64n64k16.f32.f16.f16", "kiln_wgmma_wait_f16", at(&waitForFloats), true},
+      {"kiln.wgmma.wait.m64n64k16.f32.bf16.bf16", "kiln_wgmma_wait_bf16", at(&waitForFloats), true},
+      {"kiln.wgmma.wait.m64n64k32.s32.s8.s8", "kiln_wgmma_wait_s8", at(&waitForIntegers), true},
+      {"kiln.wgmma.wait.m64n64k32.s32.u8.u8", "kiln_wgmma_wait_u8", at(&waitForIntegers), true}};
 }
 
 /// Intrinsics whose results are several registers: they become functions of a pointer to room for

@@ -6,7 +6,6 @@
 #include "test/gpu/Block.h"
 #include "test/gpu/Shared.h"
 
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -15,8 +14,9 @@
 using namespace kiln;
 using namespace kiln::test;
 
-static constexpr int rows = 64, columns = 64, steps = 16, ofSums = rows * columns / 128;
-/// Products of a call: 64 steps, which are 128 bytes.
+static constexpr int rows = 64, columns = 64, ofSums = rows * columns / 128;
+/// Steps of a product, and products of a call, whose steps are 128 bytes.
+static constexpr int stepBytes = 32, mostSteps = 32;
 static constexpr int productsOfCall = 4;
 
 namespace {
@@ -24,13 +24,13 @@ namespace {
 struct Brought {
   void *result, *arguments;
 };
-struct Arguments {
-  float sums[ofSums];
+template <typename Sum> struct Arguments {
+  Sum sums[ofSums];
   uint64_t descriptors[productsOfCall][2];
 };
 /// A call's products that nobody has waited for.
 struct UnderWay {
-  float sums[rows][columns];
+  double sums[rows][columns];
   std::vector<std::pair<const uint8_t *, uint64_t>> reads;
 };
 } // namespace
@@ -46,12 +46,12 @@ static std::pair<int, int> placeOf(int thread, int i) {
   return {thread / 32 * 16 + lane / 4 + i / 2 % 2 * 8, i / 4 * 8 + lane % 4 * 2 + i % 2};
 }
 
-/// A matrix in shared memory, of halves.
+/// A matrix in shared memory.
 namespace {
 class Matrix {
 public:
   /// `isAcross`: neighbours are of a step, not of a row or column.
-  Matrix(uint64_t descriptor, bool isAcross);
+  Matrix(uint64_t descriptor, bool isAcross, int size);
   bool isFine() const { return base; }
   /// Where an element lies. Lines of 128 bytes lie one behind the other, 8 of them a pattern, in
   /// which bits 4 to 6 of the address change by bits 7 to 9.
@@ -63,11 +63,13 @@ private:
   }
   uint64_t descriptor;
   bool isAcross;
+  int size; ///< bytes of an element
   const uint8_t *base = nullptr;
 };
 } // namespace
 
-Matrix::Matrix(uint64_t descriptor, bool isAcross) : descriptor(descriptor), isAcross(isAcross) {
+Matrix::Matrix(uint64_t descriptor, bool isAcross, int size)
+    : descriptor(descriptor), isAcross(isAcross), size(size) {
   constexpr uint64_t swizzled = 1;
   bool isKnown = field(62, 2) == swizzled && !field(46, 16) && !field(30, 2) && !field(14, 2);
   if (isKnown)
@@ -79,18 +81,21 @@ Matrix::Matrix(uint64_t descriptor, bool isAcross) : descriptor(descriptor), isA
 const uint8_t *Matrix::at(int line, int step) const {
   uint64_t leading = field(16, 14) << 4, stride = field(32, 14) << 4;
   int outer = isAcross ? step : line, inner = isAcross ? line : step;
-  constexpr int inLine = 64, ofPattern = 8, halfBytes = 2, lineBytes = 128;
+  constexpr int ofPattern = 8, lineBytes = 128;
+  int inLine = lineBytes / size;
   uintptr_t place = reinterpret_cast<uintptr_t>(base) + outer / ofPattern * stride +
                     outer % ofPattern * lineBytes + inner / inLine * leading +
-                    inner % inLine * halfBytes;
+                    inner % inLine * size;
   return reinterpret_cast<const uint8_t *>(place ^ (place >> 7 & 7) << 4);
 }
 
-/// Reads the elements of `lines` rows or columns and of 16 steps. False if they may not be read.
+/// Reads the elements of `lines` rows or columns and of a product's steps. False if they may not be
+/// read.
 template <DType type>
-static bool load(const Matrix &matrix, double (*values)[steps], int lines, bool isAcross,
+static bool load(const Matrix &matrix, double (*values)[mostSteps], int lines, bool isAcross,
                  uint32_t warpgroup) {
-  constexpr int piece = 8, pieceBytes = 16; // neighbours in each form
+  constexpr int pieceBytes = 16, size = byteSize(type), piece = pieceBytes / size;
+  constexpr int steps = stepBytes / size;
   for (int line = 0; line < lines; ++line)
     for (int step = 0; step < steps; ++step) {
       const uint8_t *at = matrix.at(line, step);
@@ -99,49 +104,54 @@ static bool load(const Matrix &matrix, double (*values)[steps], int lines, bool 
           return false;
         underWay[warpgroup].reads.push_back({at, pieceBytes});
       }
-      values[line][step] = spec::loadNumber(at, type).f;
+      spec::Number number = spec::loadNumber(at, type);
+      values[line][step] = isFloat(type) ? number.f : static_cast<double>(number.i);
     }
   return true;
 }
 
 template <DType type, bool isAcross> static void startAll(void *const *threads) {
+  using Sum = std::conditional_t<isFloat(type), float, int32_t>;
+  constexpr int size = byteSize(type);
   uint32_t warpgroup = threadNumber() / warpgroupThreads;
   if (underWay.count(warpgroup))
     return failBlock("products begin before those under way were waited for");
   UnderWay &mine = underWay[warpgroup];
   auto argumentsOf = [&](uint32_t thread) {
-    Arguments arguments;
+    Arguments<Sum> arguments;
     memcpy(&arguments, static_cast<Brought *>(threads[thread])->arguments, sizeof(arguments));
     return arguments;
   };
-  const Arguments shared = argumentsOf(0);
+  const Arguments<Sum> shared = argumentsOf(0);
   for (uint32_t thread = 0; thread < warpgroupThreads; ++thread) {
-    Arguments own = argumentsOf(thread);
+    Arguments<Sum> own = argumentsOf(thread);
     if (memcmp(own.descriptors, shared.descriptors, sizeof(own.descriptors)))
       return failBlock("threads of a warpgroup have different matrices");
     for (int i = 0; i < ofSums; ++i) {
       auto [row, column] = placeOf(thread, i);
       mine.sums[row][column] = own.sums[i];
-      static_cast<float *>(static_cast<Brought *>(threads[thread])->result)[i] = NAN;
     }
+    memset(static_cast<Brought *>(threads[thread])->result, 0xff, sizeof(own.sums)); // NaN, -1
   }
-  static double a[rows][steps], b[columns][steps];
+  static double a[rows][mostSteps], b[columns][mostSteps];
   for (const uint64_t (&factors)[2] : shared.descriptors) {
-    Matrix left(factors[0], false), right(factors[1], isAcross);
+    Matrix left(factors[0], false, size), right(factors[1], isAcross, size);
     if (!left.isFine() || !right.isFine() || !load<type>(left, a, rows, false, warpgroup) ||
         !load<type>(right, b, columns, isAcross, warpgroup))
       return;
     for (int row = 0; row < rows; ++row)
       for (int column = 0; column < columns; ++column) {
         double sum = mine.sums[row][column];
-        for (int step = 0; step < steps; ++step)
+        for (int step = 0; step < stepBytes / size; ++step)
           sum += a[row][step] * b[column][step];
-        mine.sums[row][column] = static_cast<float>(sum);
+        // Of bytes: in wrapping 32 bits.
+        mine.sums[row][column] =
+            static_cast<Sum>(std::conditional_t<isFloat(type), float, int64_t>(sum));
       }
   }
 }
 
-static void waitForAll(void *const *threads) {
+template <typename Sum> static void waitForAll(void *const *threads) {
   uint32_t warpgroup = threadNumber() / warpgroupThreads;
   auto found = underWay.find(warpgroup);
   if (found == underWay.end())
@@ -151,8 +161,8 @@ static void waitForAll(void *const *threads) {
   for (uint32_t thread = 0; thread < warpgroupThreads; ++thread)
     for (int i = 0; i < ofSums; ++i) {
       auto [row, column] = placeOf(thread, i);
-      static_cast<float *>(static_cast<Brought *>(threads[thread])->result)[i] =
-          found->second.sums[row][column];
+      static_cast<Sum *>(static_cast<Brought *>(threads[thread])->result)[i] =
+          static_cast<Sum>(found->second.sums[row][column]);
     }
   underWay.erase(found);
 }
@@ -177,7 +187,22 @@ void test::startBF16Across(void *result, void *arguments) {
   togetherInWarpgroup(startAll<DType::BF16, true>, &mine);
 }
 
-void test::waitForProducts(void *result, void *arguments) {
+void test::startI8(void *result, void *arguments) {
   Brought mine{result, arguments};
-  togetherInWarpgroup(waitForAll, &mine);
+  togetherInWarpgroup(startAll<DType::I8, false>, &mine);
+}
+
+void test::startU8(void *result, void *arguments) {
+  Brought mine{result, arguments};
+  togetherInWarpgroup(startAll<DType::U8, false>, &mine);
+}
+
+void test::waitForFloats(void *result, void *arguments) {
+  Brought mine{result, arguments};
+  togetherInWarpgroup(waitForAll<float>, &mine);
+}
+
+void test::waitForIntegers(void *result, void *arguments) {
+  Brought mine{result, arguments};
+  togetherInWarpgroup(waitForAll<int32_t>, &mine);
 }
