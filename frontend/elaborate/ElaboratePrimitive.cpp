@@ -75,6 +75,8 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
   packLast(primitive, args);
   if (!bindArguments(formals, args, place, {name, {}, primitive.signature}, bound))
     return Value();
+  if (std::optional<Value> made = widerForm(primitive, bound, place))
+    return *made;
   SmallVector<mlir::Value> operands;
   SmallVector<int32_t> segments;
   if (!gatherOperands(primitive, bound, place, operands, segments))
@@ -110,7 +112,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
                    : failWith(at, DiagCode::BadArgument,
                               inQuotes(slot.name) + " of " + name + ": expected " +
                                   StringRef(slot.kind) +
-                                  (value.as<mlir::Value>() ? " that is known when compiled" : "") +
+                                  (value.as<mlir::Value>() || value.as<DimExpr>() ? " that is known when compiled" : "") +
                                   ", got " + describe(value),
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);

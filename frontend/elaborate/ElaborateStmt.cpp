@@ -75,6 +75,8 @@ void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
 /// What all elements of a state are before any call.
 std::optional<ir::Number> Elaborator::firstValue(const Expr *expr, DType dtype) {
   Value value = eval(expr);
+  if (value.isError())
+    return std::nullopt;
   std::optional<ir::Number> number = value.asNumber();
   bool fits = number && (isFloat(dtype) ? !value.as<bool>()
                          : dtype == DType::Bool
@@ -83,10 +85,10 @@ std::optional<ir::Number> Elaborator::firstValue(const Expr *expr, DType dtype) 
                                    ir::wrapTo(dtype, *value.as<int64_t>()) == *value.as<int64_t>());
   if (fits)
     return number;
-  if (!value.isError())
-    fail(expr->range, DiagCode::TypeMismatch,
-         "the first value of a state is expected to be a number that fits " +
-             Twine(std::string(name(dtype))) + ", got " + describe(value));
+  fail(expr->range, DiagCode::TypeMismatch,
+       "the first value of a state is expected to be a number that fits " +
+           Twine(std::string(name(dtype))) + ", got " + describe(value) +
+           (number ? "" : "; it is that of all elements"));
   return std::nullopt;
 }
 

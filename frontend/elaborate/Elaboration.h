@@ -16,6 +16,9 @@
 
 namespace kiln {
 
+/// The arguments of a call by the slots of the function; null where none is given.
+using Bound = llvm::ArrayRef<const Arg *>;
+
 class Elaboration {
 protected:
   template <typename T> using ArrayRef = llvm::ArrayRef<T>;

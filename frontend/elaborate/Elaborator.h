@@ -1,8 +1,7 @@
 //===- Elaborator.h - evaluates a model and emits its IR --------*- C++ -*-===//
 //
-// Runs the layers of one model with compile-time values and emits the body of each entry point,
-// every call inlined. Errors are reported once; the empty Value then flows on silently, so that one
-// run finds several.
+// Runs the layers of one model and emits the bodies of its entry points, every call inlined. Errors
+// are reported once; the empty Value then flows on silently, so that one run finds several.
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_FRONTEND_ELABORATE_ELABORATOR_H
@@ -16,7 +15,6 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/MapVector.h"
 
 #include <deque>
 
@@ -182,6 +180,8 @@ private:
   Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place);
   bool gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound, SMRange place,
                       SmallVectorImpl<mlir::Value> &operands, SmallVectorImpl<int32_t> &segments);
+  struct Forms; // ElaborateForms.cpp
+  std::optional<Value> widerForm(const Primitive &primitive, Bound bound, SMRange place);
   Value defaultValue(const Primitive::Slot &slot);
   std::optional<Dims> equalParts(int64_t count, SMRange place, mlir::ValueRange operands,
                                  const mlir::NamedAttrList &others);
