@@ -12,7 +12,7 @@ using namespace kiln;
 using namespace kiln::ast;
 
 Value Elaborator::evalCall(const CallExpr *expr) {
-  std::vector<Arg> args;
+  Args args;
   bool poisoned = false;
   for (const Argument &argument : expr->arguments) {
     args.push_back({argument.name.text, eval(argument.value), argument.value->range});
@@ -50,30 +50,38 @@ Value Elaborator::evalCall(const CallExpr *expr) {
   Value callee = eval(expr->callee);
   if (callee.isError())
     return callee;
+  return callValue(callee, expr->callee->range, args, expr->range);
+}
+
+/// A layer's `forward`; of a list of layers one after another, as PyTorch's `Sequential`.
+Value Elaborator::callValue(const Value &callee, SMRange name, Args &args, SMRange place) {
+  if (auto *list = callee.as<ListPtr>(); list && !(*list)->empty()) {
+    Value result;
+    for (const Value &layer : **list) {
+      result = callValue(layer, name, args, place);
+      if (result.isError())
+        return result;
+      args = {{"", result, place}};
+    }
+    return result;
+  }
   auto *instance = callee.as<Instance *>();
   if (!instance)
-    return fail(expr->callee->range, DiagCode::TypeMismatch,
-                describe(callee) + " cannot be called" +
-                    (callee.as<ListPtr>() ? "; 'for layer in ...' goes through its layers" : ""));
+    return fail(name, DiagCode::TypeMismatch, describe(callee) + " cannot be called");
   if (const FnDecl *forward = method(**instance, "forward"))
-    return callFn(forward, (*instance)->module, *instance, args, expr->range);
-  return failAt(expr->callee->range, DiagCode::UnknownName,
+    return callFn(forward, (*instance)->module, *instance, args, place);
+  return failAt(name, DiagCode::UnknownName,
                 inQuotes((*instance)->decl->name.text) + " has no function 'forward'",
                 (*instance)->decl->name.range, "the layer is declared here");
 }
 
-Value Elaborator::callNamed(StringRef name, const CallExpr *expr, std::vector<Arg> &args) {
+Value Elaborator::callNamed(StringRef name, const CallExpr *expr, Args &args) {
   auto local = frame->locals.find(name);
   bool isValue =
       local != frame->locals.end() || (frame->self && frame->self->arguments.contains(name));
   if (isValue) {
     Value callee = evalName(name, expr->callee->range);
-    if (auto *instance = callee.as<Instance *>())
-      if (const FnDecl *forward = method(**instance, "forward"))
-        return callFn(forward, (*instance)->module, *instance, args, expr->range);
-    return callee.isError() ? callee
-                            : fail(expr->callee->range, DiagCode::TypeMismatch,
-                                   describe(callee) + " cannot be called");
+    return callee.isError() ? callee : callValue(callee, expr->callee->range, args, expr->range);
   }
   if (auto it = frame->module->decls.find(name); it != frame->module->decls.end())
     return callDecl(it->second, frame->module, args, expr->range);
@@ -148,8 +156,7 @@ static Value foldMany(StringRef name, ArrayRef<Value> values,
 }
 
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
-Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place,
-                              bool &known) {
+Value Elaborator::callBuiltin(StringRef name, const Args &args, SMRange place, bool &known) {
   bool positional = all_of(args, [](const Arg &arg) { return arg.name.empty(); });
   auto *list = args.size() == 1 ? args[0].value.as<ListPtr>() : nullptr;
   size_t copies = name == "single" ? 1 : name == "pair" ? 2 : name == "triple" ? 3 : 0;
@@ -207,8 +214,7 @@ Value Elaborator::callBuiltin(StringRef name, const std::vector<Arg> &args, SMRa
                : Value();
 }
 
-Value Elaborator::callDecl(const Stmt *decl, const Module *module, std::vector<Arg> &args,
-                           SMRange place) {
+Value Elaborator::callDecl(const Stmt *decl, const Module *module, Args &args, SMRange place) {
   if (auto *fn = dyn_cast<FnDecl>(decl))
     return callFn(fn, module, nullptr, args, place);
   if (auto *layer = dyn_cast<LayerDecl>(decl)) {
@@ -247,7 +253,7 @@ bool Elaborator::enter(Frame &callee, SMRange place, StringRef name) {
   return true;
 }
 
-bool Elaborator::bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args, SMRange place,
+bool Elaborator::bindArguments(ArrayRef<Formal> formals, Args &args, SMRange place,
                                const Callee &callee, std::vector<const Arg *> &bound) {
   bound.assign(formals.size(), nullptr);
   size_t next = 0, positional = count_if(formals, [](const Formal &f) { return !f.byName; });
@@ -332,8 +338,8 @@ static SmallVector<Formal> formalsOf(ArrayRef<Parameter> parameters) {
   });
 }
 
-Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
-                         std::vector<Arg> &args, SMRange place) {
+Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self, Args &args,
+                         SMRange place) {
   SmallVector<Formal> formals = formalsOf(fn->parameters);
   std::vector<const Arg *> bound;
   std::string callee =
@@ -364,7 +370,7 @@ Value Elaborator::callFn(const FnDecl *fn, const Module *module, Instance *self,
   return checkResults(fn, *own.result);
 }
 
-Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, std::vector<Arg> &args,
+Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, Args &args,
                             SMRange place) {
   if (frame && !frame->inLayer)
     return failAt(place, DiagCode::MisplacedStatement,

@@ -12,7 +12,8 @@
 using namespace llvm;
 using namespace kiln;
 
-/// The functions that are called otherwise than their ops; nothing if a call is of the op's own form.
+/// The functions that are called otherwise than their ops; nothing if a call is of the op's own
+/// form.
 struct Elaborator::Forms {
   Elaborator &self;
   Bound bound;
@@ -72,8 +73,8 @@ std::optional<Value> Elaborator::Forms::roll() {
   SmallVector<Value> shifts = elements(bound[1]->value), axes = elements(bound[2]->value);
   if (shifts.size() != axes.size())
     return self.fail(bound[1]->range, DiagCode::BadArgument,
-                "'roll' expected as many shifts as axes, got " + Twine(shifts.size()) + " and " +
-                    Twine(axes.size()));
+                     "'roll' expected as many shifts as axes, got " + Twine(shifts.size()) +
+                         " and " + Twine(axes.size()));
   mlir::Value y = *x;
   for (auto [shift, axis] : zip(shifts, axes)) {
     auto *known = axis.as<int64_t>();
@@ -86,12 +87,13 @@ std::optional<Value> Elaborator::Forms::roll() {
     int64_t which = ir::normalizedAxes({*known}, rankOf(y))[0];
     if (which < 0 || which >= rankOf(y))
       return self.fail(bound[2]->range, DiagCode::OpError,
-                  "'roll' expected an axis of " + ir::typeText(y.getType()) + ", got " +
-                      Twine(*known));
+                       "'roll' expected an axis of " + ir::typeText(y.getType()) + ", got " +
+                           Twine(*known));
     DimExpr extent = ir::dimsOf(y.getType())[which];
-    Value from = self.binary(TokenKind::Percent,
-                        self.binary(TokenKind::Minus, Value(self.multiples(1, extent, place)), shift, place),
-                        Value::dim(extent), place);
+    Value from = self.binary(
+        TokenKind::Percent,
+        self.binary(TokenKind::Minus, Value(self.multiples(1, extent, place)), shift, place),
+        Value::dim(extent), place);
     auto *where = from.as<mlir::Value>();
     if (!where)
       return Value();
@@ -106,11 +108,11 @@ std::optional<Value> Elaborator::Forms::roll() {
 
 /// clamp(x, min, max) where a bound is no number: min(max(x, min), max), element by element.
 std::optional<Value> Elaborator::Forms::clamp() {
-  auto isPlain = [](const Arg *arg) {
-    return !arg || arg->value.as<int64_t>() || arg->value.as<double>();
+  auto isWider = [](const Arg *arg) {
+    return arg && (arg->value.as<mlir::Value>() || arg->value.as<DimExpr>() || tableOf(arg->value));
   };
   auto *x = bound[0]->value.as<mlir::Value>();
-  if (!x || (isPlain(bound[1]) && isPlain(bound[2])))
+  if (!x || !(isWider(bound[1]) || isWider(bound[2])))
     return std::nullopt;
   mlir::Value y = *x;
   std::optional<DType> type = ir::dtypeOf(y.getType());
@@ -127,7 +129,7 @@ std::optional<Value> Elaborator::Forms::clamp() {
 
 /// attention on [B, T, D] or [T, D], which has one head.
 std::optional<Value> Elaborator::Forms::attention(const Primitive &primitive) {
-  std::vector<Arg> args;
+  Args args;
   int64_t rank = 0;
   for (auto [slot, arg] : zip(primitive.slots, bound)) {
     if (!arg)

@@ -18,7 +18,7 @@ static bool standsApart(StringRef name) {
 }
 
 /// Tensors that stand last may be given one by one: makes a list of them.
-static void packLast(const Primitive &primitive, std::vector<Arg> &args) {
+static void packLast(const Primitive &primitive, Args &args) {
   size_t first = primitive.slots.size() - 1;
   if (primitive.slots.size() < 2 || !primitive.slots[first].variadic || args.size() <= first ||
       args[first].value.as<ListPtr>())
@@ -60,7 +60,7 @@ static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
   return here.slice(x, parts);
 }
 
-Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place) {
+Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange place) {
   SmallVector<Formal> formals;
   for (const Primitive::Slot &slot : primitive.slots)
     formals.push_back({slot.name, !slot.optional, slot.byName});
@@ -112,7 +112,9 @@ Value Elaborator::callPrimitive(const Primitive &primitive, std::vector<Arg> &ar
                    : failWith(at, DiagCode::BadArgument,
                               inQuotes(slot.name) + " of " + name + ": expected " +
                                   StringRef(slot.kind) +
-                                  (value.as<mlir::Value>() || value.as<DimExpr>() ? " that is known when compiled" : "") +
+                                  (value.as<mlir::Value>() || value.as<DimExpr>()
+                                       ? " that is known when compiled"
+                                       : "") +
                                   ", got " + describe(value),
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);

@@ -16,6 +16,7 @@
 
 namespace kiln {
 
+using Args = std::vector<Arg>;
 /// The arguments of a call by the slots of the function; null where none is given.
 using Bound = llvm::ArrayRef<const Arg *>;
 

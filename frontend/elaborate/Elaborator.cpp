@@ -64,7 +64,7 @@ Value Elaborator::parseSet(StringRef name, StringRef text) {
 }
 
 bool Elaborator::bindModelArguments(const LayerDecl *model, const ImportOptions &options,
-                                    std::vector<Arg> &args) {
+                                    Args &args) {
   SmallVector<StringRef> known;
   for (const Parameter &parameter : model->parameters)
     known.push_back(parameter.name.text);
@@ -185,7 +185,7 @@ void Elaborator::emitWeights(mlir::ModuleOp module) {
 mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const Module &module,
                                                   const ImportOptions &options) {
   mlir::OwningOpRef<mlir::ModuleOp> result = mlir::ModuleOp::create(location(model->name.range));
-  std::vector<Arg> args;
+  Args args;
   if (!bindModelArguments(model, options, args))
     return nullptr;
   Value made = makeLayer(model, &module, args, model->name.range);

@@ -44,8 +44,7 @@ private:
   int64_t steps = 0;
   unsigned depth = 0;
   // Model and entry points (Elaborator.cpp)
-  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options,
-                          std::vector<Arg> &args);
+  bool bindModelArguments(const ast::LayerDecl *model, const ImportOptions &options, Args &args);
   Value parseSet(StringRef name, StringRef text);
   void nameMembers(Instance &instance, const std::string &path);
   void nameValue(const Value &value, const std::string &path);
@@ -141,18 +140,17 @@ private:
   bool setState(const ast::MemberExpr *member, const Value &value);
   // Calls (ElaborateCall.cpp)
   Value evalCall(const ast::CallExpr *expr);
-  Value callNamed(StringRef name, const ast::CallExpr *expr, std::vector<Arg> &args);
-  Value callBuiltin(StringRef name, const std::vector<Arg> &args, SMRange place, bool &known);
-  Value callDecl(const ast::Stmt *decl, const Module *module, std::vector<Arg> &args,
-                 SMRange place);
-  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, std::vector<Arg> &args,
+  Value callNamed(StringRef name, const ast::CallExpr *expr, Args &args);
+  Value callBuiltin(StringRef name, const Args &args, SMRange place, bool &known);
+  Value callValue(const Value &callee, SMRange name, Args &args, SMRange place);
+  Value callDecl(const ast::Stmt *decl, const Module *module, Args &args, SMRange place);
+  Value callFn(const ast::FnDecl *fn, const Module *module, Instance *self, Args &args,
                SMRange place);
-  Value makeLayer(const ast::LayerDecl *decl, const Module *module, std::vector<Arg> &args,
-                  SMRange place);
+  Value makeLayer(const ast::LayerDecl *decl, const Module *module, Args &args, SMRange place);
   const ast::FnDecl *method(const Instance &instance, StringRef name);
   bool enter(Frame &callee, SMRange place, StringRef name);
-  bool bindArguments(ArrayRef<Formal> formals, std::vector<Arg> &args, SMRange place,
-                     const Callee &callee, std::vector<const Arg *> &bound);
+  bool bindArguments(ArrayRef<Formal> formals, Args &args, SMRange place, const Callee &callee,
+                     std::vector<const Arg *> &bound);
   bool bindParameters(ArrayRef<ast::Parameter> parameters, ArrayRef<const Arg *> bound,
                       Frame &callee, std::vector<Equation> &equations, SMRange place);
   // Types (ElaborateType.cpp)
@@ -177,7 +175,7 @@ private:
   mlir::Value toTensor(const Value &value, std::optional<DType> like, SMRange place);
   mlir::Value get(const Weight *weight, SMRange place);
   // Primitive functions (ElaboratePrimitive.cpp)
-  Value callPrimitive(const Primitive &primitive, std::vector<Arg> &args, SMRange place);
+  Value callPrimitive(const Primitive &primitive, Args &args, SMRange place);
   bool gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound, SMRange place,
                       SmallVectorImpl<mlir::Value> &operands, SmallVectorImpl<int32_t> &segments);
   struct Forms; // ElaborateForms.cpp

@@ -312,18 +312,18 @@ void Resolver::visitMember(const MemberExpr *member) {
       const Module *imported = it->second;
       if (imported && !imported->exported(member->name.text)) {
         auto hidden = imported->decls.find(member->name.text);
+        Meant meant = meantName(member->name.text, imported->exportedNames());
+        if (primitives.find(member->name.text))
+          meant = {{}, ", which is written " + inQuotes((member->name.text + "(…)").str())};
         auto &error =
             diags.error(member->name.range, DiagCode::UnknownName,
                         inQuotes(name->name) + " has no " + inQuotes(member->name.text) +
-                            (hidden == imported->decls.end()
-                                 ? didYouMean(member->name.text, imported->exportedNames())
-                                 : std::string(" for importers")));
-        StringRef meant = nearest(member->name.text, imported->exportedNames());
+                            (hidden == imported->decls.end() ? meant.hint : " for importers"));
         if (hidden != imported->decls.end())
           error.note(declaredName(hidden->second).range, "it is private to its file");
-        else if (!meant.empty())
-          error.note(declaredName(imported->exported(meant)).range,
-                     inQuotes(meant) + " is declared here");
+        else if (!meant.name.empty())
+          error.note(declaredName(imported->exported(meant.name)).range,
+                     inQuotes(meant.name) + " is declared here");
       }
       return;
     }

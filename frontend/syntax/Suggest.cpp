@@ -71,8 +71,10 @@ static constexpr Synonym functions[] = {
 
 /// Other libraries' functions and words that are an expression here.
 static constexpr Synonym expressions[] = {
-    {"None", "unsqueeze(x, 0)"}, {"none", "unsqueeze(x, 0)"}, {"newaxis", "unsqueeze(x, 0)"},
-    {"array", "[1, 2] as f32"},  {"tensor", "[1, 2] as f32"},
+    {"None", "unsqueeze(x, 0)"},       {"none", "unsqueeze(x, 0)"},
+    {"newaxis", "unsqueeze(x, 0)"},    {"array", "[1, 2] as f32"},
+    {"tensor", "[1, 2] as f32"},       {"Sequential", "[first, second]"},
+    {"ModuleList", "[first, second]"},
 };
 
 /// What the standard module `functional` has.

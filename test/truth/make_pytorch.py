@@ -125,6 +125,9 @@ def elementwise():
     case("gelu_tanh", 'gelu($plain, approximate = "tanh")',
          F.gelu(IN["plain"], approximate="tanh"), True)
     case("clamp", "clamp($special, min = -2.5, max = 6)", torch.clamp(s, -2.5, 6))
+    case("clamp_tensors", "clamp($left, min = $right, max = flip($left, 0))",
+         torch.clamp(IN["left"], IN["right"], IN["left"].flip(0)))
+    case("clamp_rows", "clamp($rows, max = $rows[0])", torch.clamp(IN["rows"], max=IN["rows"][0]))
     a, b = IN["left"], IN["right"]
     for name, function in {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div,
                            "pow": torch.pow, "atan2": torch.atan2, "maximum": torch.maximum, "minimum": torch.minimum,
@@ -297,6 +300,9 @@ def shapes():
     case("roll", "roll($b2, -5, axis = 1)", torch.roll(IN["b2"], -5, 1))
     case("flip", "flip($x, [0, 2])", torch.flip(x, (0, 2)))
     case("tile", "tile($b2, [2, 3])", torch.tile(IN["b2"], (2, 3)))
+    case("tile_front", "tile($b2, 3)", torch.tile(IN["b2"], (3,)))
+    case("tile_more", "tile($b2, [2, 1, 3])", IN["b2"].repeat(2, 1, 3))
+    case("roll_two", "roll($x, [3, -2], axis = [1, -1])", torch.roll(x, (3, -2), (1, -1)))
     case("stack", "stack([$b2, $b2], axis = 1)", torch.stack([IN["b2"]] * 2, 1))
     case("concat", "concat([$x, $x], axis = -2)", torch.cat([x, x], -2))
     case("pad", "pad($b2, [[1, 2], [0, 3]], value = 7)",
@@ -375,6 +381,10 @@ def attentions():
     case("attention_bool", "attention($query, $key, $value, $open)",
          torch.nan_to_num(function(q, k, v, IN["open"])), True)
     case("attention_causal", "attention($key, $key, $value, causal = true)", square, True)
+    case("attention_one_head", "attention($query[0], $key[0], $value[0], $bias[0], scale = 0.5)",
+         function(q[0], k[0], v[0], bias[0], scale=0.5), True)
+    case("attention_one_row", "attention($key[0, 0], $key[0, 0], $value[0, 0], causal = true)",
+         function(k[0, 0], k[0, 0], v[0, 0], is_causal=True), True)
     # The last queries of a causal square, as a cache of keys leaves them.
     case("attention_last", "attention(slice($key, [0, 0, 3, 0], [2, 4, 2, 6]), $key, $value, causal = true)",
          square[:, :, 3:], True)
