@@ -1,6 +1,7 @@
 //===- ElaborateExpr.cpp - expressions ------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
 #include "frontend/elaborate/Sema.h"
+#include "frontend/syntax/Suggest.h"
 
 #include "llvm/ADT/ScopeExit.h"
 
@@ -159,11 +160,11 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
     return base;
   auto *instance = base.as<Instance *>();
   if (!instance) {
-    bool isMethod = base.as<mlir::Value>() && primitives.find(expr->name.text);
+    std::string hint = base.as<Results>() ? "; 'a, b = …' names each" : "";
+    if (base.as<mlir::Value>())
+      hint = insteadOfMember(expr->name.text, primitives.names());
     return fail(expr->range, DiagCode::TypeMismatch,
-                describe(base) + " has no members" +
-                    (isMethod ? "; functions are called as '" + expr->name.text.str() + "(x, ...)'"
-                              : std::string()));
+                describe(base) + (base.as<Results>() ? " have" : " has") + " no members" + hint);
   }
   auto &members = (*instance)->members;
   auto it = members.find(expr->name.text);
@@ -262,7 +263,9 @@ Value Elaborator::evalIndex(const IndexExpr *expr) {
     return indexList(expr, *list);
   if (auto *tensor = base.as<mlir::Value>())
     return indexTensor(expr, *tensor);
-  return fail(expr->range, DiagCode::TypeMismatch, describe(base) + " cannot be indexed");
+  return fail(expr->range, DiagCode::TypeMismatch,
+              describe(base) + " cannot be indexed" +
+                  (base.as<Results>() ? "; 'a, b = …' names each" : ""));
 }
 
 std::optional<int64_t> Elaborator::constantIndex(const Expr *expr, int64_t fallback, int64_t size) {

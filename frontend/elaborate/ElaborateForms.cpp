@@ -21,6 +21,9 @@ struct Elaborator::Forms {
 
   ir::TensorBuilder here() { return self.at(place); }
   std::optional<Value> tile();
+  std::optional<Value> expand();
+  std::optional<Value> nonzero();
+  std::optional<Value> larger(StringRef op);
   std::optional<Value> roll();
   std::optional<Value> clamp();
   std::optional<Value> attention(const Primitive &primitive);
@@ -62,6 +65,37 @@ std::optional<Value> Elaborator::Forms::tile() {
   y = y ? here().broadcastTo(y, wide) : nullptr;
   y = y ? here().reshape(y, whole) : nullptr;
   return y ? Value(y) : Value();
+}
+
+/// expand(x, shape), where -1 keeps an extent.
+std::optional<Value> Elaborator::Forms::expand() {
+  auto *x = bound[0]->value.as<mlir::Value>();
+  std::optional<Dims> shape = dimList(bound[1]->value);
+  if (!x || !shape || !is_contained(*shape, DimExpr(-1)))
+    return std::nullopt;
+  Dims own = ir::dimsOf(x->getType());
+  if (own.size() > shape->size())
+    return std::nullopt;
+  for (auto [mine, wanted] : zip(own, MutableArrayRef(*shape).take_back(own.size())))
+    wanted = wanted == DimExpr(-1) ? mine : wanted;
+  mlir::NamedAttrList attributes;
+  attributes.set("shape", self.dimsAttr(*shape));
+  mlir::Value y = here().create("expand", *x, attributes);
+  return y ? Value(y) : Value();
+}
+
+std::optional<Value> Elaborator::Forms::nonzero() {
+  mlir::Value mask = self.toTensor(bound[0]->value, std::nullopt, bound[0]->range);
+  mlir::Value rows = mask ? self.positionsOf(mask, place) : nullptr;
+  return rows ? Value(rows) : Value();
+}
+
+/// max(x, y) and min(x, y) of two tensors, element by element.
+std::optional<Value> Elaborator::Forms::larger(StringRef op) {
+  if (!bound[1] || !bound[1]->value.as<mlir::Value>() || bound[2])
+    return std::nullopt;
+  Args both = {{"", bound[0]->value, bound[0]->range}, {"", bound[1]->value, bound[1]->range}};
+  return self.callPrimitive(*self.primitives.find(op), both, place);
 }
 
 /// roll(x, shift, axis) with dimensions or integers that a call computes, or lists of shifts and
@@ -166,6 +200,10 @@ std::optional<Value> Elaborator::widerForm(const Primitive &primitive, Bound bou
   StringRef name = primitive.op.stripDialect();
   Forms forms{*this, bound, place};
   return name == "tile"        ? forms.tile()
+         : name == "expand"    ? forms.expand()
+         : name == "nonzero"   ? forms.nonzero()
+         : name == "max"       ? forms.larger("maximum")
+         : name == "min"       ? forms.larger("minimum")
          : name == "roll"      ? forms.roll()
          : name == "clamp"     ? forms.clamp()
          : name == "attention" ? forms.attention(primitive)

@@ -307,6 +307,11 @@ std::optional<ir::Table> kiln::tableOf(const Value &value) {
   return value.as<ListPtr>() && spell(value, 0, table) ? std::optional(table) : std::nullopt;
 }
 
+static bool holdsTensor(const Value &value) {
+  auto *list = value.as<ListPtr>();
+  return list && any_of(**list, [](const Value &v) { return v.as<mlir::Value>() != nullptr; });
+}
+
 /// What the builder makes a tensor of; reports what is none.
 std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place) {
   if (auto *tensor = value.as<mlir::Value>())
@@ -325,7 +330,9 @@ std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place
   if (std::optional<ir::Table> table = tableOf(value))
     return ir::Operand(*table);
   if (!value.isError())
-    fail(place, DiagCode::TypeMismatch, "expected a tensor, got " + describe(value));
+    fail(place, DiagCode::TypeMismatch,
+         "expected a tensor, got " + describe(value) +
+             (holdsTensor(value) ? "; 'stack' makes one of several" : ""));
   return std::nullopt;
 }
 

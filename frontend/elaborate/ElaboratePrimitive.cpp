@@ -85,10 +85,6 @@ Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange 
     mlir::Value product = at(place).matmul(operands[0], operands[1]);
     return product ? Value(product) : Value();
   }
-  if (primitive.op.getStringRef() == "kiln.nonzero") {
-    mlir::Value rows = positionsOf(operands[0], place);
-    return rows ? Value(rows) : Value();
-  }
   mlir::NamedAttrList attributes;
   if (primitive.op.hasTrait<mlir::OpTrait::AttrSizedOperandSegments>())
     attributes.set("operandSegmentSizes", builder.getDenseI32ArrayAttr(segments));

@@ -165,7 +165,7 @@ void Resolver::visitTypeName(const Ident &name, ArrayRef<StringLiteral> words) {
   for (int i = 0; i < numDTypes; ++i)
     known.push_back(kiln::name(static_cast<DType>(i)));
   diags.error(name.range, DiagCode::UnknownName,
-              "there is no type " + inQuotes(name.text) + didYouMean(name.text, known));
+              "there is no type " + inQuotes(name.text) + didYouMeanType(name.text, known));
 }
 
 static bool isTensor(const Type *type) {

@@ -308,9 +308,11 @@ const Expr *Parser::parsePrimary() {
   case TokenKind::LeftParen: {
     advance();
     const Expr *inner = parseExpr();
-    bool closed =
-        inner && (accept(TokenKind::RightParen) ||
-                  reportUnexpected("')' after the expression", token.range(), "'(' is here"));
+    StringRef wanted = current().kind == TokenKind::Comma
+                           ? "')' after the expression (lists stand in brackets, '[a, b]')"
+                           : "')' after the expression";
+    bool closed = inner && (accept(TokenKind::RightParen) ||
+                            reportUnexpected(wanted, token.range(), "'(' is here"));
     return closed ? inner : nullptr;
   }
   default:

@@ -69,12 +69,58 @@ static constexpr Synonym functions[] = {
     {"argtopk", "topk"},       {"scaled_dot_product_attention", "attention"},
 };
 
+/// Other libraries' names of element types.
+static constexpr Synonym types[] = {
+    {"float", "f32"},
+    {"float32", "f32"},
+    {"double", "f64"},
+    {"float64", "f64"},
+    {"half", "f16"},
+    {"float16", "f16"},
+    {"fp16", "f16"},
+    {"fp32", "f32"},
+    {"int", "i32"},
+    {"int32", "i32"},
+    {"long", "i64"},
+    {"int64", "i64"},
+    {"short", "i16"},
+    {"int16", "i16"},
+    {"int8", "i8"},
+    {"uint8", "u8"},
+    {"byte", "u8"},
+    {"bfloat16", "bf16"},
+    {"boolean", "bool"},
+    {"float8_e4m3fn", "f8e4m3"},
+    {"float8_e5m2", "f8e5m2"},
+};
+
 /// Other libraries' functions and words that are an expression here.
 static constexpr Synonym expressions[] = {
-    {"None", "unsqueeze(x, 0)"},       {"none", "unsqueeze(x, 0)"},
-    {"newaxis", "unsqueeze(x, 0)"},    {"array", "[1, 2] as f32"},
-    {"tensor", "[1, 2] as f32"},       {"Sequential", "[first, second]"},
+    {"None", "unsqueeze(x, 0)"},
+    {"none", "unsqueeze(x, 0)"},
+    {"newaxis", "unsqueeze(x, 0)"},
+    {"array", "[1, 2] as f32"},
+    {"tensor", "[1, 2] as f32"},
+    {"Sequential", "[first, second]"},
     {"ModuleList", "[first, second]"},
+    {"functional", "import functional"},
+    {"relu6", "clamp(x, min = 0, max = 6)"},
+    {"hardtanh", "clamp(x, min = -1, max = 1)"},
+    {"randn", "random.normal([n], seed)"},
+    {"rand", "random.uniform([n], seed)"},
+    {"float", "x as f32"},
+    {"double", "x as f64"},
+    {"half", "x as f16"},
+    {"int", "x as i32"},
+    {"long", "x as i64"},
+    {"size", "f[N](x: f32[N])"},
+};
+
+/// What tensors of other libraries have as members, and is an expression here.
+static constexpr Synonym members[] = {
+    {"T", "transpose(x)"},        {"mT", "transpose(x)"},      {"t", "transpose(x)"},
+    {"to", "x as f16"},           {"type", "x as f16"},        {"astype", "x as f16"},
+    {"shape", "f[N](x: f32[N])"}, {"size", "f[N](x: f32[N])"},
 };
 
 /// What the standard module `functional` has.
@@ -113,6 +159,11 @@ static StringRef lookUp(ArrayRef<Synonym> table, StringRef name) {
   return found == table.end() ? StringRef() : StringRef(found->second);
 }
 
+std::string didYouMeanType(StringRef name, ArrayRef<StringRef> known) {
+  StringRef ours = lookUp(types, name);
+  return is_contained(known, ours) ? ", did you mean " + inQuotes(ours) : didYouMean(name, known);
+}
+
 Meant meantName(StringRef name, ArrayRef<StringRef> known) {
   if (StringRef ours = lookUp(functions, name); is_contained(known, ours))
     return {ours, ", did you mean " + inQuotes(ours)};
@@ -121,6 +172,16 @@ Meant meantName(StringRef name, ArrayRef<StringRef> known) {
   if (functional.contains((" " + name + " ").str()))
     return {{}, ", 'import functional' has it: " + inQuotes(("functional." + name).str())};
   return {nearest(name, known), didYouMean(name, known)};
+}
+
+std::string insteadOfMember(StringRef name, ArrayRef<StringRef> known) {
+  for (ArrayRef<Synonym> table : {ArrayRef(members), ArrayRef(expressions)})
+    if (StringRef expression = lookUp(table, name); !expression.empty())
+      return "; " + inQuotes(name) + " is written " + inQuotes(expression);
+  StringRef ours = is_contained(known, name) ? name : lookUp(functions, name);
+  if (is_contained(known, ours))
+    return "; functions are called as '" + ours.str() + "(x, ...)'";
+  return meantName(name, known).hint;
 }
 
 StringRef meantKeyword(StringRef name) {

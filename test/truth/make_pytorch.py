@@ -127,6 +127,8 @@ def elementwise():
     case("clamp", "clamp($special, min = -2.5, max = 6)", torch.clamp(s, -2.5, 6))
     case("clamp_tensors", "clamp($left, min = $right, max = flip($left, 0))",
          torch.clamp(IN["left"], IN["right"], IN["left"].flip(0)))
+    case("max_two", "max($left, $right)", torch.max(IN["left"], IN["right"]))
+    case("min_two", "min($left, $right)", torch.min(IN["left"], IN["right"]))
     case("clamp_rows", "clamp($rows, max = $rows[0])", torch.clamp(IN["rows"], max=IN["rows"][0]))
     a, b = IN["left"], IN["right"]
     for name, function in {"add": torch.add, "sub": torch.sub, "mul": torch.mul, "div": torch.div,
@@ -300,6 +302,7 @@ def shapes():
     case("roll", "roll($b2, -5, axis = 1)", torch.roll(IN["b2"], -5, 1))
     case("flip", "flip($x, [0, 2])", torch.flip(x, (0, 2)))
     case("tile", "tile($b2, [2, 3])", torch.tile(IN["b2"], (2, 3)))
+    case("expand", "expand($b, [2, 3, -1])", IN["b"].expand(2, 3, -1))
     case("tile_front", "tile($b2, 3)", torch.tile(IN["b2"], (3,)))
     case("tile_more", "tile($b2, [2, 1, 3])", IN["b2"].repeat(2, 1, 3))
     case("roll_two", "roll($x, [3, -2], axis = [1, -1])", torch.roll(x, (3, -2), (1, -1)))
