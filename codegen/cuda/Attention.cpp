@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "codegen/cuda/Generate.h"
 #include "codegen/cuda/Plan.h"
 
 #include <algorithm>
@@ -93,7 +94,7 @@ static bool isPower(const ExprPtr &root, const ExprPtr &node) {
   stage.type = node->type;
   stage.body = apply(Op::Exp, {any});
   spec.stages = {stage};
-  expandMath(spec);
+  expandMath(spec, mathSupport);
   ExprPtr hole;
   std::set<const Expr *> seen;
   visitPostOrder(spec.stages[0].body, seen, [&](const ExprPtr &each) {

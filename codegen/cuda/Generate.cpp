@@ -80,7 +80,7 @@ DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef chip, Stri
   if (spec.procedure)
     return needsOf(planProcedure(spec), symbol);
   spec::KernelSpec expanded = spec;
-  spec::expandMath(expanded);
+  spec::expandMath(expanded, mathSupport);
   return needsOf(makePlan(expanded, chip), symbol);
 }
 
@@ -92,7 +92,7 @@ StringRef cuda::withoutHead(StringRef ptx) {
 static Expected<DeviceModule> makeStages(const spec::KernelSpec &source, StringRef symbol,
                                          const TargetMachine &machine, LLVMContext &context) {
   spec::KernelSpec expanded = source;
-  spec::expandMath(expanded);
+  spec::expandMath(expanded, mathSupport);
   Plan plan = makePlan(expanded, machine.getTargetCPU());
   DeviceModule result{needsOf(plan, symbol), nullptr, print(plan)};
   result.code = std::make_unique<Module>("kernel", context);

@@ -20,6 +20,9 @@ namespace kiln::cuda {
 /// first.
 std::vector<std::string_view> chips();
 
+/// What functions are made of on every chip.
+inline constexpr spec::MathSupport mathSupport{.hasMulAdd = true, .hasLdexp = false};
+
 /// One launch; its extents are formulas over the spec's symbols. A grid of 0 blocks is left out.
 struct DeviceLaunch {
   std::string name; ///< of the entry point in the module

@@ -58,6 +58,17 @@ static void setAttributes(Module &module, const TargetFacts &facts) {
   }
 }
 
+static spec::MathSupport supportOf(const TargetMachine &machine) {
+  const MCSubtargetInfo &subtarget = *machine.getMCSubtargetInfo();
+  if (!machine.getTargetTriple().isX86())
+    return {/*hasMulAdd=*/true, /*hasLdexp=*/false};
+  return {subtarget.checkFeatures("+fma"), subtarget.checkFeatures("+avx512f,+avx512vl")};
+}
+
+spec::MathSupport codegen::mathSupport(const TargetFacts &facts) {
+  return supportOf(*cantFail(makeMachine(facts)));
+}
+
 Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
                                                 const TargetFacts &facts, StringRef symbol,
                                                 int optLevel) {
@@ -65,8 +76,6 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
     return error(text);
   if (source.procedure)
     return error("procedure '" + source.procedure->name + "' has no stages to generate");
-  spec::KernelSpec expanded = source;
-  spec::expandMath(expanded);
   auto machine = makeMachine(facts);
   if (!machine)
     return machine.takeError();
@@ -76,6 +85,8 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   module.setDataLayout((*machine)->createDataLayout());
   bool isX86 = (*machine)->getTargetTriple().isX86();
   const MCSubtargetInfo &subtarget = *(*machine)->getMCSubtargetInfo();
+  spec::KernelSpec expanded = source;
+  spec::expandMath(expanded, supportOf(**machine));
   Emitter emitter(expanded, facts, module, !isX86 || subtarget.checkFeatures("+f16c"),
                   !isX86 || subtarget.checkFeatures("+sse4.1"),
                   isX86 ? [&](StringRef name) { return subtarget.checkFeatures(name); }

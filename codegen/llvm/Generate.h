@@ -33,6 +33,9 @@ struct GeneratedKernel {
   int64_t stackBytes = 0;  ///< of intermediate stages kept whole, at most 65536
 };
 
+/// What functions are made of for a target (of those that ir/target has).
+spec::MathSupport mathSupport(const TargetFacts &facts);
+
 /// Generates the kernel. The spec is verified first; transcendental functions are expanded here.
 /// `optLevel` 0 … 3 is LLVM's effort, never the meaning. Equal arguments give equal bytes.
 /// Thread-safe.

@@ -92,9 +92,11 @@ Value *Values::extreme(Value *x, Value *y, DType type, bool isMax) {
                              : (isSigned ? Intrinsic::smin : Intrinsic::umin);
     return b.CreateBinaryIntrinsic(id, x, y);
   }
-  // The select that x86's max instruction computes gives y if one is NaN.
-  Value *isFirst = isMax ? b.CreateFCmpOGT(x, y) : b.CreateFCmpOLT(x, y);
-  return b.CreateSelect(b.CreateFCmpUNO(x, x), x, b.CreateSelect(isFirst, x, y));
+  // Which zero of two is left open: an order of zeros would take x86 four instructions more.
+  FastMathFlags flags;
+  flags.setNoSignedZeros();
+  return b.CreateBinaryIntrinsic(isMax ? Intrinsic::maximum : Intrinsic::minimum, x, y,
+                                 FMFSource(flags));
 }
 
 Value *Values::compare(Op op, Value *x, Value *y, DType type) {
@@ -176,6 +178,13 @@ Value *Values::apply(const spec::Expr &node, SmallVector<Value *, 3> args) {
   case Op::Max:
   case Op::Min:
     return extreme(args[0], args[1], from, node.op == Op::Max);
+  case Op::MulAdd:
+    return b.CreateIntrinsic(Intrinsic::fma, {args[0]->getType()}, args);
+  case Op::Ldexp: {
+    Value *power = b.CreateTrunc(args[1], like(args[1], b.getInt32Ty()));
+    return b.CreateIntrinsic(Intrinsic::ldexp, {args[0]->getType(), power->getType()},
+                             {args[0], power});
+  }
   default:
     return isFloat(from) ? real(node.op, args, from) : whole(node.op, args, from);
   }
@@ -197,7 +206,7 @@ Accumulated Values::combine(Combiner combiner, DType type, Accumulated acc, Accu
     return {b.CreateOr(x, y)};
   case Combiner::Max:
   case Combiner::Min:
-    return {extreme(x, y, type, isMax)};
+    return {extreme(y, x, type, isMax)}; // x86 asks the first for NaN: the item does not wait
   default:
     break;
   }

@@ -13,7 +13,7 @@ using namespace kiln::spec::math;
 /// a polynomial for |t| <= sqrt(2) - 1. f32 goes through f64, where nothing overflows.
 E Math::atan2(const E &y, const E &x) const {
   if (single()) {
-    E wide = Math{f64}.atan2(cast(y.node, DType::F64), cast(x.node, DType::F64));
+    E wide = Math{f64, support}.atan2(cast(y.node, DType::F64), cast(x.node, DType::F64));
     return cast(wide.node, DType::F32);
   }
   double inf = std::numeric_limits<double>::infinity();

@@ -62,7 +62,7 @@ Pair Math::turns(const E &x) const {
 
 /// sin(x), or cos(x), to the precision of the format for all x.
 E Math::sine(const E &x, bool isCosine) const {
-  Math wide{f64};
+  Math wide{f64, support};
   E argument = single() ? E(cast(x.node, DType::F64)) : x;
   auto [turn, turnLow] = wide.turns(argument);
   E shifted = turn * 4.0 + f64.magic();
@@ -93,7 +93,7 @@ E Math::sine(const E &x, bool isCosine) const {
 /// The floor of the exact quotient. Where the rounded one is whole, the exact one may lie below it.
 E Math::floorDivide(const E &a, const E &b) const {
   if (single()) {
-    Math wide{f64};
+    Math wide{f64, support};
     E result = wide.floorDivide(cast(a.node, DType::F64), cast(b.node, DType::F64));
     return cast(result.node, DType::F32);
   }
@@ -117,7 +117,7 @@ E Math::toSignOf(const E &rest, const E &a, const E &b) const {
 E Math::mod(const E &a, const E &b) const {
   if (!single())
     return modDouble(a, b);
-  E result = Math{f64}.modSingle(cast(a.node, DType::F64), cast(b.node, DType::F64));
+  E result = Math{f64, support}.modSingle(cast(a.node, DType::F64), cast(b.node, DType::F64));
   return cast(result.node, DType::F32);
 }
 

@@ -1,9 +1,9 @@
 //===- ExpandMath.cpp - transcendental functions as arithmetic ------------===//
 //
 // Every generator sees only the arithmetic built here, each operation strict, so that a function's
-// value is the same on every host. NaN in gives NaN out (pow: but for x^0 and 1^y, which are 1).
-// Integers come out of floats by adding 1.5 * 2^(mantissa bits), which rounds to nearest even and
-// leaves the integer in the low bits: cheaper than a saturating cast.
+// value is the same on every host with the same MathSupport. NaN in gives NaN out (pow: but for x^0
+// and 1^y, which are 1). Integers come out of floats by adding 1.5 * 2^(mantissa bits), which
+// rounds to nearest even and leaves the integer in the low bits: cheaper than a saturating cast.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,17 +15,26 @@ using namespace kiln;
 using namespace kiln::spec;
 using namespace kiln::spec::math;
 
-/// x = k log(2) + r; k as integer and r, for |x| below 2^9 (f64: 2^10).
+/// x = k log(2) + r, for |x| below 2^9 (f64: 2^10); r, and k in the low half of an integer's bits.
 std::pair<E, E> Math::reduceExp(const E &x) const {
-  E shifted = x * 1.4426950408889634 + f.magic();
+  E shifted = mulAdd(x, 1.4426950408889634, x.literal(f.magic()));
   E k = shifted - f.magic();
-  E r = (x - k * f.ln2High) - k * f.ln2Low;
-  return {asBits(shifted) - asBits(x.literal(f.magic())), r};
+  E r = mulAdd(k, -f.ln2Low, mulAdd(k, -f.ln2High, x));
+  return {asBits(shifted), r};
+}
+
+/// (exp(r) - 1 - r) / r^2 for |r| <= log(2) / 2.
+E Math::expRest(const E &r) const {
+  return single() ? horner(polyExpF32, r) : horner(polyExpF64, r);
 }
 
 /// exp(r) - 1 for |r| <= log(2) / 2.
-E Math::expm1Reduced(const E &r) const {
-  return r + (r * r) * (single() ? horner(polyExpF32, r) : horner(polyExpF64, r));
+E Math::expm1Reduced(const E &r) const { return mulAdd(r * r, expRest(r), r); }
+
+/// exp(r) for |r| <= log(2) / 2, in the order that errs least.
+E Math::expReduced(const E &r) const {
+  E one = r.literal(1.0);
+  return support.hasMulAdd ? mulAdd(r, mulAdd(r, expRest(r), one), one) : expm1Reduced(r) + one;
 }
 
 E Math::exp(const E &x) const { return expOfSum(x, x.literal(0.0)); }
@@ -37,8 +46,11 @@ E Math::expOfSum(const E &x, const E &low) const {
   bool isExact = low.node->op == Op::Const;
   // In two steps, so that results below the smallest normal number round once and 2^128 is
   // reached.
+  E value = expReduced(isExact ? r : r + low);
+  if (support.hasLdexp)
+    return apply(Op::Ldexp, {value.node, (k - asBits(x.literal(f.magic()))).node});
   E half = shift(Op::Shr, k, 1);
-  return (expm1Reduced(isExact ? r : r + low) + 1.0) * power(half) * power(k - half);
+  return value * power(half) * power(k - half);
 }
 
 /// x = 2^e (1 + t) with t in [-1/3, 1/3), for x positive and finite; e as a float.
@@ -118,6 +130,8 @@ namespace {
 /// Rebuilds expressions without transcendental functions.
 class Expander {
 public:
+  explicit Expander(MathSupport support) : support(support) {}
+
   ExprPtr run(const ExprPtr &node) {
     if (!node)
       return nullptr;
@@ -142,7 +156,7 @@ private:
       changed |= expanded != index.indirect;
       index.indirect = expanded;
     }
-    Math math{node->type == DType::F64 ? f64 : f32};
+    Math math{node->type == DType::F64 ? f64 : f32, support};
     switch (node->op) {
     case Op::Exp:
       return math.exp(copy->args[0]).node;
@@ -174,14 +188,15 @@ private:
     }
   }
 
+  MathSupport support;
   /// The key is kept alive by the value.
   std::map<const Expr *, std::pair<ExprPtr, ExprPtr>> done;
 };
 } // namespace
 
-void spec::expandMath(KernelSpec &spec) {
+void spec::expandMath(KernelSpec &spec, MathSupport support) {
   for (Stage &stage : spec.stages) {
-    Expander expander;
+    Expander expander(support);
     stage.init = expander.run(stage.init);
     stage.body = expander.run(stage.body);
     for (Index &index : stage.store)

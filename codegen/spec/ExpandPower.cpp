@@ -37,7 +37,7 @@ Pair Math::logOfTwoParts(const E &x) const {
 /// x^y. For f32 through f64, where the logarithm's plain value is good enough.
 E Math::pow(const E &x, const E &y) const {
   if (single()) {
-    Math wide{f64};
+    Math wide{f64, support};
     E base = cast(x.node, DType::F64), exponent = cast(y.node, DType::F64);
     return cast(wide.powOf(base, exponent, wide.exp(exponent * wide.log(wide.absolute(base)))).node,
                 DType::F32);

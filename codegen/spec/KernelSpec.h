@@ -159,8 +159,12 @@ std::optional<KernelSpec> parse(std::string_view text, std::string &error);
 std::string verify(const KernelSpec &spec);
 /// 32 hexadecimal digits (first half of SHA-256) of the printed text: the kernel's symbol name.
 std::string hash(const KernelSpec &spec);
+/// Instructions beyond plain arithmetic that a target has: functions may be made of them.
+struct MathSupport {
+  bool hasMulAdd = false, hasLdexp = false;
+};
 /// Replaces transcendental functions by arithmetic from Math.def, in every stage.
-void expandMath(KernelSpec &spec);
+void expandMath(KernelSpec &spec, MathSupport support = {});
 
 /// Visits every node reachable from `root` once, arguments and indirect coordinates before their
 /// users. `seen` may be shared between calls.

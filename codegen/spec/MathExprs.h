@@ -38,14 +38,6 @@ inline E select(const E &c, const E &a, const E &b) {
   return apply(Op::Select, {c.node, a.node, b.node});
 }
 
-/// Polynomial in x, coefficients in ascending order, by Horner's rule.
-template <size_t N> E horner(const double (&coefficients)[N], const E &x) {
-  E sum = x.literal(coefficients[N - 1]);
-  for (size_t i = N - 1; i-- > 0;)
-    sum = sum * x + coefficients[i];
-  return sum;
-}
-
 /// What differs between f32 and f64.
 struct Format {
   DType type, bits;
@@ -74,6 +66,7 @@ struct Pair {
 /// Builds functions of one format.
 struct Math {
   const Format &f;
+  MathSupport support = {};
 
   E integer(int64_t value) const { return constant(value, f.bits); }
   E asBits(const E &x) const { return bitcast(x.node, f.bits); }
@@ -81,7 +74,19 @@ struct Math {
   E shift(Op op, const E &x, int64_t by) const { return apply(op, {x.node, integer(by).node}); }
   bool single() const { return f.type == DType::F32; }
 
-  /// 2^k for -bias < k <= bias + 1 (the last is infinity), k an integer expression.
+  /// a * b + c: fused where the target can, so errors must be within bounds either way.
+  E mulAdd(const E &a, const E &b, const E &c) const {
+    return support.hasMulAdd ? E(apply(Op::MulAdd, {a.node, b.node, c.node})) : a * b + c;
+  }
+  E mulAdd(const E &a, double b, const E &c) const { return mulAdd(a, a.literal(b), c); }
+  /// Polynomial in x, coefficients in ascending order, by Horner's rule.
+  template <size_t N> E horner(const double (&coefficients)[N], const E &x) const {
+    E sum = x.literal(coefficients[N - 1]);
+    for (size_t i = N - 1; i-- > 0;)
+      sum = mulAdd(sum, x, x.literal(coefficients[i]));
+    return sum;
+  }
+  /// 2^k for -bias < k <= bias + 1 (the last is infinity), by the low bits of an integer.
   E power(const E &k) const { return asFloat(shift(Op::Shl, k + integer(f.bias), f.mantissa)); }
   E signBit(const E &x) const {
     return asBits(x) & integer(single() ? int64_t(INT32_MIN) : INT64_MIN);
@@ -102,7 +107,9 @@ struct Math {
 
   // ExpandMath.cpp
   std::pair<E, E> reduceExp(const E &x) const;
+  E expRest(const E &r) const;
   E expm1Reduced(const E &r) const;
+  E expReduced(const E &r) const;
   E exp(const E &x) const;
   E expOfSum(const E &x, const E &low) const;
   std::pair<E, E> reduceLog(const E &x) const;

@@ -296,6 +296,14 @@ std::optional<Number> spec::applyNumbers(Op op, DType from, DType type, const Nu
     return Number{0, isReal ? args[0].f < args[1].f : args[0].i < args[1].i};
   case Op::Le:
     return Number{0, isReal ? args[0].f <= args[1].f : args[0].i <= args[1].i};
+  case Op::MulAdd:
+    return Number{type == DType::F32
+                      ? std::fmaf(static_cast<float>(args[0].f), static_cast<float>(args[1].f),
+                                  static_cast<float>(args[2].f))
+                      : std::fma(args[0].f, args[1].f, args[2].f),
+                  0};
+  case Op::Ldexp:
+    return Number{roundTo(std::ldexp(args[0].f, static_cast<int>(args[1].i)), type), 0};
   default:
     break;
   }

@@ -165,6 +165,12 @@ void Verifier::types(const Expr &node, const std::string &where) {
     check(argType(0) == DType::Bool && argType(1) == node.type && argType(2) == node.type,
           what + " expects a bool and two values of its type");
     return;
+  case Op::Ldexp:
+    check(node.type == DType::F32   ? argType(1) == DType::I32
+          : node.type == DType::F64 ? argType(1) == DType::I64
+                                    : false,
+          what + " expects a float and an integer of its size");
+    return;
   case Op::Eq:
   case Op::Ne:
   case Op::Lt:
@@ -182,7 +188,8 @@ void Verifier::types(const Expr &node, const std::string &where) {
   bool isShift = node.op == Op::Shl || node.op == Op::Shr;
   bool isWhole = node.op == Op::FloorDiv || node.op == Op::Mod;
   bool isReal = node.op == Op::Div || node.op == Op::Sqrt || node.op == Op::Floor ||
-                node.op == Op::Ceil || node.op == Op::Round || node.op >= Op::Exp;
+                node.op == Op::Ceil || node.op == Op::Round || node.op == Op::MulAdd ||
+                node.op >= Op::Exp;
   bool isFloatType = node.type == DType::F32 || node.type == DType::F64;
   bool fits = isBits    ? isInteger(node.type) || node.type == DType::Bool
               : isShift ? isInteger(node.type)

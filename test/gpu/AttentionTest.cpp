@@ -5,6 +5,7 @@
 #include "test/unit/kernels/Specs.h"
 #include "test/unit/llvm/Harness.h"
 
+#include "codegen/cuda/Generate.h"
 #include "codegen/cuda/Plan.h"
 
 #include "llvm/IR/IRBuilder.h"
@@ -138,7 +139,7 @@ TEST(GPUAttention, EveryExtent) {
       KernelSpec spec = attention(kind);
       assembleLater(spec);
       KernelSpec expanded = spec;
-      expandMath(expanded);
+      expandMath(expanded, cuda::mathSupport);
       cuda::Plan plan = cuda::makePlan(expanded);
       ASSERT_EQ(plan.grids.size(), 1u) << cuda::print(plan);
       ASSERT_TRUE(plan.grids[0].attention && plan.scratch.empty());
@@ -196,7 +197,7 @@ TEST(GPUAttention, NoOthers) {
     change(spec);
     ASSERT_EQ(verify(spec), "") << what;
     KernelSpec expanded = spec;
-    expandMath(expanded);
+    expandMath(expanded, cuda::mathSupport);
     for (const cuda::Grid &grid : cuda::makePlan(expanded).grids)
       EXPECT_FALSE(grid.attention) << what;
     EXPECT_EQ(compareEmulated(spec, {1, 18, 20, 8, 17}, 1e-4), "") << what;

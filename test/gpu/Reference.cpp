@@ -2,6 +2,7 @@
 
 #include "test/gpu/Reference.h"
 
+#include "codegen/cuda/Generate.h"
 #include "codegen/procedures/Generate.h"
 #include "codegen/spec/Evaluate.h"
 
@@ -63,6 +64,6 @@ std::string test::runReference(const KernelSpec &spec, const std::vector<void *>
   if (spec.procedure)
     return runProcedure(spec, buffers, symbols);
   KernelSpec expanded = spec;
-  expandMath(expanded);
+  expandMath(expanded, cuda::mathSupport);
   return evaluate(expanded, buffers, symbols);
 }

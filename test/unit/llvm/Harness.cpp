@@ -127,7 +127,7 @@ void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, dou
     theirPointers.push_back(theirs.back()->data());
   }
   KernelSpec expanded = spec;
-  expandMath(expanded);
+  expandMath(expanded, codegen::mathSupport(facts));
   ASSERT_EQ(evaluate(expanded, theirPointers, symbols), "");
   ASSERT_EQ(kernel(&context, ourPointers.data(), symbols.data()), 0);
   for (size_t i = 0; i < spec.operands.size(); ++i) {

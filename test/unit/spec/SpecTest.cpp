@@ -44,7 +44,7 @@ TEST(SpecText, ParsesToTheSameText) {
   for (KernelSpec &spec : samples())
     for (bool expands : {false, true}) {
       if (expands)
-        expandMath(spec);
+        expandMath(spec, {.hasMulAdd = true, .hasLdexp = true});
       ASSERT_EQ(verify(spec), "");
       std::string text = print(spec), error;
       std::optional<KernelSpec> again = parse(text, error);
@@ -157,6 +157,20 @@ TEST(SpecEvaluate, ReadsPanels) {
   }
 }
 
+/// Errors are within bounds for targets with and without the instructions that functions may use.
+struct SpecMath : testing::TestWithParam<MathSupport> {
+  void SetUp() override { support = GetParam(); }
+  static inline MathSupport support;
+};
+INSTANTIATE_TEST_SUITE_P(, SpecMath,
+                         testing::Values(MathSupport{}, MathSupport{.hasMulAdd = true},
+                                         MathSupport{.hasMulAdd = true, .hasLdexp = true}),
+                         [](const testing::TestParamInfo<MathSupport> &info) {
+                           return info.param.hasLdexp    ? "MulAddLdexp"
+                                  : info.param.hasMulAdd ? "MulAdd"
+                                                         : "Plain";
+                         });
+
 /// Runs a function over values of a type and gives the results.
 template <typename T>
 static std::vector<T> run(Op op, const std::vector<T> &x, DType type,
@@ -170,7 +184,7 @@ static std::vector<T> run(Op op, const std::vector<T> &x, DType type,
     spec.stages[0].body = apply(op, {read("x", dims({0}), type), read("other", dims({0}), type)});
     buffers.insert(buffers.begin() + 1, const_cast<T *>(y.data()));
   }
-  expandMath(spec);
+  expandMath(spec, SpecMath::support);
   EXPECT_EQ(verify(spec), "");
   EXPECT_EQ(evaluate(spec, buffers, {}), "");
   return result;
@@ -214,7 +228,7 @@ template <typename T> static void checkFunction(const Function &f, DType type, d
               std::string(name(type)).c_str(), worst, static_cast<double>(where));
 }
 
-TEST(SpecMath, ErrorsAreAsStated) {
+TEST_P(SpecMath, ErrorsAreAsStated) {
   const Function functions[] = {
       {Op::Exp, expl, -104, 89, 1, 1},
       {Op::Exp, expl, -1, 1, 1, 1},
@@ -235,7 +249,7 @@ TEST(SpecMath, ErrorsAreAsStated) {
   }
 }
 
-TEST(SpecMath, SpecialValues) {
+TEST_P(SpecMath, SpecialValues) {
   const float inf = std::numeric_limits<float>::infinity(), nan = NAN;
   const float tiny = 1e-40f;
   std::vector<float> x{inf, -inf, nan, 0.0f, -0.0f, tiny, -tiny, 200.0f, -200.0f};
@@ -259,7 +273,7 @@ TEST(SpecMath, SpecialValues) {
 }
 
 /// Far outside, erf is 1 and not nearly so: what gelu leaves is multiplied by the argument.
-TEST(SpecMath, BoundedFunctionsStayInTheirRange) {
+TEST_P(SpecMath, BoundedFunctionsStayInTheirRange) {
   auto sweep = [](auto zero, DType type) {
     using T = decltype(zero);
     std::vector<T> x{std::numeric_limits<T>::max(), std::numeric_limits<T>::infinity()};
@@ -305,7 +319,7 @@ template <typename T> static void checkAllSizes(Op op, DType type, auto exact, d
         << text(op) << "(" << x[i] << ") = " << got[i];
 }
 
-TEST(SpecMath, ArgumentsOfAllSizes) {
+TEST_P(SpecMath, ArgumentsOfAllSizes) {
   auto check = [](Op op, long double (*exact)(long double), double limit) {
     checkAllSizes<float>(op, DType::F32, exact, limit);
     checkAllSizes<double>(op, DType::F64, exact, limit);
@@ -319,7 +333,7 @@ TEST(SpecMath, ArgumentsOfAllSizes) {
 }
 
 /// The doubles nearest to multiples of a quarter turn, relative to their size.
-TEST(SpecMath, NearQuarterTurns) {
+TEST_P(SpecMath, NearQuarterTurns) {
   std::vector<double> x{6381956970095103.0 * 0x1p797, 5.319372648326541e+255, 1e22, 1e300};
   for (Op op : {Op::Sin, Op::Cos}) {
     std::vector<double> got = run(op, x, DType::F64);
@@ -350,7 +364,7 @@ template <typename T> static void checkDivision(Op op, DType type, auto exact) {
   }
 }
 
-TEST(SpecMath, RemaindersAreExact) {
+TEST_P(SpecMath, RemaindersAreExact) {
   auto mod = [](auto a, auto b) {
     auto rest = std::fmod(a, b);
     return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
@@ -360,7 +374,7 @@ TEST(SpecMath, RemaindersAreExact) {
 }
 
 /// By the remainder: a quotient that is not whole lies below its rounded value or above.
-TEST(SpecMath, QuotientsAreFlooredExactly) {
+TEST_P(SpecMath, QuotientsAreFlooredExactly) {
   auto floorDivide = [](auto a, auto b) {
     auto quotient = a / b;
     auto whole = std::floor(quotient);
@@ -375,7 +389,7 @@ TEST(SpecMath, QuotientsAreFlooredExactly) {
   });
 }
 
-TEST(SpecMath, PowersOfAllSizes) {
+TEST_P(SpecMath, PowersOfAllSizes) {
   std::vector<double> x, y;
   std::mt19937_64 random(5);
   for (double base : allSizes<double>(4000))
@@ -416,7 +430,7 @@ template <typename T> static void checkSpecialPowers(DType type) {
   }
 }
 
-TEST(SpecMath, Powers) {
+TEST_P(SpecMath, Powers) {
   checkSpecialPowers<float>(DType::F32);
   checkSpecialPowers<double>(DType::F64);
 }
