@@ -128,7 +128,10 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
   bool isRest = tileRows < plan.rows && tileBase.count(plan.rowDim);
   if (known ? *known == 1 : isRest) {
     // What is read once streams: each vector's panel is fetched a little ahead of its use. With an
-    // open number of rows that is what the tiles of fewer rows are for.
+    // open number of rows that is what the tiles of fewer rows are for. The last cache's distance
+    // loads hide themselves, and fetching would only be in their way.
+    if (spec.schedule.parameters.count("resident"))
+      return fetching.reset();
     for (int i = 0; i < plan.vectors; ++i, next[0] = next[0] + plan.lanes)
       fetching->from.push_back(address(memory, position(*weight, next)));
     fetching->each = b.getInt64(vector);

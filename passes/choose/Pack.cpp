@@ -232,6 +232,7 @@ void Packer::run() {
   for (auto kernel : module.getOps<KernelOp>())
     pack(kernel);
   removeUnused();
+  markResident(module, launches);
 }
 
 namespace {

@@ -34,6 +34,11 @@ bool hasColumns(mlir::Operation *anchor);
 mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
                              std::string &reason);
 
+/// Marks `linear` kernels that are launched only where the weights of the loop, or of the function
+/// if there is none, are so small together that they come from the last cache each time but the
+/// first: there to fetch them ahead costs more than to wait.
+void markResident(mlir::ModuleOp module, const Launches &launches);
+
 } // namespace kiln::passes
 
 #endif // KILN_PASSES_CHOOSE_WEIGHTS_H
