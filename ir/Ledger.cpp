@@ -36,13 +36,18 @@ void Ledger::clear() {
   byLayer.clear();
 }
 
+/// JSON has no infinity and no NaN: an error that is no number is null.
+static void printError(llvm::json::OStream &json, llvm::StringRef name, double error) {
+  json.attribute(name, std::isfinite(error) ? llvm::json::Value(error) : nullptr);
+}
+
 static void printModel(llvm::json::OStream &json, const LedgerModel &model) {
   json.attribute("bytes_before", model.bytesBefore);
   json.attribute("bytes_after", model.bytesAfter);
   if (!model.error)
     return;
   json.attribute("calls", model.calls);
-  json.attribute("error", *model.error);
+  printError(json, "error", *model.error);
   if (model.required)
     json.attribute("required_error", *model.required);
 }
@@ -57,30 +62,30 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row, const Ledg
   json.attribute("density", row.density());
   json.attribute("bytes_before", row.bytesBefore);
   json.attribute("bytes_after", row.bytesAfter);
-  json.attribute("relative_error", row.relativeError());
+  printError(json, "relative_error", row.relativeError());
   if (std::optional<double> ratio = row.sqnr())
-    json.attribute("sqnr_db", *ratio);
+    printError(json, "sqnr_db", *ratio);
   if (row.nearestError)
-    json.attribute("calibration_error_nearest", *row.nearestError);
+    printError(json, "calibration_error_nearest", *row.nearestError);
   if (row.compensatedError)
-    json.attribute("calibration_error_compensated", *row.compensatedError);
+    printError(json, "calibration_error_compensated", *row.compensatedError);
   if (model)
     for (const LedgerModel::Update &update : model->updates)
       if (update.layer == row.layer) {
-        json.attribute("calibration_error_pruned", update.pruned);
-        json.attribute("calibration_error_updated", update.updated);
+        printError(json, "calibration_error_pruned", update.pruned);
+        printError(json, "calibration_error_updated", update.updated);
       }
   if (model)
     for (const LedgerModel::Scaling &scaling : model->scalings)
       if (scaling.layer == row.layer) {
         if (!row.nearestError)
-          json.attribute("calibration_error_nearest", scaling.plain);
-        json.attribute("calibration_error_scaled", scaling.scaled);
+          printError(json, "calibration_error_nearest", scaling.plain);
+        printError(json, "calibration_error_scaled", scaling.scaled);
       }
   if (model)
     for (auto [i, entry] : llvm::enumerate(model->alone))
       if (entry.first == row.layer) {
-        json.attribute("model_error", entry.second);
+        printError(json, "model_error", entry.second);
         if (i < model->heldBack)
           json.attribute("held_back", true);
       }
@@ -109,7 +114,7 @@ static void printAll(llvm::raw_ostream &os, const std::vector<LedgerRow> &table,
     json.attributeObject("total", [&] {
       json.attribute("bytes_before", all.bytesBefore);
       json.attribute("bytes_after", all.bytesAfter);
-      json.attribute("relative_error", all.relativeError());
+      printError(json, "relative_error", all.relativeError());
     });
     if (model)
       json.attributeObject("model", [&] { printModel(json, *model); });

@@ -12,16 +12,24 @@ using namespace mlir;
 static constexpr int64_t powers = 20, mostOutputs = 64;
 
 /// 1 / s for s = mean magnitude ^ power, divided by the geometric mean of the least and the largest
-/// of them, so that weights keep their size.
+/// of them, so that weights keep their size. Of inputs that were always zero the data says nothing:
+/// theirs is 1.
 static std::vector<float> factorsOf(const Inputs &inputs, double power) {
   std::vector<double> scales;
-  for (double sum : inputs.magnitudes())
-    scales.push_back(std::pow(std::max(sum / static_cast<double>(inputs.count()), 1e-4), power));
-  auto [least, most] = std::minmax_element(scales.begin(), scales.end());
-  double middle = std::sqrt(*least * *most);
+  double least = std::numeric_limits<double>::infinity(), most = 0;
+  for (double sum : inputs.magnitudes()) {
+    double mean = sum / static_cast<double>(inputs.count());
+    double scale = mean > 0 ? std::pow(std::max(mean, 1e-4), power) : 0;
+    scales.push_back(scale);
+    if (scale > 0) {
+      least = std::min(least, scale);
+      most = std::max(most, scale);
+    }
+  }
+  double middle = std::sqrt(least * most);
   std::vector<float> factors;
   for (double scale : scales)
-    factors.push_back(static_cast<float>(middle / scale));
+    factors.push_back(scale > 0 ? static_cast<float>(middle / scale) : 1);
   return factors;
 }
 

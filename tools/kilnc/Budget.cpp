@@ -14,6 +14,8 @@
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <cmath>
+
 using namespace kiln;
 using namespace llvm;
 
@@ -78,6 +80,24 @@ bool Budget::readLimit(mlir::ModuleOp module) {
   return true;
 }
 
+/// What teaches ranges and errors has numbers. Infinities are: a mask may hold them.
+static Error checkData(mlir::ModuleOp module, StringRef path) {
+  auto arguments = argumentsOf(module, path);
+  if (!arguments)
+    return arguments.takeError();
+  for (auto &[function, tensors] : *arguments)
+    for (auto [i, tensor] : enumerate(tensors)) {
+      auto name = function.getArgAttrOfType<mlir::StringAttr>(i, "kiln.name").getValue();
+      if (tensor.numElements() == 0)
+        return createStringError("'" + name + "' of '" + path +
+                                 "' has no elements, from which nothing can be learned");
+      if (any_of(tensor.floats, [](double value) { return std::isnan(value); }))
+        return createStringError("'" + name + "' of '" + path +
+                                 "' holds a NaN; take its call out of the file, or mend it");
+    }
+  return Error::success();
+}
+
 bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool isProgressShown) {
   path = from;
   if (auto file = MemoryBuffer::getFile(path);
@@ -87,6 +107,9 @@ bool Budget::start(mlir::ModuleOp module, StringRef from, bool isMeasured, bool 
   isShown = isProgressShown;
   if (!readLimit(module))
     return false;
+  if (!path.empty() && !ranges)
+    if (Error error = checkData(module, path))
+      return !report(toString(std::move(error)));
   if (!required && (!isMeasured || path.empty() || ranges))
     return true;
   Expected<std::unique_ptr<CheckEach>> given =

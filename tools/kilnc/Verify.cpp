@@ -33,6 +33,18 @@ static int64_t countOf(mlir::Type type, const ir::Tensor &tensor) {
   return isMultiple ? tensor.shape[0] / *first : 1;
 }
 
+/// Whether a tensor may be an argument of the type, as far as one argument alone tells.
+static bool fits(mlir::Type type, const ir::Tensor &tensor) {
+  SmallVector<DimExpr> shape = ir::dimsOf(type);
+  if (shape.size() != tensor.shape.size() || ir::dtypeOf(type) != tensor.type)
+    return false;
+  for (auto [i, dim] : enumerate(shape))
+    if (auto extent = dim.constantValue();
+        extent && *extent * (i == 0 ? countOf(type, tensor) : 1) != tensor.shape[i])
+      return false;
+  return true;
+}
+
 static ir::Tensor partOf(const ir::Tensor &whole, int64_t part, int64_t count) {
   if (count == 1)
     return whole;
@@ -53,7 +65,8 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
   if (!tensors)
     return tensors.takeError();
   std::vector<std::pair<mlir::FunctionOpInterface, Arguments>> calls;
-  std::string missing; // what the last entry point lacks
+  std::string missing;   // what the last entry point lacks
+  bool isFitting = true; // whether those of `calls` fit
   for (auto function : module.getOps<mlir::func::FuncOp>()) {
     Arguments arguments;
     for (unsigned i = 0; i < function.getNumArguments(); ++i) {
@@ -67,6 +80,16 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
     }
     if (arguments.size() != function.getNumArguments())
       continue;
+    // Entry points may give one name to different arguments: those count that the file fits. If
+    // there is none, the first one tells what is wrong.
+    bool isThisFitting = all_of(zip(function.getArgumentTypes(), arguments), [](const auto &pair) {
+      return fits(std::get<0>(pair), std::get<1>(pair));
+    });
+    if (!isThisFitting && !calls.empty())
+      continue;
+    if (!isFitting)
+      calls.clear();
+    isFitting = isThisFitting;
     int64_t count = 1;
     for (auto [type, tensor] : zip(function.getArgumentTypes(), arguments))
       count = std::max(count, countOf(type, tensor));
