@@ -91,6 +91,28 @@ FailureOr<SmallVector<Tensor>> ir::evaluateOp(Operation *op, ArrayRef<const Tens
   return results;
 }
 
+/// Names the argument, and the sizes that others gave to its dimensions.
+static void refuse(FunctionOpInterface function, unsigned number, const Tensor &argument,
+                   const Evaluation &evaluation) {
+  Type type = function.getArgumentTypes()[number];
+  InFlightDiagnostic error = function.emitError("argument ");
+  if (auto name = function.getArgAttrOfType<StringAttr>(number, "kiln.name"))
+    error << "'" << name.getValue() << "'";
+  else
+    error << number;
+  error << " does not fit: expected " << typeText(type) << ", got "
+        << typeText(tensorType(function.getContext(), argument.type,
+                               SmallVector<DimExpr>(argument.shape.begin(), argument.shape.end())));
+  StringRef before = " (";
+  for (auto [dim, size] : llvm::zip(dimsOf(type), argument.shape))
+    if (auto value = evaluation.tryValue(dim); !dim.constantValue() && value && value != size) {
+      error << before << dim.str() << " = " << *value;
+      before = ", ";
+    }
+  if (before == ", ")
+    error << ")";
+}
+
 FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<Tensor> arguments) {
   Evaluation evaluation;
   if (arguments.size() != function.getNumArguments())
@@ -109,12 +131,7 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
     for (size_t i = 0; fits && i < dims.size(); ++i)
       fits = evaluation.tryValue(dims[i]) == argument.shape[i];
     if (!fits)
-      return function.emitError("argument ")
-                 << number << " does not fit: expected " << typeText(type) << ", got "
-                 << typeText(tensorType(
-                        function.getContext(), argument.type,
-                        SmallVector<DimExpr>(argument.shape.begin(), argument.shape.end()))),
-             failure();
+      return refuse(function, number, argument, evaluation), failure();
   }
   for (auto &[symbol, bounds] : declaredBounds(function)) {
     auto it = evaluation.dims.find(symbol);

@@ -134,7 +134,7 @@ bool Budget::run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isC
     std::string why;
     mlir::ScopedDiagnosticHandler handler(module.getContext(), [&](mlir::Diagnostic &diagnostic) {
       if (why.empty())
-        why = diagnostic.str();
+        why = complaintOf(diagnostic, function);
       return mlir::success();
     });
     if (failed(calibrator.call(function, tensors)))

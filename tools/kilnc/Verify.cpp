@@ -107,6 +107,15 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
   return calls;
 }
 
+std::string kiln::complaintOf(const mlir::Diagnostic &diagnostic,
+                              mlir::FunctionOpInterface function) {
+  std::string text = diagnostic.str();
+  mlir::Location place = diagnostic.getLocation();
+  if (auto at = place->findInstanceOf<mlir::FileLineColLoc>(); at && place != function.getLoc())
+    text += (" (" + at.getFilename().getValue() + ":" + Twine(at.getLine()) + ")").str();
+  return text;
+}
+
 Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, StringRef inputs,
                                                    function_ref<void(size_t, size_t)> beforeCall) {
   auto calls = argumentsOf(module, inputs);
@@ -116,8 +125,15 @@ Expected<std::unique_ptr<CheckEach>> kiln::callsOf(mlir::ModuleOp module, String
   for (auto &[function, arguments] : *calls) {
     if (beforeCall)
       beforeCall(check->getCalls().size() + 1, calls->size());
+    // What does not fit is said about the file, not at the entry point.
+    std::string why;
+    mlir::ScopedDiagnosticHandler handler(module.getContext(), [&](mlir::Diagnostic &diagnostic) {
+      if (why.empty())
+        why = complaintOf(diagnostic, function);
+      return mlir::success();
+    });
     if (failed(check->add(function, std::move(arguments))))
-      return createStringError("the interpreter refuses the inputs of '" + inputs + "'");
+      return createStringError("the inputs of '" + inputs + "': " + why);
   }
   return check;
 }

@@ -17,6 +17,9 @@ using Arguments = llvm::SmallVector<ir::Tensor>;
 llvm::Expected<std::vector<std::pair<mlir::FunctionOpInterface, Arguments>>>
 argumentsOf(mlir::ModuleOp module, llvm::StringRef inputs);
 
+/// What the interpreter says of a call of the function, with the line if that is inside of it.
+std::string complaintOf(const mlir::Diagnostic &diagnostic, mlir::FunctionOpInterface function);
+
 /// Calls of the module's entry points with the tensors of a file (.npz, .safetensors …) as
 /// arguments by name, and what the interpreter gives. An error if they are no entry point's
 /// arguments. `beforeCall` is told which call of how many comes.
