@@ -24,6 +24,7 @@ public:
   std::string run(llvm::StringRef symbol);
   bool isParallel = false;
   int64_t stackBytes = 0;
+  int64_t keptBytes = 0; ///< of widened weights, in a task
 
 private:
   // Plan.cpp: which stage is stored, placed or inlined, and the loops.
@@ -91,6 +92,7 @@ private:
     std::vector<llvm::AllocaInst *> totals;            ///< in f64, of blocks of a long sum
     llvm::Value *waiting = nullptr;                    ///< address of the sum so far, of slices
   };
+  static Coordinates placedAt(const Placed &placed, const Frame &point);
   void place(const Plan &plan, const Placed &placed);
   void reduce(const Placed &placed, std::vector<Instance> &instances);
   void reduceLevel(const Placed &placed, std::vector<Instance> &instances, size_t level);
@@ -132,6 +134,18 @@ private:
   llvm::Value *waitingSum(const Plan &plan, int row, int vector);
   void sliced(const Plan &plan);
   void eachSlice(const Plan &plan, size_t dim);
+  void slicedIfMany(const Plan &plan);
+
+  // Widen.cpp: weights of small numbers in f32.
+  bool isOfVectors(const Plan &plan, const spec::ExprPtr &factor);
+  std::optional<Widened> widenedOf(const Plan &plan);
+  DimExpr rowsBehind(const Plan &plan, size_t level) const;
+  void keepWhole(Plan &plan, size_t level, int64_t steps, int64_t each);
+  llvm::Value *keptPlace(llvm::ArrayRef<DimExpr> at, size_t term, int64_t vector);
+  void widen(const Plan &plan);
+  void widenLevel(const Plan &plan, Coordinates &at);
+  void widenStep(const Plan &plan, const Coordinates &at);
+  void keptStep(const Placed &placed, std::vector<Instance> &instances);
 
   // Prefetch.cpp: the next tile of a weight, and the end of this one.
   llvm::SmallVector<Touch> touched(const Plan &plan, const Frame &frame);
@@ -179,6 +193,8 @@ private:
   llvm::SmallVector<ResultLine> resultFetching;
   int64_t resultPoints = 1; ///< of the tile
   std::optional<Slice> slice;
+  std::optional<Kept> kept;
+  llvm::AllocaInst *keptMemory = nullptr; ///< of the task
   llvm::Value *mask = nullptr; ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension

@@ -106,6 +106,7 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   WriteBitcodeToFile(module, out);
   result.isParallel = emitter.isParallel;
   result.stackBytes = emitter.stackBytes;
+  result.keptBytes = emitter.keptBytes;
   return result;
 }
 

@@ -156,7 +156,7 @@ void Emitter::enter(const Plan &plan, size_t level) {
     if (!slice || slice->isLast)
       storeTile(plan);
   } else if (plan.slicing && level == plan.slicing->level) {
-    sliced(plan);
+    slicedIfMany(plan);
   } else {
     tiledLevel(plan, level);
   }
@@ -241,6 +241,7 @@ Function *Emitter::createTask(StringRef name) {
   auto *type = FunctionType::get(b.getInt32Ty(), {pointer, b.getInt32Ty(), pointer}, false);
   auto *task = Function::Create(type, GlobalValue::InternalLinkage, name, module);
   b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", task));
+  keptMemory = nullptr;
   auto field = [&](int i) {
     return b.CreateLoad(pointer, b.CreateConstGEP1_64(pointer, task->getArg(2), i));
   };

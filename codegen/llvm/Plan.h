@@ -54,6 +54,16 @@ struct Placed {
   std::optional<Dot> dot = std::nullopt;
 };
 
+/// A weight that tiles of many rows multiply in f32, widened once for all of them: a step of the
+/// reduction takes the products of all terms, each weight times the scale, if there is one.
+struct Widened {
+  struct Term {
+    spec::ExprPtr x, weight;
+  };
+  std::vector<Term> terms;
+  spec::ExprPtr scale;
+};
+
 struct Level {
   enum class Kind : uint8_t { Plain, Vector, Rows } kind = Kind::Plain;
   int dim = 0;
@@ -67,7 +77,7 @@ struct Slicing {
   int64_t steps = 1;    ///< of the reduction in a slice
   int64_t count = 1;    ///< slices
   int64_t capacity = 1; ///< positions of the first level in a block
-  int64_t slots = 1;    ///< vectors of sums that wait
+  int64_t slots = 1;    ///< vectors of sums that wait; 0: one slice, for which none does
 };
 
 /// How the loops of one stored stage run.
@@ -82,6 +92,7 @@ struct Plan {
   bool isTurning = false;  ///< rows are lanes of the loads
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
+  std::optional<Widened> widened; ///< in memory for each slice
   bool alternates = false;  ///< tasks go through their tiles back in odd rounds of a loop
   bool isFar = false;       ///< caches do not hold the result until it is read
   bool vectorsLast = false; ///< tasks take all vectors of a row block before the next
@@ -139,6 +150,14 @@ struct Slice {
   bool isLast = false;              ///< behind all slices: sums are only read
   Coordinates at;                   ///< of the reduction, as far as slices follow it
   DimExpr number, extent;           ///< among all; positions of the dimension that is cut
+};
+
+/// The widened weight that the tiles being emitted read.
+struct Kept {
+  const Widened *weight;
+  const spec::Stage *stage;
+  llvm::Value *memory; ///< [step of the slice][term][vector][lane]
+  int64_t vectors;
 };
 
 } // namespace kiln::codegen

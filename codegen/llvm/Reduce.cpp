@@ -68,17 +68,23 @@ void Emitter::flush(const Placed &placed, std::vector<Instance> &instances) {
     }
 }
 
+/// The coordinates of a placed stage that a point of the root reads.
+Coordinates Emitter::placedAt(const Placed &placed, const Frame &point) {
+  std::map<std::string, DimExpr, std::less<>> map;
+  for (size_t i = 0; i < point.at.size(); ++i)
+    map["%d" + std::to_string(i)] = point.at[i];
+  Coordinates at;
+  for (const DimExpr &value : placed.at)
+    at.push_back(value.substitute(map));
+  return at;
+}
+
 /// Computes a placed stage at every point of the tile as far as it is entered.
 void Emitter::place(const Plan &plan, const Placed &placed) {
   std::vector<Instance> instances;
   std::set<std::string> seen;
   for (auto &[point, pointMask] : tilePoints(plan)) {
-    std::map<std::string, DimExpr, std::less<>> map;
-    for (size_t i = 0; i < point.at.size(); ++i)
-      map["%d" + std::to_string(i)] = point.at[i];
-    Coordinates at;
-    for (const DimExpr &value : placed.at)
-      at.push_back(value.substitute(map));
+    Coordinates at = placedAt(placed, point);
     Frame frame = frameOf(*placed.stage, at);
     bool isWide = llvm::any_of(at, [&](const DimExpr &value) { return isVarying(value); });
     if (seen.insert(frame.key).second)
@@ -176,6 +182,8 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
     if (placed.lanesAlong >= 0)
       return reduceLanes(placed, instances);
     fetch(placed, instances.front().frame);
+    if (kept && kept->stage == &stage)
+      return keptStep(placed, instances);
     for (Instance &instance : instances)
       if (placed.dot)
         dotStep(placed, instance, placed.dot->group);

@@ -73,12 +73,25 @@ void Emitter::chooseSlices(Plan &plan) {
          if (operand && operand->panel)
            each = std::max(each, plan.vectors * plan.lanes * byteSize(operand->type));
        });
-  if (steps * each <= target.cacheBytes / pieceParts || extents.back() % group != 0)
-    return;
-  if (std::optional<Slicing> slicing = fitSums(plan, level, accumulated(stage))) {
-    sizeSlices(*slicing, extents, target.cacheBytes / sliceParts / each, group);
+  std::optional<int64_t> rows = rowsBehind(plan, level).bounds(bounds).upper;
+  if (steps > 0 && (!rows || *rows > plan.rows))
+    plan.widened = widenedOf(plan);
+  if (plan.widened)
+    each = plan.vectors * plan.lanes * byteSize(DType::F32) *
+           static_cast<int64_t>(plan.widened->terms.size());
+  bool isLong = steps * each > target.cacheBytes / pieceParts && extents.back() % group == 0;
+  std::optional<Slicing> slicing;
+  if (isLong)
+    slicing = fitSums(plan, level, accumulated(stage));
+  if (slicing) {
+    int64_t most = std::max<int64_t>(target.cacheBytes / sliceParts / each, 1);
+    sizeSlices(*slicing, extents, most, group);
     plan.slicing = slicing;
+  } else if (plan.widened) {
+    keepWhole(plan, level, steps, each);
   }
+  if (!plan.slicing)
+    plan.widened.reset();
 }
 
 /// Room for the sums of the tiles of a level and those within: of all, or of blocks of the level.
@@ -140,10 +153,24 @@ Value *Emitter::waitingSum(const Plan &plan, int row, int vector) {
                      emit(place));
 }
 
+/// Slices, or with a widened weight only where a call has many rows for it.
+void Emitter::slicedIfMany(const Plan &plan) {
+  DimExpr rows = rowsBehind(plan, plan.slicing->level);
+  if (!plan.widened || rows.constantValue())
+    return sliced(plan);
+  branch(b.CreateICmpSGT(emit(rows), b.getInt64(plan.rows)), [&] { sliced(plan); },
+         [&] { tiledLevel(plan, plan.slicing->level); });
+}
+
 /// Runs the tiles of the level and those within once for each slice, then once to store them.
 void Emitter::sliced(const Plan &plan) {
   const Slicing &slicing = *plan.slicing;
   const Stage &stage = *coreOf(plan)->stage;
+  if (slicing.slots == 0) {
+    widen(plan);
+    tiledLevel(plan, slicing.level);
+    return kept.reset();
+  }
   BasicBlock &entry = b.GetInsertBlock()->getParent()->getEntryBlock();
   IRBuilder<> top(&entry, entry.begin());
   Value *start = values.splat(values.constant(*stage.init), lanes);
@@ -181,7 +208,10 @@ void Emitter::eachSlice(const Plan &plan, size_t dim) {
       bool isEven = *extent.constantValue() % slicing.size == 0;
       slice->extent =
           isEven ? DimExpr(slicing.size) : DimExpr::min(extent - slice->at.back(), slicing.size);
+      if (plan.widened)
+        widen(plan);
       tiledLevel(plan, slicing.level);
+      kept.reset();
     } else {
       eachSlice(plan, dim + 1);
     }

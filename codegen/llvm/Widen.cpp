@@ -1,0 +1,200 @@
+//===- Widen.cpp - weights of small numbers, widened once for many rows ---===//
+//
+// A weight in parts of bytes, or in groups of bytes, takes several operations a number before it is
+// a factor. Where many rows read it, the panels of a tile's vectors are widened into f32 in memory
+// of the task, for all tiles of rows: the whole reduction of them where that is small, else a slice
+// of it at a time.
+//
+//===----------------------------------------------------------------------===//
+
+#include "codegen/llvm/Emitter.h"
+
+#include "llvm/ADT/STLExtras.h"
+
+using namespace kiln;
+using namespace kiln::codegen;
+using namespace llvm;
+using namespace kiln::spec;
+
+/// Bytes of a whole reduction that a task keeps where its sums cannot wait for slices.
+static constexpr int64_t mostKeptBytes = 320 << 10;
+
+static bool isProduct(const ExprPtr &expr) { return expr->op == Op::Mul && !expr->strict; }
+
+/// Whether a factor is that of all rows: it reads what lies in panels, at coordinates of the
+/// vectors and of the reduction alone.
+bool Emitter::isOfVectors(const Plan &plan, const ExprPtr &factor) {
+  const Placed &core = *coreOf(plan);
+  bool isSo = true, readsPanel = false;
+  std::set<const Expr *> seen;
+  visitPostOrder(factor, seen, [&](const ExprPtr &node) { isSo &= node->op != Op::Dim; });
+  walk(factor, frameOf(*core.stage, withReduction(*core.stage, core.at)),
+       [&](const Read &read, DType, const Coordinates &at, const Frame &frame) {
+         const Operand *operand = spec.findOperand(read.source);
+         readsPanel |= operand && operand->panel;
+         isSo &= operand && frame.guards.empty();
+         for (const DimExpr &value : at) {
+           std::set<std::string> names;
+           value.collectSymbols(names);
+           for (const std::string &name : names)
+             isSo &= !StringRef(name).starts_with("%x") &&
+                     (!StringRef(name).starts_with("%d") ||
+                      name == "%d" + std::to_string(plan.vectorDim));
+         }
+       });
+  return isSo && readsPanel;
+}
+
+/// The products of the core's body, if one factor of each is a weight that takes more than a
+/// conversion.
+std::optional<Widened> Emitter::widenedOf(const Plan &plan) {
+  const ExprPtr &body = coreOf(plan)->stage->body;
+  if (!isProduct(body) || body->type != DType::F32)
+    return std::nullopt;
+  Widened result;
+  auto add = [&](const ExprPtr &product) {
+    for (int i : {0, 1})
+      if (isOfVectors(plan, product->args[i])) {
+        result.terms.push_back({product->args[1 - i], product->args[i]});
+        return true;
+      }
+    return false;
+  };
+  if (body->args[0]->op != Op::Add) {
+    bool isComputed = add(body) && result.terms[0].weight->op != Op::Read &&
+                      result.terms[0].weight->op != Op::Cast;
+    return isComputed ? std::optional(result) : std::nullopt;
+  }
+  result.scale = body->args[1];
+  if (!isOfVectors(plan, result.scale))
+    return std::nullopt;
+  std::function<bool(const ExprPtr &)> addAll = [&](const ExprPtr &sum) {
+    if (sum->op == Op::Add)
+      return addAll(sum->args[0]) && addAll(sum->args[1]);
+    return isProduct(sum) && add(sum);
+  };
+  return addAll(body->args[0]) ? std::optional(result) : std::nullopt;
+}
+
+/// The rows that one widening serves.
+DimExpr Emitter::rowsBehind(const Plan &plan, size_t level) const {
+  DimExpr rows = 1;
+  for (const Level &inner : drop_begin(plan.levels, level))
+    rows = rows * extentOf(plan, inner.dim);
+  return rows;
+}
+
+/// Keeps the whole reduction of `steps` steps, `each` bytes a step.
+void Emitter::keepWhole(Plan &plan, size_t level, int64_t steps, int64_t each) {
+  if (steps * each > mostKeptBytes)
+    return;
+  Slicing slicing{level};
+  slicing.steps = steps;
+  slicing.slots = 0;
+  if (plan.parallelLevels >= level) {
+    plan.parallelLevels = level;
+    plan.splitsNext = true;
+    int64_t tile = plan.levels[level].kind == Level::Kind::Rows ? plan.rows : 1;
+    slicing.capacity = (plan.blockTiles + 1) * tile;
+  }
+  plan.slicing = slicing;
+}
+
+/// The steps of the reduction before a position.
+static DimExpr stepsBefore(const Stage &stage, ArrayRef<DimExpr> at) {
+  DimExpr steps;
+  for (auto [i, extent] : enumerate(stage.reduction))
+    steps = steps * extent + (i < at.size() ? at[i] : DimExpr(0));
+  return steps;
+}
+
+/// Where the value of a term lies for a vector at a position of the reduction.
+Value *Emitter::keptPlace(ArrayRef<DimExpr> at, size_t term, int64_t vector) {
+  const Stage &stage = *kept->stage;
+  DimExpr step = stepsBefore(stage, at) - (slice ? stepsBefore(stage, slice->at) : DimExpr(0));
+  DimExpr place = (step * DimExpr(static_cast<int64_t>(kept->weight->terms.size())) +
+                   DimExpr(static_cast<int64_t>(term))) *
+                      DimExpr(kept->vectors * lanes) +
+                  DimExpr(vector * lanes);
+  return b.CreateGEP(b.getFloatTy(), kept->memory, emit(place));
+}
+
+/// Widens what the tiles of rows are going to read: of the slice, or all.
+void Emitter::widen(const Plan &plan) {
+  const Widened &weight = *plan.widened;
+  int64_t bytes = plan.slicing->steps * static_cast<int64_t>(weight.terms.size()) * plan.vectors *
+                  plan.lanes * byteSize(DType::F32);
+  if (!keptMemory) {
+    BasicBlock &entry = b.GetInsertBlock()->getParent()->getEntryBlock();
+    IRBuilder<> top(&entry, entry.begin());
+    keptMemory = top.CreateAlloca(ArrayType::get(b.getInt8Ty(), bytes));
+    keptMemory->setAlignment(Align(64));
+    keptBytes = std::max(keptBytes, bytes);
+  }
+  kept = {&weight, coreOf(plan)->stage, keptMemory, plan.vectors};
+  Coordinates at;
+  widenLevel(plan, at);
+}
+
+void Emitter::widenLevel(const Plan &plan, Coordinates &at) {
+  const Stage &stage = *kept->stage;
+  size_t level = at.size();
+  if (level == stage.reduction.size())
+    return widenStep(plan, at);
+  auto next = [&](const DimExpr &position) {
+    at.push_back(position);
+    widenLevel(plan, at);
+    at.pop_back();
+  };
+  bool isSliced = slice && level < slice->at.size();
+  if (isSliced && level + 1 < slice->at.size())
+    return next(slice->at[level]);
+  DimExpr start = isSliced ? slice->at[level] : DimExpr(0);
+  DimExpr extent = isSliced ? slice->extent : stage.reduction[level];
+  loop(b.getInt64(0), emit(extent), [&](Value *i) {
+    auto last = extent.bounds(bounds).upper;
+    next(start + bind(i, "%i", {0, last ? std::optional(*last - 1) : std::nullopt}));
+  });
+}
+
+void Emitter::widenStep(const Plan &plan, const Coordinates &at) {
+  const Placed &core = *coreOf(plan);
+  for (auto [vector, point] : enumerate(tilePoints(plan))) {
+    Coordinates where = placedAt(core, point.first);
+    where.insert(where.end(), at.begin(), at.end());
+    Frame frame = frameOf(*core.stage, std::move(where));
+    memo.clear();
+    mask = point.second;
+    Value *scale = kept->weight->scale ? evaluate(kept->weight->scale, frame) : nullptr;
+    SmallVector<Value *> factors;
+    for (const Widened::Term &term : kept->weight->terms) {
+      Value *factor = evaluate(term.weight, frame);
+      factors.push_back(values.splat(scale ? b.CreateFMul(factor, scale) : factor, lanes));
+    }
+    for (auto [i, factor] : enumerate(factors))
+      b.CreateAlignedStore(factor, keptPlace(at, i, vector), Align(4 * lanes));
+  }
+  mask = nullptr;
+}
+
+/// The products of one step, with what is kept: a term of all points of the tile after the other.
+void Emitter::keptStep(const Placed &placed, std::vector<Instance> &instances) {
+  ArrayRef<DimExpr> at = ArrayRef(instances.front().frame.at).drop_front(placed.at.size());
+  auto *type = FixedVectorType::get(b.getFloatTy(), lanes);
+  for (auto [i, term] : enumerate(kept->weight->terms)) {
+    SmallVector<Value *> factors;
+    for (int vector = 0; vector < tileVectors; ++vector)
+      factors.push_back(
+          b.CreateAlignedLoad(type, keptPlace(at, i, vector), Align(4 * lanes)));
+    for (auto [point, instance] : enumerate(instances)) {
+      memo.clear();
+      mask = instance.mask;
+      Value *x = evaluate(term.x, frameOf(*placed.stage, instance.frame.at));
+      AllocaInst *sum = instance.values[0];
+      Value *next = values.multiplyAdd(x, factors[point % tileVectors],
+                                       b.CreateLoad(sum->getAllocatedType(), sum));
+      b.CreateStore(next, sum);
+    }
+  }
+  mask = nullptr;
+}
