@@ -74,7 +74,7 @@ Dot::Form Emitter::dotForm(int lanes, DType x, DType y) const {
 
 /// Where the read of a byte goes, through stages that only read; nothing where that is not known
 /// without computing.
-std::optional<Emitter::Access> Emitter::accessOf(const ExprPtr &expr, const Frame &frame) {
+std::optional<Access> Emitter::accessOf(const ExprPtr &expr, const Frame &frame) {
   if (expr->op != Op::Read)
     return std::nullopt;
   const Read &read = expr->read;

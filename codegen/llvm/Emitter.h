@@ -85,13 +85,6 @@ private:
                               llvm::Constant *missing);
 
   // Reduce.cpp: placed stages.
-  struct Instance {
-    Frame frame;
-    llvm::Value *mask;
-    std::vector<llvm::AllocaInst *> values, positions; ///< one accumulator for each unrolled step
-    std::vector<llvm::AllocaInst *> totals;            ///< in f64, of blocks of a long sum
-    llvm::Value *waiting = nullptr;                    ///< address of the sum so far, of slices
-  };
   static Coordinates placedAt(const Placed &placed, const Frame &point);
   void place(const Plan &plan, const Placed &placed);
   void reduce(const Placed &placed, std::vector<Instance> &instances);
@@ -110,12 +103,6 @@ private:
   size_t versionLevel(const Placed &placed, const std::vector<Instance> &instances);
 
   // Dot.cpp: several products by one instruction.
-  struct Access {
-    const Memory *memory = nullptr;
-    Coordinates at;
-    std::vector<Guard> guards;
-    double outside = 0;
-  };
   std::optional<Dot> dotOf(const Placed &placed) const;
   Dot::Form dotForm(int lanes, DType x, DType y) const;
   std::optional<Access> accessOf(const spec::ExprPtr &expr, const Frame &frame);
@@ -195,7 +182,7 @@ private:
   std::optional<Slice> slice;
   std::optional<Kept> kept;
   llvm::AllocaInst *keptMemory = nullptr; ///< of the task
-  llvm::Value *mask = nullptr; ///< lanes that exist; null: all
+  llvm::Value *mask = nullptr;            ///< lanes that exist; null: all
   // The tile being emitted.
   std::map<int, DimExpr> tileBase; ///< of each entered dimension
   int tileVectors = 1, tileRows = 1;

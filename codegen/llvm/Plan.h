@@ -93,10 +93,10 @@ struct Plan {
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
   std::optional<Widened> widened; ///< in memory for each slice
-  bool alternates = false;  ///< tasks go through their tiles back in odd rounds of a loop
-  bool isFar = false;       ///< caches do not hold the result until it is read
-  bool vectorsLast = false; ///< tasks take all vectors of a row block before the next
-  DimExpr work;             ///< points times reduction: its size decides on parallel execution
+  bool alternates = false;        ///< tasks go through their tiles back in odd rounds of a loop
+  bool isFar = false;             ///< caches do not hold the result until it is read
+  bool vectorsLast = false;       ///< tasks take all vectors of a row block before the next
+  DimExpr work; ///< points times reduction: its size decides on parallel execution
 };
 
 // What is known of the code being emitted.
@@ -150,6 +150,23 @@ struct Slice {
   bool isLast = false;              ///< behind all slices: sums are only read
   Coordinates at;                   ///< of the reduction, as far as slices follow it
   DimExpr number, extent;           ///< among all; positions of the dimension that is cut
+};
+
+/// A point of a tile at which a placed stage is being reduced.
+struct Instance {
+  Frame frame;
+  llvm::Value *mask;
+  std::vector<llvm::AllocaInst *> values, positions; ///< one accumulator for each unrolled step
+  std::vector<llvm::AllocaInst *> totals;            ///< in f64, of blocks of a long sum
+  llvm::Value *waiting = nullptr;                    ///< address of the sum so far, of slices
+};
+
+/// Where a factor lies.
+struct Access {
+  const Memory *memory = nullptr;
+  Coordinates at;
+  std::vector<Guard> guards;
+  double outside = 0;
 };
 
 /// The widened weight that the tiles being emitted read.

@@ -158,8 +158,9 @@ void Emitter::slicedIfMany(const Plan &plan) {
   DimExpr rows = rowsBehind(plan, plan.slicing->level);
   if (!plan.widened || rows.constantValue())
     return sliced(plan);
-  branch(b.CreateICmpSGT(emit(rows), b.getInt64(plan.rows)), [&] { sliced(plan); },
-         [&] { tiledLevel(plan, plan.slicing->level); });
+  branch(
+      b.CreateICmpSGT(emit(rows), b.getInt64(plan.rows)), [&] { sliced(plan); },
+      [&] { tiledLevel(plan, plan.slicing->level); });
 }
 
 /// Runs the tiles of the level and those within once for each slice, then once to store them.

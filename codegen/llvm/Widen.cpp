@@ -184,8 +184,7 @@ void Emitter::keptStep(const Placed &placed, std::vector<Instance> &instances) {
   for (auto [i, term] : enumerate(kept->weight->terms)) {
     SmallVector<Value *> factors;
     for (int vector = 0; vector < tileVectors; ++vector)
-      factors.push_back(
-          b.CreateAlignedLoad(type, keptPlace(at, i, vector), Align(4 * lanes)));
+      factors.push_back(b.CreateAlignedLoad(type, keptPlace(at, i, vector), Align(4 * lanes)));
     for (auto [point, instance] : enumerate(instances)) {
       memo.clear();
       mask = instance.mask;

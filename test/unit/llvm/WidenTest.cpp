@@ -56,9 +56,9 @@ static KernelSpec grouped(Shape rows, int64_t n, int64_t groups, int64_t group, 
     ExprPtr product = relaxed(apply(Op::Mul, {read("a", at, DType::F32), weight}));
     sum = sum ? apply(Op::Add, {sum, product}) : product;
   }
-  Stage stage = reducing("c", DType::F32, with(n), {groups, group / parts}, Combiner::Add,
-                         constant(0.0, DType::F32),
-                         parts > 1 ? relaxed(apply(Op::Mul, {sum, scale})) : sum);
+  Stage stage =
+      reducing("c", DType::F32, with(n), {groups, group / parts}, Combiner::Add,
+               constant(0.0, DType::F32), parts > 1 ? relaxed(apply(Op::Mul, {sum, scale})) : sum);
   stage.role = Role::Anchor;
   spec.stages = {stage};
   return spec;
