@@ -87,6 +87,10 @@ HExpr Builder::extent(const DimExpr &value) {
   return Halide::Internal::simplify(sum);
 }
 
+HExpr Builder::term(const Halide::RDom &reduction, const HExpr &value) {
+  return Halide::select(HExpr(reduction[0]) < 0, Halide::Internal::make_zero(value.type()), value);
+}
+
 HExpr Builder::opaque(const HExpr &value) {
   usesZero = true;
   Halide::Type bits = Halide::UInt(value.type().bits());

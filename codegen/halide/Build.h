@@ -60,6 +60,9 @@ public:
   void checkReductions() const;
   /// A dimension expression over the symbols' parameters.
   Halide::Expr extent(const DimExpr &value);
+  /// The value as a term of the reduction, whose rounds Halide drops if an update mentions none of
+  /// its variables.
+  static Halide::Expr term(const Halide::RDom &reduction, const Halide::Expr &value);
   /// The constant of an extent, or nothing.
   static std::optional<int64_t> known(const DimExpr &value) { return value.constantValue(); }
   /// Whether a part of the spec is not strict, and no factor of its products is chosen (0 * NaN

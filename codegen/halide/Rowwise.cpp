@@ -162,6 +162,7 @@ void RowwiseTemplate::reduce(const Stage &stage) {
     std::vector<HExpr> at{isRest ? HExpr(r[0]) : HExpr(lane)};
     at.insert(at.end(), rows.begin(), rows.end());
     Values next = item(stage, domain, inner, outer);
+    next[0] = Builder::term(r, next[0]);
     if (accumulatorType(stage, lanes) == DType::F64)
       next = {Halide::cast<double>(next[0])};
     assign(part(at), merge(stage, parts(part(at), isPosition(stage)), next));

@@ -243,7 +243,8 @@ Halide::Func TiledTemplate::accumulator(const std::string &suffix) {
     all.push_back(HExpr(reduction[static_cast<int>(anchor->reduction.size() - 1 - i)]));
   Halide::Type type = valueType(accumulatorType(*anchor, 1));
   acc(vars) = Halide::cast(type, builder.value(anchor->init, *anchor, domain));
-  HExpr item = Halide::cast(type, builder.value(anchor->body, *anchor, all));
+  HExpr item =
+      Builder::term(reduction, Halide::cast(type, builder.value(anchor->body, *anchor, all)));
   acc(vars) = combine(anchor->combiner, acc(vars), item, anchor->body->strict);
   return acc;
 }
