@@ -14,6 +14,8 @@ using spec::Operand;
 
 /// Elements of constant memory that one loop may run over.
 static constexpr int64_t mostOutside = 4096;
+/// Elements that one access may span.
+static constexpr int64_t mostSpan = 64;
 
 /// The distance of neighbouring lanes in elements; nothing if it is not one known number.
 std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
@@ -24,7 +26,7 @@ std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
 }
 
 /// Takes quotients of the lane apart: where one of the number of lanes and the divisor divides the
-/// other, all lanes have one quotient, or as many have each.
+/// other, all lanes have one quotient, or as many have each; else few quotients are parts.
 std::optional<Steps> Emitter::stepsOf(const DimExpr &position) {
   Steps steps;
   steps.offsets.assign(lanes, 0);
@@ -45,10 +47,18 @@ std::optional<Steps> Emitter::stepsOf(const DimExpr &position) {
     if (split && split->first == 1 && divisor > 0) {
       const DimExpr &first = split->second;
       bool isAligned = first == DimExpr::floorDiv(first, lanes) * DimExpr(lanes);
-      if (!isAligned || (divisor % lanes && lanes % divisor))
-        return std::nullopt;
       steps.base = steps.base + term * DimExpr::floorDiv(first, DimExpr(divisor));
-      advance(coefficient, divisor);
+      if (isAligned && partsOf(lanes, divisor) == 1) {
+        advance(coefficient, divisor);
+        continue;
+      }
+      int64_t parts = (lanes + divisor - 2) / divisor + 1;
+      if (steps.parts > 1 || parts > mostParts || isVarying(first))
+        return std::nullopt;
+      steps.parts = parts;
+      steps.distance = coefficient;
+      steps.start = first;
+      steps.divisor = divisor;
       continue;
     }
     for (const DimAtom &atom : monomial)
@@ -57,46 +67,79 @@ std::optional<Steps> Emitter::stepsOf(const DimExpr &position) {
       return std::nullopt;
     steps.base = steps.base + term;
   }
-  return steps;
+  bool isMixed = steps.parts > 1 && llvm::any_of(steps.offsets, [](int64_t by) { return by != 0; });
+  return isMixed ? std::nullopt : std::optional(steps);
 }
 
-/// Lanes that step through less than a vector: two scalars, or one load of what they span and a
-/// shuffle. Nothing where that would read what no lane does.
+/// A scalar for each part, chosen by the lanes at which it begins. A part that no lane reads takes
+/// the first one's place.
+Value *Emitter::loadParts(const Steps &steps, Value *first, Type *element, Value *isThere,
+                          function_ref<Value *(Value *)> get) {
+  Value *within = emit(steps.start - DimExpr::floorDiv(steps.start, steps.divisor) * steps.divisor);
+  SmallVector<Constant *, 64> numbers;
+  for (int lane = 0; lane < lanes; ++lane)
+    numbers.push_back(b.getInt32(lane));
+  Value *lane = ConstantVector::get(numbers), *result = values.splat(get(first), lanes);
+  for (int64_t part = 1; part < steps.parts; ++part) {
+    Value *begin = b.CreateSub(emit(steps.divisor * DimExpr(part)), within);
+    Value *isOf = b.CreateICmpSGE(lane, values.splat(b.CreateTrunc(begin, b.getInt32Ty()), lanes));
+    Value *isRead = b.CreateOrReduce(mask ? b.CreateAnd(isOf, mask) : isOf);
+    isRead = isThere ? b.CreateAnd(isRead, isThere) : isRead;
+    Value *by = b.CreateSelect(isRead, b.getInt64(part * steps.distance), b.getInt64(0));
+    Value *scalar = get(b.CreateGEP(element, first, by));
+    result = b.CreateSelect(isOf, values.splat(scalar, lanes), result);
+  }
+  return result;
+}
+
+/// Lanes that step through less than a vector: scalars, or one load of what they span and a
+/// shuffle. `each`: what a lane reads, an element or several bytes. Nothing where that would read
+/// what no lane does.
 Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scalarTest,
-                          Constant *missing) {
+                          Constant *missing, Type *each) {
+  Type *element = values.memoryType(memory.facts->type);
+  int64_t count = each->getScalarSizeInBits() / element->getScalarSizeInBits();
+  Align align(byteSize(memory.facts->type));
+  auto get = [&](Value *from) -> Value * { return b.CreateAlignedLoad(each, from, align); };
+  if (steps.parts > 1)
+    return loadParts(steps, guardedAddress(memory, steps.base, scalarTest, missing), element,
+                     scalarTest, get);
   auto *known = dyn_cast_or_null<Constant>(mask);
   if (mask && !known)
     return nullptr;
-  SmallVector<int, 16> pick;
-  int64_t last = 0;
+  SmallVector<int, 64> pick;
+  int64_t last = 0, most = count == 1 ? lanes : mostSpan;
+  bool areTwo = true;
   for (auto [lane, offset] : llvm::enumerate(steps.offsets)) {
     bool isHere = !known || known->getAggregateElement(lane)->isOneValue();
-    if (isHere && (offset < 0 || offset >= lanes))
+    if (isHere && (offset < 0 || offset + count > most))
       return nullptr;
     last = isHere ? std::max(last, offset) : last;
-    pick.push_back(isHere ? static_cast<int>(offset) : 0);
+    for (int64_t i = 0; i < count; ++i)
+      pick.push_back(isHere ? static_cast<int>(offset + i) : static_cast<int>(i));
   }
-  Type *element = values.memoryType(memory.facts->type);
-  auto *type = FixedVectorType::get(element, lanes);
   Value *pointer = guardedAddress(memory, steps.base, scalarTest, missing);
-  Align align(byteSize(memory.facts->type));
-  SmallVector<Constant *, 16> exist;
-  if (llvm::all_of(pick, [&](int offset) { return offset == 0 || offset == last; })) {
-    for (int offset : pick)
-      exist.push_back(b.getInt1(offset == 0));
-    Value *first = b.CreateAlignedLoad(element, pointer, align);
-    Value *second =
-        b.CreateAlignedLoad(element, b.CreateConstGEP1_64(element, pointer, last), align);
+  SmallVector<Constant *, 64> exist;
+  for (int lane = 0; lane < lanes; ++lane) {
+    int offset = pick[lane * count];
+    areTwo &= offset == 0 || offset == last;
+    exist.push_back(b.getInt1(offset == 0));
+  }
+  if (areTwo) {
+    Value *first = get(pointer), *second = get(b.CreateConstGEP1_64(element, pointer, last));
     return b.CreateSelect(ConstantVector::get(exist), values.splat(first, lanes),
                           values.splat(second, lanes));
   }
-  for (int lane = 0; lane < lanes; ++lane)
-    exist.push_back(b.getInt1(lane <= last));
-  Value *loaded = last + 1 == lanes
+  int64_t span = last + count, width = count == 1 ? lanes : span;
+  auto *type = FixedVectorType::get(element, width);
+  exist.clear();
+  for (int64_t i = 0; i < width; ++i)
+    exist.push_back(b.getInt1(i < span));
+  Value *loaded = span == width
                       ? static_cast<Value *>(b.CreateAlignedLoad(type, pointer, align))
                       : b.CreateMaskedLoad(type, pointer, align, ConstantVector::get(exist),
                                            Constant::getNullValue(type));
-  return b.CreateShuffleVector(loaded, pick);
+  return b.CreateBitCast(b.CreateShuffleVector(loaded, pick), FixedVectorType::get(each, lanes));
 }
 
 /// Constant memory of at least `count` elements that accesses outside of a tensor are sent to
@@ -123,9 +166,9 @@ Value *Emitter::guardedAddress(const Memory &memory, const DimExpr &place, Value
   auto split = innermost ? place.splitLinear(innermost->symbol) : std::nullopt;
   int64_t step = split ? split->first : 0, last = step > 0 ? step * (innermost->extent - 1) : 0;
   if (step <= 0 || last > mostOutside)
-    return b.CreateSelect(test, address(memory, place), outsideValues(missing, lanes));
+    return b.CreateSelect(test, address(memory, place), outsideValues(missing, mostSpan));
   Value *start =
-      b.CreateSelect(test, address(memory, split->second), outsideValues(missing, last + lanes));
+      b.CreateSelect(test, address(memory, split->second), outsideValues(missing, last + mostSpan));
   return b.CreateGEP(missing->getType(), start,
                      emit(DimExpr::symbol(innermost->symbol) * DimExpr(step)));
 }
@@ -140,7 +183,7 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   Value *scalarTest = nullptr, *laneTest = nullptr, *result;
   checks(guards, scalarTest, laneTest);
   std::optional<Steps> steps = stride ? std::nullopt : stepsOf(place);
-  if (steps && llvm::all_of(steps->offsets, [](int64_t offset) { return offset == 0; })) {
+  if (steps && steps->isOne()) {
     stride = 0;
     place = steps->base;
   }
@@ -151,7 +194,7 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
   if (Value *value = isGather ? loadTurned(memory, place) : nullptr) {
     result = value;
   } else if (Value *value = steps && !laneTest && !stride
-                                ? loadSteps(memory, *steps, scalarTest, missing)
+                                ? loadSteps(memory, *steps, scalarTest, missing, element)
                                 : nullptr) {
     result = value;
   } else if (stride == 0 && !laneTest) {

@@ -82,10 +82,12 @@ std::optional<Access> Emitter::accessOf(const ExprPtr &expr, const Frame &frame)
   Access access;
   for (size_t i = 0; i < shape.size(); ++i) {
     const Index &index = read.indices[i];
-    if (index.indirect)
+    bool isComputed = index.indirect && computed(index, shape[i], frame);
+    if (index.indirect && !isComputed)
       return std::nullopt;
     access.at.push_back(coordinate(index, shape[i], frame, false));
-    if (read.outside)
+    bool isInside = isComputed && index.terms.empty() && index.offset == DimExpr(0);
+    if (read.outside && !isInside)
       access.guards.push_back({&index, access.at.back(), shape[i]});
   }
   if (auto it = memories.find(read.source); it != memories.end()) {
@@ -116,6 +118,11 @@ Value *Emitter::bytesAt(const ExprPtr &factor, const Frame &frame, int64_t count
       for (auto [one, other] : llvm::zip_equal(access->guards, next.guards))
         isDense &= one.coordinate == other.coordinate || proven.count(one.index);
     }
+    // Behind a whole group, the four bytes that end with these exist.
+    int64_t before = dotGroup - count;
+    bool isBehind = frame.stage->reduction.back().constantValue().value_or(0) >= dotGroup;
+    if (isDense && isBehind && count > 1 && count < dotGroup && !access->memory->facts->panel)
+      return b.CreateLShr(loadBytes(*access, place - DimExpr(before), dotGroup), 8 * before);
     if (isDense)
       return loadBytes(*access, place, count);
   }
@@ -143,7 +150,7 @@ Value *Emitter::loadBytes(const Access &access, DimExpr place, int64_t count) {
   checks(access.guards, scalarTest, laneTest);
   std::optional<int64_t> stride = laneStride(place);
   std::optional<Steps> steps = stride ? std::nullopt : stepsOf(place);
-  if (steps && llvm::all_of(steps->offsets, [](int64_t offset) { return offset == 0; })) {
+  if (steps && steps->isOne()) {
     stride = 0;
     place = steps->base;
   }
@@ -152,16 +159,35 @@ Value *Emitter::loadBytes(const Access &access, DimExpr place, int64_t count) {
   auto each = [&](function_ref<Value *(Type *, int64_t)> get) {
     if (count == dotGroup)
       return get(quad, 0);
-    Value *result = nullptr;
-    for (int64_t i = 0; i < count; ++i)
-      result = joinByte(result, get(byte, i), i);
-    return result;
+    Value *low = get(count == 1 ? byte : b.getInt16Ty(), 0);
+    low = low ? b.CreateZExt(low, low->getType()->getWithNewType(quad)) : nullptr;
+    if (!low || count < 3)
+      return low;
+    Value *high = get(byte, 2);
+    return high ? joinByte(low, high, 2) : nullptr;
   };
   if (stride == 0 && !laneTest) {
     Value *pointer = guardedAddress(memory, place, scalarTest, missing);
     return each([&](Type *type, int64_t by) -> Value * {
       return b.CreateAlignedLoad(type, b.CreateConstGEP1_64(byte, pointer, by), Align(1));
     });
+  }
+  if (steps && steps->parts > 1 && !laneTest)
+    return loadParts(*steps, guardedAddress(memory, steps->base, scalarTest, missing), byte,
+                     scalarTest, [&](Value *from) {
+                       return each([&](Type *type, int64_t by) -> Value * {
+                         return b.CreateAlignedLoad(type, b.CreateConstGEP1_64(byte, from, by),
+                                                    Align(1));
+                       });
+                     });
+  if (steps && !laneTest && !stride) {
+    const DimExpr base = steps->base;
+    Value *result = each([&](Type *type, int64_t by) {
+      steps->base = base + DimExpr(by);
+      return loadSteps(memory, *steps, scalarTest, missing, type);
+    });
+    if (result)
+      return result;
   }
   // The lanes of a panel and the zeros behind K exist.
   if (stride == dotGroup && memory.facts->panel && memory.facts->panel->group == dotGroup)

@@ -35,9 +35,6 @@ private:
   static Coordinates withReduction(const spec::Stage &stage, Coordinates at);
   bool findPlaced(Plan &plan, const spec::ExprPtr &body, const Frame &frame);
   Plan makePlan(const spec::Stage &root);
-  struct Strides {
-    int contiguous = 0, uniform = 0, scattered = 0;
-  };
   Strides stridesAlong(const std::string &symbol, const spec::ExprPtr &body, const Frame &frame);
   int bestDim(const Plan &plan, const spec::ExprPtr &body, const Frame &frame, bool &isClean);
   const Placed *coreOf(const Plan &plan) const;
@@ -78,8 +75,11 @@ private:
   llvm::Value *load(const Memory &memory, const Coordinates &at, const std::vector<Guard> &guards,
                     double outside) override;
   void store(const Memory &memory, const Coordinates &at, llvm::Value *value);
+  llvm::Value *loadParts(const Steps &steps, llvm::Value *first, llvm::Type *element,
+                         llvm::Value *isThere,
+                         llvm::function_ref<llvm::Value *(llvm::Value *)> get);
   llvm::Value *loadSteps(const Memory &memory, const Steps &steps, llvm::Value *scalarTest,
-                         llvm::Constant *missing);
+                         llvm::Constant *missing, llvm::Type *each);
   llvm::Constant *outsideValues(llvm::Constant *element, int64_t count);
   llvm::Value *guardedAddress(const Memory &memory, const DimExpr &place, llvm::Value *test,
                               llvm::Constant *missing);

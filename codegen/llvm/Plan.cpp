@@ -23,6 +23,12 @@ static constexpr int64_t leastSteps = 32;
 /// Rows that compute for longer than their weight takes to come.
 static constexpr int64_t manyRows = 32;
 
+int64_t codegen::partsOf(int64_t lanes, int64_t divisor) {
+  if (lanes % divisor == 0 || divisor % lanes == 0)
+    return 1;
+  return (lanes + divisor - 2) / divisor + 1;
+}
+
 static std::string dimName(int dim) { return "%d" + std::to_string(dim); }
 static std::string reductionName(int dim) { return "%r" + std::to_string(dim); }
 
@@ -115,8 +121,7 @@ static std::optional<int64_t> stepAlong(const DimExpr &position, const std::stri
   return result;
 }
 
-Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr &body,
-                                       const Frame &frame) {
+Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr &body, const Frame &frame) {
   Strides result;
   walk(body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
     auto whole = wholeStages.find(read.source);
@@ -131,7 +136,7 @@ Emitter::Strides Emitter::stridesAlong(const std::string &symbol, const ExprPtr 
     DimExpr place = isPanel ? at[0] : position(*facts, at);
     auto split = place.splitLinear(symbol);
     if (std::optional<int64_t> divisor = split ? std::nullopt : stepAlong(place, symbol);
-        divisor && !isPanel && (*divisor % lanes == 0 || lanes % *divisor == 0))
+        divisor && !isPanel && partsOf(lanes, *divisor) <= mostParts)
       ++(*divisor % lanes ? result.contiguous : result.uniform);
     else if (!split || inRest || (split->first != 0 && split->first != 1))
       ++result.scattered;
@@ -208,13 +213,13 @@ void Emitter::chooseLanes(Plan &plan) {
   Frame frame = frameOf(stage, core ? withReduction(stage, core->at) : rootDims(stage));
   bool isClean = true;
   plan.lanes = lanes = lanesFor(plan);
-  // Fewer lanes where the groups of a convolution are not as wide.
+  // Fewer lanes where they would read of too many groups of a convolution.
   walk(stage.body, frame, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
     const Operand *facts = spec.findOperand(read.source);
     bool isStrided = facts && !facts->panel;
     for (size_t dim = 0; isStrided && dim < plan.root->domain.size(); ++dim)
       if (auto divisor = stepAlong(position(*facts, at), dimName(dim)))
-        while (plan.lanes > leastLanes && *divisor % plan.lanes && plan.lanes % *divisor)
+        while (plan.lanes > leastLanes && partsOf(plan.lanes, *divisor) > mostParts)
           plan.lanes /= 2;
   });
   lanes = plan.lanes;

@@ -15,11 +15,29 @@
 
 namespace kiln::codegen {
 
-/// A position whose distances between the lanes are known: `base` plus that of each lane.
+/// The most parts of which a vector is put together.
+inline constexpr int64_t mostParts = 6;
+
+/// A position whose distances between the lanes are known: `base` plus that of each lane. Where a
+/// quotient of the lane steps at lanes that only the call knows, `base` is that of the first lane,
+/// and each of `parts` lies `distance` behind the one before.
 struct Steps {
   DimExpr base;
   llvm::SmallVector<int64_t, 16> offsets;
+  int64_t parts = 1, distance = 0;
+  DimExpr start = {}, divisor = {}; ///< the dividend at the first lane, where there are parts
+  bool isOne() const {
+    return parts == 1 && llvm::all_of(offsets, [](int64_t offset) { return offset == 0; });
+  }
 };
+
+/// How many of a body's reads move with a dimension by one element, not at all, or otherwise.
+struct Strides {
+  int contiguous = 0, uniform = 0, scattered = 0;
+};
+
+/// Into how many parts a quotient may cut neighbouring lanes.
+int64_t partsOf(int64_t lanes, int64_t divisor);
 
 /// Where the vectors of a tile begin to read a weight in panels, and the elements that a step
 /// moves.
