@@ -20,6 +20,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <tuple>
 
 namespace kiln::passes {
 #define GEN_PASS_DEF_PRUNE
@@ -57,7 +58,8 @@ public:
   }
 
 private:
-  /// Of these elements, the smallest `count` become zero; of equal ones the earlier.
+  /// Of these elements, those of least saliency become zero, `count` of them; of equal saliency
+  /// the smaller, of equal size the earlier.
   void drop(std::vector<int64_t> &elements, int64_t count);
   int64_t place(int64_t n, int64_t k) const {
     return layer.isColumns ? k * layer.outputs() + n : n * layer.depth() + k;
@@ -78,8 +80,8 @@ private:
 
 void Values::drop(std::vector<int64_t> &elements, int64_t count) {
   auto smaller = [&](int64_t a, int64_t b) {
-    double x = saliency(a), y = saliency(b);
-    return x != y ? x < y : a < b;
+    auto rank = [&](int64_t i) { return std::tuple(saliency(i), std::fabs(values[i]), i); };
+    return rank(a) < rank(b);
   };
   std::nth_element(elements.begin(), elements.begin() + count, elements.end(), smaller);
   for (int64_t i = 0; i < count; ++i) {
