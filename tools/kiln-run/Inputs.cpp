@@ -184,9 +184,9 @@ llvm::Error InputMaker::bind(const TensorSpec &spec, const Value &value, StringR
                          "'";
   if (value.type != spec.type) {
     StringRef numpy = numpyName(spec.type);
-    return failure(
-        expected +
-        (numpy.empty() ? "" : "; in Python, array.astype(numpy." + numpy.str() + ") converts it"));
+    return failure(expected + (numpy.empty() ? "; NumPy's files have no such type, safetensors do"
+                                             : "; in Python, array.astype(numpy." + numpy.str() +
+                                                   ") converts it"));
   }
   if (value.shape.size() != spec.shape.size())
     return failure(expected);

@@ -45,6 +45,30 @@ static bool fits(mlir::Type type, const ir::Tensor &tensor) {
   return true;
 }
 
+/// A tensor as an argument of the type takes it: integers in the argument's wider type.
+static ir::Tensor widened(mlir::Type type, ir::Tensor tensor) {
+  DType wanted = *ir::dtypeOf(type);
+  auto isInteger = [](DType one) { return !isFloat(one) && one != DType::Bool; };
+  if (isInteger(wanted) && isInteger(tensor.type) && byteSize(tensor.type) < byteSize(wanted))
+    tensor.type = wanted;
+  return tensor;
+}
+
+/// An error where an argument's type is one that arrays of NumPy do not have.
+static Error checkTypes(mlir::FunctionOpInterface function, ArrayRef<ir::Tensor> arguments,
+                        StringRef inputs) {
+  for (auto [i, type, tensor] : enumerate(function.getArgumentTypes(), arguments)) {
+    DType wanted = *ir::dtypeOf(type);
+    bool isForeign = wanted == DType::BF16 || wanted == DType::F8E4M3 || wanted == DType::F8E5M2;
+    if (isForeign && tensor.type != wanted)
+      return createStringError(
+          "the inputs of '" + inputs + "': expected elements of type " + name(wanted).data() +
+          " of '" + function.getArgAttrOfType<mlir::StringAttr>(i, "kiln.name").getValue() +
+          "', got " + name(tensor.type).data() + "; NumPy's files have none, safetensors do");
+  }
+  return Error::success();
+}
+
 static ir::Tensor partOf(const ir::Tensor &whole, int64_t part, int64_t count) {
   if (count == 1)
     return whole;
@@ -73,8 +97,9 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
       auto name = function.getArgAttrOfType<mlir::StringAttr>(i, "kiln.name");
       auto found = find_if(*tensors, [&](const NamedTensor &t) { return name && t.name == name; });
       if (found != tensors->end())
-        arguments.push_back(
-            ir::Tensor::fromBytes(found->view.type, found->view.shape, found->view.bytes.data()));
+        arguments.push_back(widened(
+            function.getArgumentTypes()[i],
+            ir::Tensor::fromBytes(found->view.type, found->view.shape, found->view.bytes.data())));
       else if (name)
         missing = ("; '" + function.getSymName() + "' needs '" + name.getValue() + "'").str();
     }
@@ -104,6 +129,8 @@ kiln::argumentsOf(mlir::ModuleOp module, StringRef inputs) {
   if (calls.empty())
     return createStringError("'" + inputs + "' does not hold the arguments of any entry point" +
                              missing);
+  if (Error error = checkTypes(calls.front().first, calls.front().second, inputs))
+    return error;
   return calls;
 }
 
