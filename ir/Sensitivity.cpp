@@ -12,10 +12,6 @@
 using namespace kiln;
 using namespace kiln::ir;
 
-/// Runs of which the first moves everything up by all of its tolerance, the second down, the third
-/// to zero where that is within it, and the others by random parts: errors of one size could cancel
-/// exactly in every run.
-static constexpr unsigned runs = numErrorRuns;
 /// Errors of several ops may add up to more than those that were tried.
 static constexpr double margin = 3;
 
@@ -91,6 +87,16 @@ private:
 };
 } // namespace
 
+std::vector<Allowed> ir::surelyAllowedErrors(mlir::FunctionOpInterface function,
+                                             llvm::ArrayRef<Tensor> arguments,
+                                             llvm::ArrayRef<Tensor> expected) {
+  ErrorStates states(numSureRuns);
+  return allowedErrors(function, arguments, expected, states);
+}
+
+/// Of the runs the first moves everything up by all of its tolerance, the second down, the third to
+/// zero where that is within it, and the others by random parts: errors of one size could cancel
+/// exactly in every run.
 std::vector<Allowed> ir::allowedErrors(mlir::FunctionOpInterface function,
                                        llvm::ArrayRef<Tensor> arguments,
                                        llvm::ArrayRef<Tensor> expected, ErrorStates &states) {
@@ -114,7 +120,7 @@ std::vector<Allowed> ir::allowedErrors(mlir::FunctionOpInterface function,
             comparisons.note(operands);
         },
         &before);
-  for (unsigned run = 0; run < runs; ++run) {
+  for (unsigned run = 0; run < states.size(); ++run) {
     std::mt19937_64 random(run);
     std::uniform_real_distribution<double> parts(-1, 1);
     comparisons.restart();

@@ -45,6 +45,7 @@ struct Call {
   std::vector<ir::Tensor> results;                 ///< of the right types and shapes, zeros
   std::optional<std::vector<ir::Tensor>> expected; ///< absent: the interpreter refuses the call
   std::vector<ir::Allowed> allowed;                ///< of a program's results
+  bool isSure = false;                             ///< `allowed` is by as many runs as settle it
 };
 
 /// Appends the call to DIR/OP.N.jsonl, N being the process: {"case", "op", "type", "members",
