@@ -1,8 +1,8 @@
 //===- ElaborateForms.cpp - what functions take beyond their ops' attributes ===//
 //
-// Counts, shifts and bounds that are dimensions, lists or tensors, and attention of fewer
-// dimensions: what PyTorch's function of the name takes and the op has no attribute for becomes
-// several ops.
+// Counts, shifts and bounds that are dimensions, lists or tensors, attention of fewer dimensions,
+// and convolutions channel by channel where a call tells how many: what PyTorch's function of the
+// name takes and the op has no attribute for becomes several ops.
 //
 //===----------------------------------------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
@@ -27,6 +27,7 @@ struct Elaborator::Forms {
   std::optional<Value> roll();
   std::optional<Value> clamp();
   std::optional<Value> attention(const Primitive &primitive);
+  std::optional<Value> depthwise(const Primitive &primitive);
 };
 
 static int64_t rankOf(mlir::Value value) {
@@ -196,9 +197,136 @@ std::optional<Value> Elaborator::Forms::attention(const Primitive &primitive) {
   return y ? Value(y) : Value();
 }
 
+namespace {
+/// A convolution of each channel with kernels of its own.
+struct Depthwise {
+  ir::TensorBuilder here;
+  mlir::Value x, weight;
+  Dims padding;
+  ArrayRef<int64_t> stride, dilation;
+
+  size_t spatial() const { return stride.size(); }
+  int64_t taps(size_t i) const {
+    return ir::dimsOf(weight.getType())[2 + i].constantValue().value_or(0);
+  }
+  /// How many results a channel has: at most 8, 0 if the kernels are not of this form.
+  static int64_t resultsOf(ArrayRef<DimExpr> kernel, const DimExpr &channels) {
+    for (int64_t count = 1; count <= 8; ++count)
+      if (kernel[0] == channels * DimExpr(count) && kernel[1] == DimExpr(1))
+        return count;
+    return 0;
+  }
+
+  /// Each channel so many times, one behind the other.
+  void repeatChannels(int64_t count) {
+    Dims dims = ir::dimsOf(x.getType()), wide = dims, whole = dims;
+    dims.insert(dims.begin() + 2, DimExpr(1));
+    wide.insert(wide.begin() + 2, DimExpr(count));
+    whole[1] = whole[1] * DimExpr(count);
+    x = here.reshape(here.broadcastTo(here.reshape(x, dims), wide), whole);
+  }
+  bool pad(mlir::OpBuilder &builder) {
+    Dims border(4, DimExpr(0));
+    border.append(padding);
+    mlir::NamedAttrList attributes;
+    attributes.set("padding", ir::DimsAttr::get(builder.getContext(), border));
+    attributes.set("value", builder.getF64FloatAttr(0));
+    x = here.create("pad", x, attributes);
+    return x != nullptr;
+  }
+  /// The products with one element of each kernel.
+  mlir::Value tap(ArrayRef<int64_t> at, ArrayRef<DimExpr> sizes) {
+    Dims dims = ir::dimsOf(x.getType());
+    SmallVector<ir::AxisPart> from = {{0, dims[0]}, {0, dims[1]}}, of = {{0, dims[1]}, {0, 1}};
+    for (auto [i, position] : enumerate(at)) {
+      from.push_back({position * dilation[i], sizes[i], stride[i]});
+      of.push_back({position, 1});
+    }
+    mlir::Value part = here.slice(x, from), factor = here.slice(weight, of);
+    Dims perChannel(1 + spatial(), DimExpr(1));
+    perChannel[0] = dims[1];
+    factor = factor ? here.reshape(factor, perChannel) : nullptr;
+    return part && factor ? here.elementwise("mul", {part, factor}) : nullptr;
+  }
+  mlir::Value sum() {
+    Dims dims = ir::dimsOf(x.getType()), sizes;
+    for (size_t i = 0; i < spatial(); ++i) {
+      DimExpr room = dims[2 + i] - DimExpr((taps(i) - 1) * dilation[i] + 1);
+      if (!here.require({room, Relation::AtLeast, 0, "the room of a kernel in the padded x"}))
+        return nullptr;
+      sizes.push_back(DimExpr::floorDiv(room, DimExpr(stride[i])) + DimExpr(1));
+    }
+    mlir::Value total;
+    SmallVector<int64_t> at(spatial(), 0);
+    for (bool isLast = false; !isLast;) {
+      mlir::Value product = tap(at, sizes);
+      total = product && total ? here.elementwise("add", {total, product}) : product;
+      if (!total)
+        return nullptr;
+      size_t i = spatial();
+      while (i > 0 && ++at[i - 1] == taps(i - 1))
+        at[--i] = 0;
+      isLast = i == 0;
+    }
+    return total;
+  }
+};
+} // namespace
+
+/// conv1d, conv2d and conv3d with as many groups as channels, where only a call tells how many: the
+/// sum of the products with each of at most 64 elements of the kernels, in f32 or more.
+std::optional<Value> Elaborator::Forms::depthwise(const Primitive &primitive) {
+  const Arg *groups = bound.back(), *bias = bound[2];
+  auto *channels = groups ? groups->value.as<DimExpr>() : nullptr;
+  auto *x = bound[0]->value.as<mlir::Value>(), *weight = bound[1]->value.as<mlir::Value>();
+  auto *shift = bias ? bias->value.as<mlir::Value>() : nullptr;
+  if (!channels || !x || !weight || (bias && !shift))
+    return std::nullopt;
+  Dims image = ir::dimsOf(x->getType()), kernel = ir::dimsOf(weight->getType());
+  std::optional<DType> type = ir::dtypeOf(x->getType());
+  mlir::NamedAttrList attributes;
+  for (StringRef name : {"stride", "dilation", "padding"})
+    for (auto [slot, arg] : zip(primitive.slots, bound))
+      if (slot.name == name)
+        if (mlir::Attribute made =
+                self.attribute(slot, arg ? arg->value : self.defaultValue(slot),
+                               arg ? arg->range : place, {*x, *weight}, attributes))
+          attributes.set(name, made);
+  auto stride = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(attributes.get("stride"));
+  auto dilation = mlir::dyn_cast_or_null<mlir::DenseI64ArrayAttr>(attributes.get("dilation"));
+  auto padding = mlir::dyn_cast_or_null<ir::DimsAttr>(attributes.get("padding"));
+  auto isPositive = [](int64_t number) { return number > 0; };
+  if (!stride || !dilation || !padding || image.size() != stride.asArrayRef().size() + 2 ||
+      kernel.size() != image.size() || image[1] != *channels || !type || !isFloat(*type) ||
+      type != ir::dtypeOf(weight->getType()) || !all_of(stride.asArrayRef(), isPositive) ||
+      !all_of(dilation.asArrayRef(), isPositive))
+    return std::nullopt;
+  int64_t results = Depthwise::resultsOf(kernel, *channels), taps = 1;
+  for (const DimExpr &extent : ArrayRef(kernel).drop_front(2))
+    taps *= std::clamp<int64_t>(extent.constantValue().value_or(0), 0, 65);
+  if (results == 0 || taps < 1 || taps > 64)
+    return std::nullopt;
+  DType wide = *type == DType::F64 ? DType::F64 : DType::F32;
+  Depthwise each{
+      here(),  here().cast(*x, wide), here().cast(*weight, wide), Dims(padding.getDims()), stride,
+      dilation};
+  if (results > 1)
+    each.repeatChannels(results);
+  mlir::Value y = each.pad(self.builder) ? each.sum() : nullptr;
+  if (y && shift) {
+    Dims alone(image.size() - 1, DimExpr(1));
+    alone[0] = kernel[0];
+    mlir::Value row = here().reshape(here().cast(*shift, wide), alone);
+    y = row ? here().elementwise("add", {y, row}) : nullptr;
+  }
+  y = y ? here().cast(y, *type) : nullptr;
+  return y ? Value(y) : Value();
+}
+
 std::optional<Value> Elaborator::widerForm(const Primitive &primitive, Bound bound, SMRange place) {
   StringRef name = primitive.op.stripDialect();
   Forms forms{*this, bound, place};
+  bool isConvolution = is_contained({"conv1d", "conv2d", "conv3d"}, name);
   return name == "tile"        ? forms.tile()
          : name == "expand"    ? forms.expand()
          : name == "nonzero"   ? forms.nonzero()
@@ -207,5 +335,6 @@ std::optional<Value> Elaborator::widerForm(const Primitive &primitive, Bound bou
          : name == "roll"      ? forms.roll()
          : name == "clamp"     ? forms.clamp()
          : name == "attention" ? forms.attention(primitive)
+         : isConvolution       ? forms.depthwise(primitive)
                                : std::nullopt;
 }

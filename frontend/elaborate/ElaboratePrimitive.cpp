@@ -60,6 +60,15 @@ static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
   return here.slice(x, parts);
 }
 
+/// What an argument must be that is no attribute.
+static std::string expectedOf(const Primitive::Slot &slot, const Value &value) {
+  if (!value.as<mlir::Value>() && !value.as<DimExpr>())
+    return slot.kind;
+  return slot.kind + " that is known when compiled" +
+         (slot.name == "groups" && value.as<DimExpr>() ? ", or the channels of x for kernels of one"
+                                                       : "");
+}
+
 Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange place) {
   SmallVector<Formal> formals;
   for (const Primitive::Slot &slot : primitive.slots)
@@ -107,11 +116,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange 
                    ? Value()
                    : failWith(at, DiagCode::BadArgument,
                               inQuotes(slot.name) + " of " + name + ": expected " +
-                                  StringRef(slot.kind) +
-                                  (value.as<mlir::Value>() || value.as<DimExpr>()
-                                       ? " that is known when compiled"
-                                       : "") +
-                                  ", got " + describe(value),
+                                  expectedOf(slot, value) + ", got " + describe(value),
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);
     }
