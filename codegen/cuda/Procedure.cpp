@@ -39,11 +39,13 @@ ProcedurePlan cuda::planProcedure(const spec::KernelSpec &spec) {
     plan.scratchBytes.push_back(partsOf(sizes[0]) * DimExpr(8));
     add("_0", partsOf(sizes[0]));
     add("_1", partsOf(sizes[0]));
-  } else if (procedure.name == "index_copy" || procedure.name == "index_add") {
+  } else if (StringRef(procedure.name).starts_with("index_")) {
     // Sums have scratch memory among their operands, with room for an index for each position.
     if (procedure.name == "index_add")
       plan.missed = "a thread sums all that falls on its place";
-    else
+    else if (procedure.name == "index_extreme")
+      plan.missed = "a thread looks at all that falls on its place";
+    if (procedure.name != "index_add")
       plan.scratchBytes.push_back(sizes[1] * DimExpr(8));
     DimExpr slices = sizes[0] * sizes[2];
     add("_0", sizes[1] * slices);

@@ -46,20 +46,30 @@ template <typename Op> static ProcedureCall scan(Op op, bool product) {
           std::nullopt};
 }
 
-/// A task of sums has wide ones of at most 8 elements of each slice along the extent
-/// (codegen/procedures/IndexWrite.cpp).
-template <typename Op> static ProcedureCall indexWrite(Op op, StringRef name, bool adds) {
+template <typename Op> static ProcedureCall indexWrite(Op op, StringRef name) {
   std::vector<DimExpr> sizes = around(op.getX().getType(), op.getAxis());
-  DimExpr outer = sizes[0], extent = sizes[1], inner = sizes[2], lanes(8);
   sizes.push_back(dimsOf(op.getIndices().getType())[0]);
   DType type = *dtypeOf(op.getIndices().getType());
-  ProcedureCall call = {
+  return {
       {name.str(), {{"bytes", byteSize(type)}, {"signed", type != DType::U8}}, std::move(sizes)},
       std::nullopt};
-  if (adds)
-    call.scratchBytes = DimExpr::min(outer * DimExpr::floorDiv(inner + lanes - DimExpr(1), lanes),
-                                     DimExpr(mostTasks)) *
-                        extent * DimExpr::min(inner, lanes) * DimExpr(8);
+}
+
+/// A task of sums has wide ones of at most 8 elements of each slice along the extent
+/// (codegen/procedures/IndexWrite.cpp).
+static ProcedureCall indexAdd(IndexAddOp op) {
+  ProcedureCall call = indexWrite(op, "index_add");
+  const std::vector<DimExpr> &sizes = call.procedure.sizes;
+  DimExpr outer = sizes[0], extent = sizes[1], inner = sizes[2], lanes(8);
+  call.scratchBytes = DimExpr::min(outer * DimExpr::floorDiv(inner + lanes - DimExpr(1), lanes),
+                                   DimExpr(mostTasks)) *
+                      extent * DimExpr::min(inner, lanes) * DimExpr(8);
+  return call;
+}
+
+template <typename Op> static ProcedureCall indexExtreme(Op op, bool largest) {
+  ProcedureCall call = indexWrite(op, "index_extreme");
+  call.procedure.constants["largest"] = largest;
   return call;
 }
 
@@ -71,8 +81,10 @@ std::optional<ProcedureCall> lower::procedureOf(Operation *op, const DimExpr::Bo
       .Case([&](FindOp op) {
         return ProcedureCall{{"find", {}, {dimsOf(op.getMask().getType())[0]}}, std::nullopt};
       })
-      .Case([&](IndexCopyOp op) { return indexWrite(op, "index_copy", false); })
-      .Case([&](IndexAddOp op) { return indexWrite(op, "index_add", true); })
+      .Case([&](IndexCopyOp op) { return indexWrite(op, "index_copy"); })
+      .Case([&](IndexAddOp op) { return indexAdd(op); })
+      .Case([&](IndexMaxOp op) { return indexExtreme(op, true); })
+      .Case([&](IndexMinOp op) { return indexExtreme(op, false); })
       .Default(std::nullopt);
 }
 

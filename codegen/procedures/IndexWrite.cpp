@@ -15,7 +15,17 @@ namespace {
 /// the whole extent; codegen/lower knows how many.
 constexpr int64_t copyLanes = 4096, sumLanes = 8;
 
-template <typename Bits> struct Copy {
+/// What replaces an element.
+struct Always {
+  template <typename Bits> static bool replaces(Bits, Bits) { return true; }
+};
+template <typename Element, bool largest> struct Beyond {
+  template <typename Bits> static bool replaces(Bits a, Bits b) {
+    return extremeKeyOf<Element, largest>(a) > extremeKeyOf<Element, largest>(b);
+  }
+};
+
+template <typename Bits, typename Rule> struct Put {
   static constexpr int64_t mostLanes = copyLanes;
   const Bits *x, *src;
   Bits *y;
@@ -30,15 +40,15 @@ template <typename Bits> struct Copy {
       const Bits *from = src + o * positions.count * inner + first;
       int64_t start = o * positions.extent * inner + first;
       for (int64_t i = 0; x != y && i < positions.extent; ++i)
-        move(x + start + i * inner, y + start + i * inner, lanes);
+        move<Always>(x + start + i * inner, y + start + i * inner, lanes);
       for (int64_t k = 0; k < positions.count; ++k)
         if (int64_t at = positions[k]; at >= 0)
-          move(from + k * inner, y + start + at * inner, lanes);
+          move<Rule>(from + k * inner, y + start + at * inner, lanes);
     }
   }
-  static void move(const Bits *from, Bits *to, int64_t lanes) {
+  template <typename How> static void move(const Bits *from, Bits *to, int64_t lanes) {
     for (int64_t lane = 0; lane < lanes; ++lane)
-      to[lane] = from[lane];
+      to[lane] = How::replaces(from[lane], to[lane]) ? from[lane] : to[lane];
   }
 };
 
@@ -97,9 +107,19 @@ int32_t run(kiln_ctx *ctx, void *const *bufs, const int64_t *sizes, void *scratc
 #define KILN_COPY(name, type)                                                                      \
   extern "C" int32_t kiln_index_copy_##name(                                                       \
       kiln_ctx *ctx, void *const *bufs, const int64_t *sizes, int64_t bytes, int64_t isSigned) {   \
-    return run<Copy<type::Bits>>(ctx, bufs, sizes, nullptr, bytes, isSigned != 0);                 \
+    return run<Put<type::Bits, Always>>(ctx, bufs, sizes, nullptr, bytes, isSigned != 0);          \
   }
 KILN_FOR_TYPES(KILN_COPY)
+
+#define KILN_EXTREME(name, type)                                                                   \
+  extern "C" int32_t kiln_index_extreme_##name(kiln_ctx *ctx, void *const *bufs,                   \
+                                               const int64_t *sizes, int64_t bytes,                \
+                                               int64_t isSigned, int64_t largest) {                \
+    auto work = largest ? run<Put<type::Bits, Beyond<type, true>>>                                 \
+                        : run<Put<type::Bits, Beyond<type, false>>>;                               \
+    return work(ctx, bufs, sizes, nullptr, bytes, isSigned != 0);                                  \
+  }
+KILN_FOR_TYPES(KILN_EXTREME)
 
 #define KILN_SUM(name, type)                                                                       \
   extern "C" int32_t kiln_index_add_##name(kiln_ctx *ctx, void *const *bufs, const int64_t *sizes, \

@@ -15,6 +15,7 @@ namespace kiln::procedures {
 /// equal, NaNs are equal and the greatest.
 template <typename T, T most> struct Float {
   using Bits = T;
+  static constexpr bool hasNaN = true;
   static Bits keyOf(Bits bits) {
     constexpr Bits sign = Bits(Bits(1) << (8 * sizeof(Bits) - 1));
     Bits magnitude = Bits(bits & Bits(~sign));
@@ -28,11 +29,13 @@ template <typename T, T most> struct Float {
 
 template <typename T> struct Signed {
   using Bits = T;
+  static constexpr bool hasNaN = false;
   static Bits keyOf(Bits bits) { return Bits(bits ^ Bits(Bits(1) << (8 * sizeof(Bits) - 1))); }
 };
 
 template <typename T> struct Unsigned {
   using Bits = T;
+  static constexpr bool hasNaN = false;
   static Bits keyOf(Bits bits) { return bits; }
 };
 
@@ -48,6 +51,14 @@ using i16 = Signed<uint16_t>;
 using i8 = Signed<uint8_t>;
 using u8 = Unsigned<uint8_t>;
 struct Bool : Unsigned<uint8_t> {};
+
+/// A key whose greatest is the largest, or the smallest, element; NaN in both.
+template <typename Element, bool largest>
+typename Element::Bits extremeKeyOf(typename Element::Bits bits) {
+  using Bits = typename Element::Bits;
+  Bits key = Element::keyOf(bits);
+  return largest ? key : Bits(Bits(~key) - Bits(Element::hasNaN)); // 0 of NaN becomes the greatest
+}
 
 /// Calls KILN_FOR(name, type) for each element type of the language.
 #define KILN_FOR_TYPES(KILN_FOR)                                                                   \

@@ -53,20 +53,40 @@ static constexpr Synonym arguments[] = {
 
 /// Other libraries' names of functions.
 static constexpr Synonym functions[] = {
-    {"cat", "concat"},         {"concatenate", "concat"},
-    {"hstack", "concat"},      {"vstack", "concat"},
-    {"view", "reshape"},       {"unbind", "split"},
-    {"clip", "clamp"},         {"clamp_min", "maximum"},
-    {"clamp_max", "minimum"},  {"relu_", "relu"},
-    {"amax", "max"},           {"amin", "min"},
-    {"mm", "matmul"},          {"repeat", "tile"},
-    {"index_select", "take"},  {"swapaxes", "permute"},
-    {"moveaxis", "permute"},   {"expand_dims", "unsqueeze"},
-    {"resize", "interpolate"}, {"upsample", "interpolate"},
-    {"swish", "silu"},         {"power", "pow"},
-    {"multiply", "mul"},       {"subtract", "sub"},
-    {"divide", "div"},         {"index_put", "scatter_nd"},
-    {"argtopk", "topk"},       {"scaled_dot_product_attention", "attention"},
+    {"cat", "concat"},
+    {"concatenate", "concat"},
+    {"hstack", "concat"},
+    {"vstack", "concat"},
+    {"view", "reshape"},
+    {"unbind", "split"},
+    {"clip", "clamp"},
+    {"clamp_min", "maximum"},
+    {"clamp_max", "minimum"},
+    {"relu_", "relu"},
+    {"amax", "max"},
+    {"amin", "min"},
+    {"mm", "matmul"},
+    {"repeat", "tile"},
+    {"index_select", "take"},
+    {"swapaxes", "permute"},
+    {"moveaxis", "permute"},
+    {"expand_dims", "unsqueeze"},
+    {"resize", "interpolate"},
+    {"upsample", "interpolate"},
+    {"swish", "silu"},
+    {"power", "pow"},
+    {"multiply", "mul"},
+    {"subtract", "sub"},
+    {"divide", "div"},
+    {"index_put", "scatter_nd"},
+    {"argtopk", "topk"},
+    {"scaled_dot_product_attention", "attention"},
+    {"segment_sum", "index_add"},
+    {"segment_max", "index_max"},
+    {"segment_min", "index_min"},
+    {"scatter_reduce", "scatter_max"},
+    {"scatter_amax", "scatter_max"},
+    {"scatter_amin", "scatter_min"},
 };
 
 /// Other libraries' names of element types.
@@ -131,7 +151,8 @@ static constexpr StringLiteral functional =
     " clip_boxes_to_image corrcoef cosine_embedding_loss cosine_similarity count_nonzero"
     " cov cross cross_entropy cummax cummin diag_embed diagonal dot fold frac full_like"
     " gaussian_nll_loss geglu generalized_box_iou glu grid_sample hamming_window"
-    " hann_window hinge_embedding_loss huber_loss hypot isclose kl_div kron l1_loss lerp"
+    " hann_window hinge_embedding_loss huber_loss hypot index_reduce isclose kl_div kron l1_loss "
+    "lerp"
     " linspace local_response_norm logaddexp logaddexp2 logcumsumexp logit logspace"
     " lp_pool1d lp_pool2d margin_ranking_loss masked_fill median meshgrid mse_loss mv"
     " nan_to_num nanmedian nll_loss norm normalize ones_like outer pairwise_distance"

@@ -110,10 +110,6 @@ struct Bags {
   Type wide;
   DimExpr bags, width;
 
-  Value numbers(const DimExpr &count, int64_t start) const {
-    return b.make<ArangeOp>(b.dims(count), b.builder.getI64IntegerAttr(start),
-                            b.builder.getI64IntegerAttr(1), TypeAttr::get(b.builder.getI64Type()));
-  }
   DenseI64ArrayAttr axes(int64_t axis) const { return b.builder.getDenseI64ArrayAttr(axis); }
   Value sum(Value x, int64_t axis) const {
     return b.make<SumOp>(x, axes(axis), b.builder.getBoolAttr(false));
@@ -164,28 +160,28 @@ Value Bags::ofOffsets(Value rows, const DimExpr &count) const {
     return b.make<SliceOp>(x, b.dims(starts), b.dims(sizes), b.builder.getDenseI64ArrayAttr(steps));
   };
   Value bag = cut(totals, DimExpr(0), count);
-  if (mode == "max") {
-    Dims table{bags, count}, all{bags, count, width};
-    Value holds = b.make<EqOp>(b.broadcast(bag, table),
-                               b.broadcast(b.reshape(numbers(bags, 1), {bags, DimExpr(1)}), table));
-    Value chosen = b.make<WhereOp>(b.broadcast(b.reshape(holds, {bags, count, DimExpr(1)}), all),
-                                   b.broadcast(rows, all), b.full(-infinity, all, wide));
-    Value any = b.make<AnyOp>(holds, axes(1), b.builder.getBoolAttr(true));
-    return largest(chosen, b.broadcast(b.make<NotOp>(any), {bags, width}));
-  }
+  // What stands before the first offset falls on a slot in front of the bags'.
   DimExpr slots = bags + DimExpr(1);
-  auto addUp = [&](Value values, ArrayRef<DimExpr> shape, ArrayRef<DimExpr> kept) {
-    Value total =
-        b.make<IndexAddOp>(b.full(0, shape, b.elementOf(values)), bag, values, axis, guarded);
-    Dims first(kept.size(), 0);
+  auto ofBags = [&](Value all) {
+    Dims first, kept = dimsOf(all.getType());
+    kept[0] = bags;
+    first.assign(kept.size(), 0);
     first[0] = 1;
-    return cut(total, first, kept);
+    return cut(all, first, kept);
   };
-  Value total = addUp(rows, {slots, width}, {bags, width});
+  auto addUp = [&](Value values, ArrayRef<DimExpr> shape) {
+    return ofBags(
+        b.make<IndexAddOp>(b.full(0, shape, b.elementOf(values)), bag, values, axis, guarded));
+  };
   if (mode == "sum")
-    return total;
-  Value counts = addUp(b.full(1, count, integer), slots, bags);
-  return divide(total, b.reshape(counts, {bags, DimExpr(1)}));
+    return addUp(rows, {slots, width});
+  Value counts = b.reshape(addUp(b.full(1, count, integer), slots), {bags, DimExpr(1)});
+  if (mode == "mean")
+    return divide(addUp(rows, {slots, width}), counts);
+  Value top =
+      ofBags(b.make<IndexMaxOp>(b.full(-infinity, {slots, width}, wide), bag, rows, axis, guarded));
+  Value none = b.make<EqOp>(counts, b.full(0, {bags, DimExpr(1)}, integer));
+  return b.make<WhereOp>(b.broadcast(none, {bags, width}), b.full(0, {bags, width}, wide), top);
 }
 
 SmallVector<Value> EmbeddingBagOp::decompose(OpBuilder &builder) {

@@ -3,16 +3,31 @@
 #include "ir/Build.h"
 #include "ir/ops/Common.h"
 
+#include <cmath>
+
 using namespace kiln;
 using namespace kiln::ir;
 using namespace mlir;
 
 using Dims = SmallVector<DimExpr>;
 
-/// Adds or copies element `from` of src to element `to` of y, whose floats are not rounded yet.
-static void put(const Tensor &src, int64_t from, Tensor &y, int64_t to, bool adds) {
-  if (!adds)
+/// What happens where an element falls on another.
+enum class Put { Replace, Add, Max, Min };
+
+/// Whether element `from` of src is beyond element `to` of y: NaN is beyond all numbers.
+static bool isBeyond(const Tensor &src, int64_t from, const Tensor &y, int64_t to, Put how) {
+  if (!y.isFloat())
+    return how == Put::Max ? src.ints[from] > y.ints[to] : src.ints[from] < y.ints[to];
+  double a = src.floats[from], b = y.floats[to];
+  return (std::isnan(a) && !std::isnan(b)) || (how == Put::Max ? a > b : a < b);
+}
+
+/// Puts element `from` of src on element `to` of y, whose floats are not rounded yet.
+static void put(const Tensor &src, int64_t from, Tensor &y, int64_t to, Put how) {
+  if (how == Put::Replace || (how != Put::Add && isBeyond(src, from, y, to, how)))
     return copyElement(src, from, y, to);
+  if (how != Put::Add)
+    return;
   if (y.isFloat())
     y.floats[to] += src.floats[from];
   else
@@ -33,7 +48,7 @@ static Type elementOf(Value value) {
 }
 
 //===----------------------------------------------------------------------===//
-// index_copy, index_add
+// index_copy, index_add, index_max, index_min
 //===----------------------------------------------------------------------===//
 
 static Dims slicesLike(ArrayRef<DimExpr> x, int64_t axis, const DimExpr &count) {
@@ -47,7 +62,7 @@ static LogicalResult inferIndexWrite(MaybeLoc loc, StringRef name, Domain domain
                                      SmallVectorImpl<Type> &results) {
   Dims x = dimsOf(operands[0].getType()), indices = dimsOf(operands[1].getType());
   if (failed(requireDomain(loc, name, operands[1].getType(), Domain::Integer)) || // indexcopy-c1
-      failed(requireDomain(loc, name, operands[0].getType(), domain)))            // indexadd-c1
+      failed(requireDomain(loc, name, operands[0].getType(), domain))) // index{add,max,min}-c1
     return failure();
   if (indices.size() != 1 || axis < 0 || axis >= static_cast<int64_t>(x.size())) // …-c2
     return refuse(loc, name, "indices of one dimension and an axis of x", operands);
@@ -71,7 +86,7 @@ static void alignSlices(MutableArrayRef<Dims> shapes, DictionaryAttr attributes,
 }
 
 static LogicalResult evaluateIndexWrite(Operation *op, ArrayRef<const Tensor *> operands, Tensor &y,
-                                        int64_t axis, bool adds) {
+                                        int64_t axis, Put how) {
   const Tensor &x = *operands[0], &indices = *operands[1], &src = *operands[2];
   y.floats = x.floats, y.ints = x.ints;
   std::vector<int64_t> positions;
@@ -86,12 +101,12 @@ static LogicalResult evaluateIndexWrite(Operation *op, ArrayRef<const Tensor *> 
   forEachIndex(src.shape, [&](ArrayRef<int64_t> index) {
     SmallVector<int64_t> target(index);
     target[axis] = positions[index[axis]];
-    put(src, from++, y, linear(target, to), adds);
+    put(src, from++, y, linear(target, to), how);
   });
   return success();
 }
 
-#define KILN_INDEX_WRITE(Op, name, domain, adds)                                                   \
+#define KILN_INDEX_WRITE(Op, name, domain, how)                                                    \
   KILN_INFER(Op) {                                                                                 \
     Adaptor op(operands, attributes, properties, regions);                                         \
     return inferIndexWrite(loc, name, Domain::domain, operands, op.getAxis(), results);            \
@@ -100,9 +115,11 @@ static LogicalResult evaluateIndexWrite(Operation *op, ArrayRef<const Tensor *> 
                        AlignExtent require) {                                                      \
     alignSlices(shapes, attributes, require);                                                      \
   }                                                                                                \
-  KILN_EVALUATE(Op) { return evaluateIndexWrite(*this, operands, results[0], getAxis(), adds); }
-KILN_INDEX_WRITE(IndexCopyOp, "index_copy", Any, false)
-KILN_INDEX_WRITE(IndexAddOp, "index_add", Number, true)
+  KILN_EVALUATE(Op) { return evaluateIndexWrite(*this, operands, results[0], getAxis(), how); }
+KILN_INDEX_WRITE(IndexCopyOp, "index_copy", Any, Put::Replace)
+KILN_INDEX_WRITE(IndexAddOp, "index_add", Number, Put::Add)
+KILN_INDEX_WRITE(IndexMaxOp, "index_max", Number, Put::Max)
+KILN_INDEX_WRITE(IndexMinOp, "index_min", Number, Put::Min)
 
 //===----------------------------------------------------------------------===//
 // Positions in memory
@@ -167,24 +184,24 @@ static Dims flatShape(ArrayRef<DimExpr> x, size_t first) {
 }
 
 //===----------------------------------------------------------------------===//
-// scatter, scatter_add
+// scatter, scatter_add, scatter_max, scatter_min
 //===----------------------------------------------------------------------===//
 
 static LogicalResult inferScatter(MaybeLoc loc, StringRef name, Domain domain, ValueRange operands,
                                   int64_t axis, SmallVectorImpl<Type> &results) {
   Dims x = dimsOf(operands[0].getType()), indices = dimsOf(operands[1].getType());
   if (failed(requireDomain(loc, name, operands[1].getType(), Domain::Integer)) || // scatter-c1
-      failed(requireDomain(loc, name, operands[0].getType(), domain)))            // scatteradd-c1
+      failed(requireDomain(loc, name, operands[0].getType(), domain))) // scatter{add,max,min}-c1
     return failure();
   if (x.empty() || x.size() != indices.size() || axis < 0 ||
-      axis >= static_cast<int64_t>(x.size())) // scatter-c2, scatteradd-c2
+      axis >= static_cast<int64_t>(x.size())) // scatter…-c2
     return refuse(loc, name, "indices of x's rank and an axis of it", operands);
   if (elementOf(operands[0]) != elementOf(operands[2]) ||
-      dimsOf(operands[2].getType()) != indices) // scatter-c3, scatteradd-c3
+      dimsOf(operands[2].getType()) != indices) // scatter…-c3
     return refuse(loc, name, "an element of x's type for each index", operands);
   for (size_t i = 0; i < x.size(); ++i)
     if (std::optional<int64_t> room = (x[i] - indices[i]).bounds({}).upper;
-        static_cast<int64_t>(i) != axis && room && *room < 0) // scatter-c4, scatteradd-c4
+        static_cast<int64_t>(i) != axis && room && *room < 0) // scatter…-c4
       return emitOptionalError(loc, "'", name, "' expected at most ", x[i].str(),
                                " indices along axis ", i, ", got ", indices[i].str());
   results.push_back(operands[0].getType());
@@ -202,7 +219,7 @@ static SmallVector<Requirement> scatterRequirements(Value x, Value indices, size
 }
 
 static LogicalResult evaluateScatter(Operation *op, ArrayRef<const Tensor *> operands, Tensor &y,
-                                     int64_t axis, bool adds) {
+                                     int64_t axis, Put how) {
   const Tensor &x = *operands[0], &indices = *operands[1];
   y.floats = x.floats, y.ints = x.ints;
   auto to = y.strides();
@@ -218,7 +235,7 @@ static LogicalResult evaluateScatter(Operation *op, ArrayRef<const Tensor *> ope
     }
     SmallVector<int64_t> target(index);
     target[axis] = *position;
-    put(*operands[2], from++, y, linear(target, to), adds);
+    put(*operands[2], from++, y, linear(target, to), how);
   });
   return result;
 }
@@ -240,7 +257,7 @@ static SmallVector<Value> decomposeScatter(const Build &b, Value x, Value indice
   return {b.reshape(y, dims)};
 }
 
-#define KILN_SCATTER(Op, name, domain, adds, Write)                                                \
+#define KILN_SCATTER(Op, name, domain, how, Write)                                                 \
   KILN_INFER(Op) {                                                                                 \
     Adaptor op(operands, attributes, properties, regions);                                         \
     return inferScatter(loc, name, Domain::domain, operands, op.getAxis(), results);               \
@@ -255,9 +272,11 @@ static SmallVector<Value> decomposeScatter(const Build &b, Value x, Value indice
     return decomposeScatter<Write>({builder, getLoc()}, getX(), getIndices(), getSrc(), getAxis(), \
                                    name);                                                          \
   }                                                                                                \
-  KILN_EVALUATE(Op) { return evaluateScatter(*this, operands, results[0], getAxis(), adds); }
-KILN_SCATTER(ScatterOp, "scatter", Any, false, IndexCopyOp)
-KILN_SCATTER(ScatterAddOp, "scatter_add", Number, true, IndexAddOp)
+  KILN_EVALUATE(Op) { return evaluateScatter(*this, operands, results[0], getAxis(), how); }
+KILN_SCATTER(ScatterOp, "scatter", Any, Put::Replace, IndexCopyOp)
+KILN_SCATTER(ScatterAddOp, "scatter_add", Number, Put::Add, IndexAddOp)
+KILN_SCATTER(ScatterMaxOp, "scatter_max", Number, Put::Max, IndexMaxOp)
+KILN_SCATTER(ScatterMinOp, "scatter_min", Number, Put::Min, IndexMinOp)
 
 //===----------------------------------------------------------------------===//
 // scatter_nd, gather_nd

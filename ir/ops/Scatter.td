@@ -30,6 +30,10 @@ def Kiln_IndexCopyOp : Kiln_IndexWrite<"index_copy",
     "x with slices replaced, the last of those for one position", "indexcopy">;
 def Kiln_IndexAddOp : Kiln_IndexWrite<"index_add",
     "x with slices added to its own, in f64 in the order of the indices and rounded once (integers wrap)", "indexadd">;
+def Kiln_IndexMaxOp : Kiln_IndexWrite<"index_max",
+    "the larger of x and all slices for a position, as `maximum` (NaN if any is; of equals the first)", "indexmax">;
+def Kiln_IndexMinOp : Kiln_IndexWrite<"index_min",
+    "the smaller of x and all slices for a position, as `minimum` (NaN if any is; of equals the first)", "indexmin">;
 
 class Kiln_ScatterLike<string mnemonic, string what, string letters>
     : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, indices, src, *, axis: axis = 0)", "Opaque", perOperand,
@@ -56,6 +60,10 @@ def Kiln_ScatterOp : Kiln_ScatterLike<"scatter",
     "x with elements replaced, by the last in the order of indices of those for one position", "scatter">;
 def Kiln_ScatterAddOp : Kiln_ScatterLike<"scatter_add",
     "x with elements added to its own, in f64 in the order of indices and rounded once (integers wrap)", "scatteradd">;
+def Kiln_ScatterMaxOp : Kiln_ScatterLike<"scatter_max",
+    "the larger of x and all elements for a position, as `maximum` (NaN if any is; of equals the first)", "scattermax">;
+def Kiln_ScatterMinOp : Kiln_ScatterLike<"scatter_min",
+    "the smaller of x and all elements for a position, as `minimum` (NaN if any is; of equals the first)", "scattermin">;
 
 def Kiln_ScatterNDOp : Kiln_PrimitiveOp<"scatter_nd", "scatter_nd(x, indices, src)", "Opaque", perOperand,
     [DeclareOpInterfaceMethods<Kiln_Aligning>, DeclareOpInterfaceMethods<Kiln_Decomposable>]> {

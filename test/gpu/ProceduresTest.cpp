@@ -76,7 +76,8 @@ TEST(GPUProcedures, RunningTotals) {
   expectSame(scanText(false, false, false), DType::F32, {{0}, {1}});
 }
 
-static std::string writeText(bool adds, llvm::StringRef indices, int bytes) {
+static std::string writeText(llvm::StringRef name, llvm::StringRef indices, int bytes,
+                             llvm::StringRef constants = "") {
   return ("kernel\n  symbol N = 0..99\n  symbol M = 0..9\n"
           "  input in0 : T [M, 70, 5] strides [350, 5, 1] align 1\n"
           "  input in1 : " +
@@ -84,24 +85,27 @@ static std::string writeText(bool adds, llvm::StringRef indices, int bytes) {
           " [N] strides [1] align 1\n"
           "  input in2 : T [M, N, 5] strides [5*N, 5, 1] align 1\n"
           "  output out0 : T [M, 70, 5] strides [350, 5, 1] align 64\n" +
-          (adds ? "  scratch scratch0 : u8 [2800*min(M, 16)] strides [1] align 64\n" : "") +
-          "  procedure index_" + (adds ? "add" : "copy") + " [M, 70, 5, N] bytes=" +
-          llvm::Twine(bytes) + " signed=" + (indices == "u8" ? "0" : "1") + "\n")
+          (name == "add" ? "  scratch scratch0 : u8 [2800*min(M, 16)] strides [1] align 64\n"
+                         : "") +
+          "  procedure index_" + name.str() + " [M, 70, 5, N] bytes=" + llvm::Twine(bytes) +
+          " signed=" + (indices == "u8" ? "0" : "1") + constants.str() + "\n")
       .str();
 }
 
 /// Indices are from -90 to 109: some are out of range, some come twice.
 TEST(GPUProcedures, WritesAtPositions) {
-  for (bool adds : {false, true}) {
+  for (auto [what, constants] :
+       {std::pair("copy", ""), std::pair("add", ""), std::pair("extreme", " largest=1"),
+        std::pair("extreme", " largest=0")}) {
     for (DType type : everyType)
-      expectSame(writeText(adds, "i32", 4), type, {{90, 3}});
-    expectSame(writeText(adds, "i32", 4), DType::F32, {{0, 2}, {9, 0}, {1, 1}});
-    expectSame(writeText(adds, "i64", 8), DType::F32, {{80, 2}});
-    expectSame(writeText(adds, "i16", 2), DType::F32, {{80, 2}});
-    expectSame(writeText(adds, "i8", 1), DType::F32, {{80, 2}});
-    expectSame(writeText(adds, "u8", 1), DType::F32, {{80, 2}});
+      expectSame(writeText(what, "i32", 4, constants), type, {{90, 3}});
+    expectSame(writeText(what, "i32", 4, constants), DType::F32, {{0, 2}, {9, 0}, {1, 1}});
+    expectSame(writeText(what, "i64", 8, constants), DType::F32, {{80, 2}});
+    expectSame(writeText(what, "i16", 2, constants), DType::F32, {{80, 2}});
+    expectSame(writeText(what, "i8", 1, constants), DType::F32, {{80, 2}});
+    expectSame(writeText(what, "u8", 1, constants), DType::F32, {{80, 2}});
   }
-  expectSame(writeText(false, "i64", 8), DType::Bool, {{80, 2}});
+  expectSame(writeText("copy", "i64", 8), DType::Bool, {{80, 2}});
 }
 
 TEST(GPUProcedures, Find) {
@@ -115,7 +119,7 @@ TEST(GPUProcedures, Find) {
 
 /// The last index that names a position must win.
 TEST(GPUProcedures, OwnersMatter) {
-  KernelSpec spec = parsed(writeText(false, "i32", 4), DType::F32);
+  KernelSpec spec = parsed(writeText("copy", "i32", 4), DType::F32);
   auto change = [](llvm::Module &module) {
     for (llvm::Function &function : module)
       for (llvm::Instruction &instruction : llvm::instructions(function))

@@ -19,9 +19,9 @@ OF = {
     # The cases of full ask for 2 and 3, which are no bool.
     "number": """
         abs adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add arange argmax
-        argmin clamp cumprod cumsum einsum eye floordiv full ge gt index_add le lt matmul
-        max max_pool1d max_pool2d max_pool3d maximum min minimum mod mul neg one_hot pow
-        prod relu scatter_add sign sparse_matmul square sub sum""",
+        argmin clamp cumprod cumsum einsum eye floordiv full ge gt index_add index_max
+        index_min le lt matmul max max_pool1d max_pool2d max_pool3d maximum min minimum mod mul neg one_hot pow
+        prod relu scatter_add scatter_max scatter_min sign sparse_matmul square sub sum""",
     "bool": "all any logical_and logical_not logical_or",
     "any": """
         argsort broadcast_to cast concat embedding eq expand extent flatten flip gather

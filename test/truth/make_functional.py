@@ -71,6 +71,11 @@ def statistics():
     case("count_nonzero", "F.count_nonzero(trunc($x), 0)", torch.count_nonzero(torch.trunc(x), 0))
     ids = tensor("ids", "K", torch.tensor([3, 0, 3, 1, 5, 3]))
     case("bincount", "F.bincount($ids, 7)", torch.bincount(ids, minlength=7), half=False)
+    slices = tensor("slices", "K M", random(6, 7))
+    for name in ("amax", "amin", "mean"):
+        for self in (True, False):
+            case(f"index_reduce_{name}{self:d}", f'F.index_reduce($holed, $ids % 5, $slices, "{name}", {str(self).lower()})',
+                 torch.index_reduce(holed, 0, ids % 5, slices, name, include_self=self))
 
 
 def norms():

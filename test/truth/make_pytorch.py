@@ -59,7 +59,7 @@ IN = {
     "w8": random(8), "b8": random(8),
     "flags": torch.tensor([[True, False, False], [False] * 3, [True] * 3]),
     "ties": torch.tensor([[1, 0, 1, -0.0], [2, 0, 1, 0]], dtype=torch.float64),
-    "places": ints(torch.int64, 0, 3, 3, 4, 0, 1, 2), "half": random(3, 2, 4), "src": random(3, 7, 4),
+    "row": ints(torch.int64, 0, 3, 1, 4, 5, 4), "places": ints(torch.int64, 0, 3, 3, 4, 0, 1, 2), "half": random(3, 2, 4), "src": random(3, 7, 4),
     "query": random(2, 4, 3, 6) * 0.5, "key": random(2, 4, 5, 6) * 0.5, "value": random(2, 4, 5, 3),
     "key2": random(2, 2, 5, 6) * 0.5, "value2": random(2, 2, 5, 3), "bias": random(4, 3, 5),
     "open": torch.rand(2, 1, 3, 5) < 0.6, "bags": ints(torch.int64, 0, 2, 2, 5),
@@ -371,6 +371,13 @@ def positions():
     case("scatter", "scatter($a3, $at, $b3at, axis = 2)", torch.scatter(x, 2, IN["at"], IN["b3at"]))
     case("scatter_add", "scatter_add($a3, $at, $b3at, axis = 2)",
          torch.scatter_add(x, 2, IN["at"], IN["b3at"]))
+    for name in ("max", "min"):
+        case("index_" + name, f"index_{name}($a3, $places, $src, axis = 1)",
+             torch.index_reduce(x, 1, many, IN["src"], "a" + name))
+        case("scatter_" + name, f"scatter_{name}($a3, $at, $b3at, axis = 2)",
+             torch.scatter_reduce(x, 2, IN["at"], IN["b3at"], "a" + name))
+        case(f"index_{name}_nan", f"index_{name}($rows, $row, $rows)",
+             torch.index_reduce(rows, 0, IN["row"], rows, "a" + name))
 
 
 def attentions():

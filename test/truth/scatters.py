@@ -5,50 +5,74 @@ from definitions import op
 from values import make
 
 
-def written(x, src, places, adds):
+def replaced(old, new):
+    return new
+
+
+def written(x, src, places, put):
     """x with src's elements put at places: pairs of an index of src and one of x."""
     y = x.array.copy()
     for source, target in places:
-        y[target] = y[target] + src.array[source] if adds else src.array[source]
+        y[target] = put(y[target], src.array[source])
     return make(x.dtype, y)
 
 
-def slices(x, indices, src, axis, adds):
+def slices(x, indices, src, axis, put):
     before = (slice(None),) * (axis % x.array.ndim)
     return written(x, src, [(before + (k,), before + (i,))
-                            for k, i in enumerate(indices.array.tolist())], adds)
+                            for k, i in enumerate(indices.array.tolist())], put)
 
 
-def elements(x, indices, src, axis, adds):
+def elements(x, indices, src, axis, put):
     places = [(at, at[:axis] + (indices.array[at],) + at[axis + 1:])
               for at in np.ndindex(*indices.shape)]
-    return written(x, src, places, adds)
+    return written(x, src, places, put)
 
 
 @op()
 def index_copy(x, indices, src, axis=0):
-    return slices(x, indices, src, axis, False)
+    return slices(x, indices, src, axis, replaced)
 
 
 @op()
 def index_add(x, indices, src, axis=0):
-    return slices(x, indices, src, axis, True)
+    return slices(x, indices, src, axis, np.add)
+
+
+@op()
+def index_max(x, indices, src, axis=0):
+    return slices(x, indices, src, axis, np.maximum)
+
+
+@op()
+def index_min(x, indices, src, axis=0):
+    return slices(x, indices, src, axis, np.minimum)
 
 
 @op()
 def scatter(x, indices, src, axis=0):
-    return elements(x, indices, src, axis, False)
+    return elements(x, indices, src, axis, replaced)
 
 
 @op()
 def scatter_add(x, indices, src, axis=0):
-    return elements(x, indices, src, axis, True)
+    return elements(x, indices, src, axis, np.add)
+
+
+@op()
+def scatter_max(x, indices, src, axis=0):
+    return elements(x, indices, src, axis, np.maximum)
+
+
+@op()
+def scatter_min(x, indices, src, axis=0):
+    return elements(x, indices, src, axis, np.minimum)
 
 
 @op()
 def scatter_nd(x, indices, src):
     return written(x, src, [(at, tuple(indices.array[at]))
-                            for at in np.ndindex(*indices.shape[:-1])], False)
+                            for at in np.ndindex(*indices.shape[:-1])], replaced)
 
 
 @op()

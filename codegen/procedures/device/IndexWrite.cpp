@@ -1,9 +1,9 @@
 //===- IndexWrite.cpp - slices put at computed positions, on a GPU --------===//
 //
 // Three grids. The first copies x and marks all positions as free; in the second the last index
-// that names a position gets it, of sums the first; in the third the index that has the position
-// writes. So equal arguments give equal bits, in whatever order threads run. Positions out of range
-// are passed over: the host ends the call for them. The result may be x's own memory.
+// that names a position gets it where it replaces, else the first; in the third the index that has
+// the position writes. So equal arguments give equal bits, in whatever order threads run. Positions
+// out of range are passed over: the host ends the call for them. The result may be x's own memory.
 //
 //===----------------------------------------------------------------------===//
 
@@ -59,9 +59,10 @@ template <typename Bits> struct Write {
 };
 } // namespace
 
-#define KILN_PHASE(procedure, name, phase)                                                         \
-  extern "C" void kiln_##procedure##_##name##_##phase(                                             \
-      kiln_ctx *, void *const *bufs, const int64_t *sizes, int64_t bytes, int64_t isSigned)
+#define KILN_PHASE(procedure, name, phase, ...)                                                    \
+  extern "C" void kiln_##procedure##_##name##_##phase(kiln_ctx *, void *const *bufs,               \
+                                                      const int64_t *sizes, int64_t bytes,         \
+                                                      int64_t isSigned __VA_OPT__(, ) __VA_ARGS__)
 
 #define KILN_COPY(name, type)                                                                      \
   KILN_PHASE(index_copy, name, 0) {                                                                \
@@ -102,3 +103,30 @@ template <typename Number> static void sum(const Write<typename Number::Bits> &w
     sum<Number>(Write<Number::Bits>(bufs, sizes, bytes, isSigned != 0));                           \
   }
 KILN_FOR_NUMBERS(KILN_SUM)
+
+/// The first of the most extreme of x and all that falls on a position.
+template <typename Element, bool largest>
+static void extreme(const Write<typename Element::Bits> &write) {
+  using Bits = typename Element::Bits;
+  write.owned([&](const Bits *from, int64_t to, int64_t at, int64_t first) {
+    Bits best = write.x[to], key = extremeKeyOf<Element, largest>(best);
+    for (int64_t k = first; k < write.positions.count; ++k)
+      if (write.positions[k] == at)
+        if (Bits next = extremeKeyOf<Element, largest>(from[k * write.inner]); next > key)
+          best = from[k * write.inner], key = next;
+    write.y[to] = best;
+  });
+}
+
+#define KILN_EXTREME(name, type)                                                                   \
+  KILN_PHASE(index_extreme, name, 0, int64_t) {                                                    \
+    Write<type::Bits>(bufs, sizes, bytes, isSigned != 0).prepare(INT64_MAX);                       \
+  }                                                                                                \
+  KILN_PHASE(index_extreme, name, 1, int64_t) {                                                    \
+    Write<type::Bits>(bufs, sizes, bytes, isSigned != 0).own<false>();                             \
+  }                                                                                                \
+  KILN_PHASE(index_extreme, name, 2, int64_t largest) {                                            \
+    Write<type::Bits> write(bufs, sizes, bytes, isSigned != 0);                                    \
+    largest ? extreme<type, true>(write) : extreme<type, false>(write);                            \
+  }
+KILN_FOR_TYPES(KILN_EXTREME)
