@@ -9,6 +9,15 @@ def replaced(old, new):
     return new
 
 
+def larger(old, new):
+    """NaN is the largest and the smallest; of equals, as zeros of either sign are, the first stays."""
+    return np.where((new > old) | ((new != new) & (old == old)), new, old)
+
+
+def smaller(old, new):
+    return np.where((new < old) | ((new != new) & (old == old)), new, old)
+
+
 def written(x, src, places, put):
     """x with src's elements put at places: pairs of an index of src and one of x."""
     y = x.array.copy()
@@ -41,12 +50,12 @@ def index_add(x, indices, src, axis=0):
 
 @op()
 def index_max(x, indices, src, axis=0):
-    return slices(x, indices, src, axis, np.maximum)
+    return slices(x, indices, src, axis, larger)
 
 
 @op()
 def index_min(x, indices, src, axis=0):
-    return slices(x, indices, src, axis, np.minimum)
+    return slices(x, indices, src, axis, smaller)
 
 
 @op()
@@ -61,12 +70,12 @@ def scatter_add(x, indices, src, axis=0):
 
 @op()
 def scatter_max(x, indices, src, axis=0):
-    return elements(x, indices, src, axis, np.maximum)
+    return elements(x, indices, src, axis, larger)
 
 
 @op()
 def scatter_min(x, indices, src, axis=0):
-    return elements(x, indices, src, axis, np.minimum)
+    return elements(x, indices, src, axis, smaller)
 
 
 @op()
