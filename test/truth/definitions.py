@@ -109,7 +109,9 @@ for _name, _function in {
 @op("pow")
 def power(a, b):
     if a.is_float:
-        return make(a.dtype, np.power(a.array, b.array))
+        # NumPy takes a square root for a lone 0.5, whose zero of -0 is negative; IEEE 754's power is not.
+        positive = (a.array == 0) & (b.array > 0) & (b.array % 2 != 1)
+        return make(a.dtype, np.where(positive, 0.0, np.power(a.array, b.array)))
 
     def exact(x, y):
         if y < 0:  # what the fraction 1 / x^-y leaves towards 0
