@@ -63,7 +63,7 @@ enum : uint64_t {
 };
 
 /// Version of the kernel ABI: part of the key under which generated kernels are kept.
-#define KILN_ABI_VERSION 2
+#define KILN_ABI_VERSION 3
 
 /// What a target on a device has beside its bodies.
 struct kiln_device_code {
@@ -71,6 +71,7 @@ struct kiln_device_code {
   int32_t exact;                ///< non-zero: no later one will do
   const char *image;            ///< PTX, terminated
   const char *const *functions; ///< entry points in the image; bodies know them by position
+  const int32_t *shared;        ///< memory that a block of each asks for at its launch, in bytes
   int64_t num_functions;
   const kiln_extent *bytes; ///< for each entry: the device's block, at the bounds of the dimensions
 };

@@ -27,6 +27,7 @@ enum : Result {
 enum : int32_t { capabilityMajor = 75, capabilityMinor = 76 }; // attributes of a device
 enum : uint32_t { nonBlocking = 1 };                           // flag of a stream
 enum : int32_t { captureThread = 1 };                          // captures what this thread does
+enum : int32_t { mostShared = 8 };    // attribute of a function: bytes that launches may ask for
 enum : int32_t { pointerMemory = 2 }; // attribute of an address: where it lies
 enum : uint32_t { onHost = 1 };       // what that attribute is
 

@@ -133,6 +133,24 @@ kiln_status chooseDevice(Device &device, const kiln_model_code &code,
   return KILN_OK;
 }
 
+/// Lets launches of a function ask for the memory that its blocks share.
+static kiln_status allowShared(Device &device, int64_t function, TextWriter &text) {
+  constexpr int32_t withoutAsking = 48 << 10;
+  Driver &driver = device.driver;
+  int32_t bytes = device.code->shared[function];
+  if (bytes <= withoutAsking)
+    return KILN_OK;
+  Result result = driver.cuFuncSetAttribute(device.functions[function], mostShared, bytes);
+  if (result == invalidValue) {
+    text << "the GPU does not give a block the " << int64_t(bytes) << " bytes of shared memory that '"
+         << device.code->functions[function] << "' needs (" << driver.nameOf(result) << " in "
+         << driver.failed << "); compile the model for a plainer target, such as cuda:sm_80";
+    return KILN_NO_DEVICE;
+  }
+  return result ? failure(device, "the GPU gives no shared memory", result, text)
+                : kiln_status(KILN_OK);
+}
+
 kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
   Driver &driver = device.driver;
   Device::Scope scope(device);
@@ -162,6 +180,8 @@ kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
     const char *name = device.code->functions[i];
     if (Result wrong = driver.cuModuleGetFunction(&device.functions[i], device.module, name))
       return failure(device, name, wrong, text);
+    if (kiln_status status = allowShared(device, i, text))
+      return status;
   }
   return KILN_OK;
 }

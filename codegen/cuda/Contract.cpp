@@ -89,6 +89,22 @@ void cuda::setCopies(const KernelSpec &spec, Tile &tile) {
                                      tile.columns.size() == 1, tile.chunk());
 }
 
+// Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
+PanelShape cuda::panelShape(const Tile &tile, bool isFirst) {
+  int count = isFirst ? tile.m : tile.n;
+  bool isAcross = !isFirst && (tile.copiesAcross || tile.readsAcross);
+  int gap = tile.byWarpgroups ? 0 : tile.stages > 1 ? tile.chunk() : 1;
+  int pitch = (isAcross ? count : tile.k) + gap;
+  int64_t bytes = int64_t(pitch) * (isAcross ? tile.k : count) * byteSize(tile.type);
+  return {isAcross, pitch, (bytes + 15) / 16 * 16};
+}
+
+int64_t cuda::sharedBytes(const Tile &tile) {
+  int64_t panels = panelShape(tile, true).bytes + panelShape(tile, false).bytes;
+  return std::max<int64_t>(panels * tile.stages,
+                           int64_t(tile.m) * tile.n * byteSize(tile.stage->type));
+}
+
 std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
                                    const DimExpr::BoundsMap &bounds, std::string_view chip,
                                    std::string &why) {
@@ -110,8 +126,8 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     // Of bytes that differ in sign it asks for later PTX than all else here.
     if (chip == warpgroupChip && first->type == second->type) {
       tile.byWarpgroups = true;
-      tile.k = 128 / byteSize(tile.type); // the widest swizzle: two stages of 24 KB are 48 KB
-      tile.stages = 2;
+      tile.k = 128 / byteSize(tile.type); // the widest swizzle
+      tile.stages = 4;                    // of 24 KB: two blocks find room on a processor
     }
   }
   std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);

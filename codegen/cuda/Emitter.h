@@ -101,7 +101,8 @@ private:
   void choosePart(const Grid &grid);
   void finishPoint(const Grid &grid, const spec::Stage &stage, const codegen::Coordinates &at,
                    llvm::Value *sum);
-  llvm::GlobalVariable *sharedMemory(llvm::Type *type, llvm::StringRef purpose);
+  /// A type of no size: what the launch asks for.
+  llvm::GlobalVariable *sharedMemory(llvm::ArrayType *type, llvm::StringRef purpose);
 
   // OnlineSoftmax.cpp: attention.
   /// What the threads of a row of scores know of it.

@@ -64,7 +64,8 @@ static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
     needs.scratchBytes.push_back(scratch.bytes);
   for (const Grid &grid : plan.grids)
     needs.launches.push_back(
-        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads});
+        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads,
+         grid.dynamicBytes});
   return needs;
 }
 
@@ -72,7 +73,7 @@ static DeviceNeeds needsOf(const ProcedurePlan &plan, StringRef symbol) {
   DeviceNeeds needs{{}, plan.scratchBytes, plan.missed};
   for (const ProcedurePlan::Grid &grid : plan.grids)
     needs.launches.push_back(
-        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads});
+        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads, 0});
   return needs;
 }
 

@@ -28,6 +28,8 @@ struct DeviceLaunch {
   std::string name; ///< of the entry point in the module
   DimExpr blocks;   ///< in x; 1 in y and z
   int threads = 0;  ///< of a block, in x
+  /// Shared memory that the launch asks for: bytes of the variable "NAME_tile" of no size.
+  int64_t sharedBytes = 0;
 };
 
 /// What running a kernel takes. Every launch takes the same arguments: a device pointer for each

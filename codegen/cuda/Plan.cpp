@@ -211,6 +211,7 @@ void Planner::addTotals(Grid grid, const DimExpr &isTiled, Plan &plan) const {
   shape.insert(shape.end(), stage.domain.begin(), stage.domain.end());
   plan.scratch.push_back(makeScratch(grid.parts->name, stage.type, std::move(shape)));
   grid.tile.reset();
+  grid.dynamicBytes = 0;
   grid.team = Team::Thread;
   grid.blocks = DimExpr::min(
       DimExpr::floorDiv(grid.points + DimExpr(blockThreads - 1), DimExpr(blockThreads)),
@@ -237,6 +238,8 @@ void Planner::addTiled(Grid grid, Plan &plan) const {
   }
   Grid simple = grid;
   grid.team = Team::Block;
+  if (int64_t bytes = sharedBytes(tile); bytes > mostStaticBytes)
+    grid.dynamicBytes = bytes;
   grid.parts = partsOf(tile, tiles);
   if (grid.parts)
     tiles = tiles * DimExpr(grid.parts->count);
@@ -375,6 +378,8 @@ std::string cuda::print(const Plan &plan) {
       text += (grid.parts && !grid.tile ? ", completes " : ", reduces ") + stage->name;
     if (grid.parts)
       text += (grid.tile ? ", in " : ", of ") + std::to_string(grid.parts->count) + " parts";
+    if (grid.dynamicBytes)
+      text += ", " + std::to_string(grid.dynamicBytes >> 10) + " KB shared";
     text += "\n";
   }
   return text;

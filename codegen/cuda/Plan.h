@@ -45,6 +45,18 @@ struct Tile {
   int chunk() const { return 16 / byteSize(type); }
 };
 
+/// How one factor's elements of a tile's steps lie in shared memory, which is `stages` times that.
+struct PanelShape {
+  bool isAcross; ///< a line is a step, else a row or column
+  int pitch;     ///< elements from line to line
+  int64_t bytes;
+};
+PanelShape panelShape(const Tile &tile, bool isFirst);
+/// Shared memory for both factors, in all stages, and for the sums that take their place.
+int64_t sharedBytes(const Tile &tile);
+/// What a block may have without asking the driver.
+inline constexpr int64_t mostStaticBytes = 48 << 10;
+
 /// A reduction that several tiles share: each adds up a part of its steps, of equal whole numbers
 /// of the tile's steps, and what they find lies in scratch memory, part by part.
 struct Parts {
@@ -87,6 +99,8 @@ struct Grid {
   std::optional<Parts> parts;
   DimExpr points; ///< of the stage's domain
   DimExpr blocks; ///< of `blockThreads` each; 0: nothing to launch
+  /// Shared memory that the launch asks for, beside what the code declares.
+  int64_t dynamicBytes = 0;
 
   /// The memory that it writes.
   const std::string &written() const { return tile && parts ? parts->name : stage->name; }

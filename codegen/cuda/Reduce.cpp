@@ -143,10 +143,13 @@ Accumulated cuda::Emitter::shareWarp(Combiner combiner, DType type, Accumulated 
   return mine;
 }
 
-GlobalVariable *cuda::Emitter::sharedMemory(Type *type, StringRef purpose) {
-  auto *global = new GlobalVariable(module, type, false, GlobalValue::InternalLinkage,
-                                    UndefValue::get(type), function->getName() + "_" + purpose,
-                                    nullptr, GlobalValue::NotThreadLocal, sharedSpace);
+GlobalVariable *cuda::Emitter::sharedMemory(ArrayType *type, StringRef purpose) {
+  bool isOfLaunch = type->getNumElements() == 0;
+  auto *global = new GlobalVariable(
+      module, type, false,
+      isOfLaunch ? GlobalValue::ExternalLinkage : GlobalValue::InternalLinkage,
+      isOfLaunch ? nullptr : UndefValue::get(type), function->getName() + "_" + purpose, nullptr,
+      GlobalValue::NotThreadLocal, sharedSpace);
   global->setAlignment(Align(16));
   return global;
 }

@@ -26,14 +26,12 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
   result.value = isFirst ? tile.first : tile.second;
   result.dims = isFirst ? &tile.rows : &tile.columns;
   result.count = isFirst ? tile.m : tile.n;
-  result.isAcross = !isFirst && (tile.copiesAcross || tile.readsAcross);
+  PanelShape shape = panelShape(tile, isFirst);
+  result.isAcross = shape.isAcross;
   result.copies = isFirst ? tile.copiesRows : tile.copiesColumns || tile.copiesAcross;
-  // Lines begin in different banks: 16 bytes apart for rows of ldmatrix, 4 for single elements.
-  int line = result.isAcross ? result.count : tile.k,
-      lines = result.isAcross ? tile.k : result.count;
   result.isSwizzled = tile.byWarpgroups;
-  result.pitch = line + (tile.byWarpgroups ? 0 : tile.stages > 1 ? tile.chunk() : 1);
-  result.size = alignTo(int64_t(result.pitch) * lines * byteSize(tile.type), 16);
+  result.pitch = shape.pitch;
+  result.size = shape.bytes;
   result.slots = tile.stages;
   result.offset = isFirst ? 0 : panels[0].size * tile.stages;
   result.end = emit(product(extentsOf(*tile.stage, *result.dims)));
@@ -44,8 +42,7 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
   const Tile &tile = *grid.tile;
   for (bool isFirst : {true, false})
     panels[!isFirst] = panel(tile, isFirst);
-  int64_t bytes = std::max<int64_t>(panels[1].offset + panels[1].size * tile.stages,
-                                    int64_t(tile.m) * tile.n * 4);
+  int64_t bytes = grid.dynamicBytes ? 0 : sharedBytes(tile);
   tileMemory = sharedMemory(ArrayType::get(b.getInt8Ty(), bytes), "tile");
   if (tile.byWarpgroups)
     tileMemory->setAlignment(Align(1024)); // where the swizzle begins

@@ -62,7 +62,7 @@ private:
                   *dims = nullptr;
   DimValues dimValues;
   DeviceLayout layout;                ///< of a device
-  std::vector<std::string> functions; ///< of the device's image
+  std::vector<const DeviceGrid *> grids; ///< of the device's image
 };
 
 } // namespace kiln::host

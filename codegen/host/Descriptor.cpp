@@ -195,13 +195,16 @@ Constant *Descriptor::device(const Target &target) {
   if (!target.device)
     return null();
   const DeviceCode &code = *target.device;
-  std::vector<Constant *> functions, bytes;
-  for (const std::string &name : functionsOf(code))
-    functions.push_back(text(name));
+  std::vector<Constant *> functions, shared, bytes;
+  for (const DeviceGrid *grid : gridsOf(code)) {
+    functions.push_back(text(grid->function));
+    shared.push_back(i32(grid->sharedBytes));
+  }
   for (const EntryPoint &entry : program.entries)
     bytes.push_back(upperBound(entry, layOut(entry, code).bytes));
   return array({record({i32(code.capability), i32(code.isExact), text(code.image),
-                        array(functions, "functions"), i64(int64_t(functions.size())),
+                        array(functions, "functions"), array(shared, "shared_bytes"),
+                        i64(int64_t(functions.size())),
                         array(bytes, "device_bytes")})},
                "device_code");
 }

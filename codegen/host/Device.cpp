@@ -15,12 +15,12 @@ DimExpr alignOnDevice(const DimExpr &bytes) {
   return DimExpr::floorDiv(bytes + DimExpr(alignment - 1), DimExpr(alignment)) * DimExpr(alignment);
 }
 
-std::vector<std::string> functionsOf(const DeviceCode &code) {
-  std::vector<std::string> names;
+std::vector<const DeviceGrid *> gridsOf(const DeviceCode &code) {
+  std::vector<const DeviceGrid *> grids;
   for (const auto &[symbol, kernel] : code.kernels)
     for (const DeviceGrid &grid : kernel.grids)
-      names.push_back(grid.function);
-  return names;
+      grids.push_back(&grid);
+  return grids;
 }
 
 /// What a launch needs while it runs, over the entry's dimensions.

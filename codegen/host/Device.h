@@ -19,6 +19,7 @@ struct DeviceGrid {
   std::string function; ///< entry point in the image
   DimExpr blocks;       ///< 0: nothing to launch
   int threads = 0;      ///< of a block
+  int64_t sharedBytes = 0; ///< that the launch asks for
 };
 
 /// How a Launch's kernel runs on the device: its grids in order, each with the pointers of the
@@ -37,8 +38,8 @@ struct DeviceCode {
   std::map<std::string, DeviceKernel, std::less<>> kernels; ///< by Launch::kernel
 };
 
-/// The functions of the image, by whose positions the body launches them.
-std::vector<std::string> functionsOf(const DeviceCode &code);
+/// The grids whose functions the image has, by whose positions the body launches them.
+std::vector<const DeviceGrid *> gridsOf(const DeviceCode &code);
 
 /// Bytes from the start of the device's block, over the entry's dimensions.
 struct DeviceLayout {

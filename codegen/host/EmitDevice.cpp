@@ -29,7 +29,7 @@ Value *BodyEmitter::onDevice(const DimExpr &offset) {
 
 void BodyEmitter::moveToDevice() {
   layout = layOut(entry, *target.device);
-  functions = functionsOf(*target.device);
+  grids = gridsOf(*target.device);
   Type *ptr = builder.getPtrTy();
   for (size_t i = 0; i < entry.arguments.size(); ++i) {
     Value *from = builder.CreateLoad(ptr, builder.CreateConstGEP1_64(ptr, function->getArg(1), i));
@@ -109,7 +109,7 @@ void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
   for (size_t i = 0; i < arguments.size(); ++i)
     builder.CreateStore(arguments[i], builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, i));
   for (const DeviceGrid &grid : kernel.grids) {
-    auto index = find(functions, grid.function) - functions.begin();
+    auto index = find(grids, &grid) - grids.begin();
     callDevice("kiln_device_launch",
                {builder.getInt32(number), builder.getInt32(uint32_t(index)),
                 emitDimExpr(builder, grid.blocks, values), builder.getInt32(uint32_t(grid.threads)),

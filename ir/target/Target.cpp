@@ -7,9 +7,12 @@ using namespace kiln::target;
 
 static constexpr std::string_view x86 = "x86_64-unknown-linux-gnu", nvptx = "nvptx64-nvidia-cuda";
 
-/// A GPU: its vector registers are the lanes' own.
-static constexpr Target gpu(std::string_view name, int capability, bool isExact = false) {
-  return {name, Kind::CUDA, nvptx, name.substr(5), "", "", 1, 255, 0, 0, 0, 0, capability, isExact};
+/// A GPU: its vector registers are the lanes' own. How much a block may share is told in KB by
+/// NVIDIA's programming guide (technical specifications per compute capability).
+static constexpr Target gpu(std::string_view name, int capability, int sharedKB,
+                            bool isExact = false) {
+  return {name, Kind::CUDA, nvptx, name.substr(5), "",         "",      1,
+          255,  0,          0,     0,              0,          capability, isExact, sharedKB * 1024};
 }
 
 // Plainest first; host() takes the last that fits.
@@ -25,12 +28,12 @@ static constexpr Target targets[] = {
     {"zen4", Kind::Processor, x86, "znver4", "",
      "x86-64-linux-sse41-avx-avx2-fma-f16c-avx512-avx512_skylake-avx512_cannonlake-avx512_zen4", 16,
      32, 115, 22, 8, 3},
-    gpu("cuda:sm_80", 80),
-    gpu("cuda:sm_86", 86),
-    gpu("cuda:sm_89", 89),
-    gpu("cuda:sm_90", 90),
-    gpu("cuda:sm_90a", 90, true),
-    gpu("cuda:sm_100a", 100, true),
+    gpu("cuda:sm_80", 80, 163),
+    gpu("cuda:sm_86", 86, 99),
+    gpu("cuda:sm_89", 89, 99),
+    gpu("cuda:sm_90", 90, 227),
+    gpu("cuda:sm_90a", 90, 227, true),
+    gpu("cuda:sm_100a", 100, 227, true),
 };
 
 std::span<const Target> target::all() { return targets; }

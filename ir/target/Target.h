@@ -34,6 +34,7 @@ struct Target {
       tileVectors;      ///< default tile of matrix products: rows x 16-wide vectors (v3: 8-wide)
   int capability = 0;   ///< of a GPU, as in sm_80
   bool isExact = false; ///< the code runs on that very capability, not on later ones
+  int sharedBytes = 0;  ///< of a GPU: memory that the threads of a block may share
 };
 
 /// The target of a name; null if there is none. "native" is the machine this runs on.

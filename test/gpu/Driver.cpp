@@ -56,6 +56,9 @@ int cuInit(uint32_t) {
 
 int cuGetErrorName(int result, const char **name) {
   switch (result) {
+  case InvalidValue:
+    *name = "CUDA_ERROR_INVALID_VALUE";
+    return Success;
   case OutOfMemory:
     *name = "CUDA_ERROR_OUT_OF_MEMORY";
     return Success;
@@ -182,6 +185,18 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
   return Success;
 }
 
+int cuFuncSetAttribute(void *function, int attribute, int value) {
+  ENTER_CONTEXT("cuFuncSetAttribute");
+  if (isForbidden("cuFuncSetAttribute"))
+    return NoCapture;
+  constexpr int ofSharedMemory = 8;
+  int chip = driver().chip, mostKB = chip < 80 ? 64 : chip == 80 ? 163 : chip < 90 ? 99 : 227;
+  if (attribute != ofSharedMemory || value < 0 || value > mostKB * 1024)
+    return InvalidValue;
+  static_cast<FakeModule::Function *>(function)->mostShared = value;
+  return Success;
+}
+
 int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
   ENTER_CONTEXT("cuMemAlloc_v2");
   if (isForbidden("cuMemAlloc_v2"))
@@ -294,13 +309,16 @@ int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t grid
   if (kernel.context != queue->context)
     return driver().fault("a kernel of another context than the stream"), InvalidHandle;
   if (gridX == 0 || gridX > INT32_MAX || gridY != 1 || gridZ != 1 || blockY != 1 || blockZ != 1 ||
-      sharedBytes != 0 || extra || int(blockX) != kernel.threads)
+      extra || int(blockX) != kernel.threads)
     return driver().fault("a launch of another shape than the kernel's"), InvalidValue;
+  if (sharedBytes > kernel.mostShared || sharedBytes != kernel.sharedBytes)
+    return driver().fault("a launch with other shared memory than the kernel's"), InvalidValue;
   std::vector<int64_t> values(kernel.kernel->numArguments());
   for (size_t i = 0; i < values.size(); ++i)
     memcpy(&values[i], arguments[i], sizeof(int64_t));
-  queue->add([&kernel, gridX, blockX, values] {
-    std::string text = kernel.kernel->launch(kernel.name, gridX, int(blockX), values.data());
+  queue->add([&kernel, gridX, blockX, sharedBytes, values] {
+    std::string text =
+        kernel.kernel->launch(kernel.name, gridX, int(blockX), sharedBytes, values.data());
     if (text.empty())
       return Success;
     return driver().fault(text), LaunchFailed;

@@ -47,7 +47,9 @@ struct FakeModule {
     std::shared_ptr<Emulated> kernel;
     std::string name;
     int threads = 0;
+    int64_t sharedBytes = 0; ///< that its launches must ask for
     void *context = nullptr;
+    int64_t mostShared = 48 << 10; ///< that they may
   };
   std::map<std::string, Function> functions;
 };

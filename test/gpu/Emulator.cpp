@@ -163,9 +163,18 @@ static GlobalVariable *spaced(Module &module, GlobalVariable &global, uint64_t b
   return result;
 }
 
-/// Makes host code of a device module; gives the names and sizes of its shared memory.
-static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &module,
-                                                                      const DataLayout &layout) {
+namespace {
+/// A variable in shared memory. One whose size a launch says has as much room as any chip gives.
+struct SharedVariable {
+  std::string name;
+  uint64_t bytes;
+  bool isOfLaunch;
+};
+} // namespace
+
+/// Makes host code of a device module; gives its shared memory.
+static Expected<std::vector<SharedVariable>> toHost(Module &module, const DataLayout &layout) {
+  constexpr uint64_t mostBytes = 227 << 10;
   if (std::string text = watchShared(module); !text.empty())
     return createStringError(text);
   for (const Stand &stand : stands())
@@ -178,11 +187,15 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
       intrinsic->replaceAllUsesWith(callee.getCallee());
       intrinsic->eraseFromParent();
     }
-  std::vector<std::pair<std::string, uint64_t>> shared;
+  std::vector<SharedVariable> shared;
   for (GlobalVariable &global : make_early_inc_range(module.globals()))
-    if (global.getAddressSpace() == sharedSpace && !global.hasExternalLinkage()) {
-      uint64_t bytes = module.getDataLayout().getTypeAllocSize(global.getValueType());
-      shared.push_back({spaced(module, global, bytes)->getName().str(), bytes});
+    if (global.getAddressSpace() == sharedSpace &&
+        (global.isDeclaration() || !global.hasExternalLinkage())) {
+      bool isOfLaunch = global.isDeclaration();
+      uint64_t bytes = isOfLaunch
+                           ? mostBytes
+                           : module.getDataLayout().getTypeAllocSize(global.getValueType());
+      shared.push_back({spaced(module, global, bytes)->getName().str(), bytes, isOfLaunch});
     }
   std::vector<Function *> kernels;
   for (Function &function : module) {
@@ -206,7 +219,7 @@ static Expected<std::vector<std::pair<std::string, uint64_t>>> toHost(Module &mo
 struct Emulated::State {
   std::shared_ptr<orc::LLJIT> jit;
   cuda::DeviceModule device; ///< its code has gone to the JIT
-  std::vector<std::pair<void *, uint64_t>> shared;
+  std::vector<std::pair<SharedVariable, void *>> shared;
   std::vector<Symbol> symbols;
   size_t numArguments;
 };
@@ -250,11 +263,11 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   if (Error error =
           state->jit->addIRModule(orc::ThreadSafeModule(std::move(made->code), std::move(context))))
     return error;
-  for (auto &[name, bytes] : *shared) {
-    auto address = state->jit->lookup(name);
+  for (const SharedVariable &variable : *shared) {
+    auto address = state->jit->lookup(variable.name);
     if (!address)
       return address.takeError();
-    state->shared.push_back({address->toPtr<void *>(), bytes});
+    state->shared.push_back({variable, address->toPtr<void *>()});
   }
   state->device = std::move(*made);
   state->symbols = spec.symbols;
@@ -290,22 +303,30 @@ std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<
     if (!blocks || *blocks < 0)
       return "a grid of no size: " + launch.blocks.str();
     if (std::string text = this->launch(launch.name, std::min(*blocks, mostBlocks), launch.threads,
-                                        arguments.data());
+                                        launch.sharedBytes, arguments.data());
         !text.empty())
       return text;
   }
   return "";
 }
 
-std::string Emulated::launch(StringRef function, int64_t blocks, int threads,
+std::string Emulated::launch(StringRef function, int64_t blocks, int threads, int64_t sharedBytes,
                              const int64_t *arguments) {
   auto entry = state->jit->lookup(("run_" + function).str());
   if (!entry)
     return toString(entry.takeError());
   auto *kernel = entry->toPtr<void(const int64_t *)>();
-  placeShared(state->shared);
+  std::vector<std::pair<void *, uint64_t>> shared;
+  for (const auto &[variable, memory] : state->shared) {
+    if (!StringRef(variable.name).starts_with((function + "_").str()))
+      continue; // of another entry point
+    if (variable.isOfLaunch && uint64_t(sharedBytes) > variable.bytes)
+      return (function + ": more shared memory than any chip has").str();
+    shared.push_back({memory, variable.isOfLaunch ? uint64_t(sharedBytes) : variable.bytes});
+  }
+  placeShared(shared);
   for (int64_t block = 0; block < blocks; ++block) {
-    for (auto [memory, bytes] : state->shared)
+    for (auto [memory, bytes] : shared)
       std::memset(memory, 0xff, bytes);
     std::string text = runBlock(block, blocks, threads, [&] { kernel(arguments); });
     if (!text.empty())

@@ -33,9 +33,9 @@ public:
   /// too. Gives what went wrong or "".
   std::string run(const std::vector<void *> &buffers, const std::vector<int64_t> &symbols,
                   int64_t mostBlocks = 3);
-  /// One launch of an entry point by its name, each argument in 64 bits. Shared memory begins as
-  /// NaN. Gives what went wrong or "".
-  std::string launch(llvm::StringRef function, int64_t blocks, int threads,
+  /// One launch of an entry point by its name, each argument in 64 bits, which asks for some shared
+  /// memory. That begins as NaN. Gives what went wrong or "".
+  std::string launch(llvm::StringRef function, int64_t blocks, int threads, int64_t sharedBytes,
                      const int64_t *arguments);
   /// Entry points, and how many arguments each has.
   const std::vector<cuda::DeviceLaunch> &launches() const;

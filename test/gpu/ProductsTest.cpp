@@ -6,6 +6,7 @@
 #include "test/unit/llvm/Harness.h"
 
 #include "codegen/cuda/Plan.h"
+#include "ir/target/Target.h"
 
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
@@ -82,6 +83,20 @@ TEST(GPUProducts, EveryExtent) {
         }
       }
     }
+}
+
+/// What a launch asks for is what its chip gives a block.
+TEST(GPUProducts, SharedMemoryIsThere) {
+  for (const target::Target &target : target::all()) {
+    if (target.kind != target::Kind::CUDA)
+      continue;
+    EXPECT_GE(target.sharedBytes, 99 << 10) << target.name;
+    for (bool isTurned : {false, true}) {
+      cuda::Plan plan = cuda::makePlan(product(DType::F16, isTurned), target.llvmCpu);
+      EXPECT_EQ(plan.grids[0].dynamicBytes, target.name == "cuda:sm_90a" ? 96 << 10 : 0);
+      EXPECT_LE(plan.grids[0].dynamicBytes, target.sharedBytes);
+    }
+  }
 }
 
 /// Few rows or columns at run time are in the simple form: of two launches one has no blocks.
@@ -311,7 +326,7 @@ TEST(GPUWarpgroups, FaultsAreNoticed) {
       size_t found = 0;
       bool isBarrier = name.contains("barrier"); // more tiles than blocks, so that one goes on
       std::string text = compareEmulated(
-          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, 16, 192}, 0,
+          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, 16, 320}, 0, // steps of 5 stages
           [&](llvm::Module &module) {
             Calls calls = callsOf(module, name);
             found = calls.size();
@@ -339,7 +354,8 @@ TEST(GPUWarpgroups, FaultsAreNoticed) {
       EXPECT_NE(text.find("a race in shared memory"), std::string::npos) << barriers << text;
     EXPECT_EQ(barriers, 4u);
     text = said("llvm.nvvm.cp.async.wait", 0, [](llvm::CallInst *call) {
-      call->setArgOperand(0, llvm::ConstantInt::get(call->getArgOperand(0)->getType(), 1));
+      auto *groups = llvm::cast<llvm::ConstantInt>(call->getArgOperand(0));
+      call->setArgOperand(0, llvm::ConstantInt::get(groups->getType(), groups->getZExtValue() + 1));
     });
     EXPECT_NE(text.find("a copy is under way"), std::string::npos) << text;
     // Of a descriptor: the address, the distance of 8 lines, the swizzle.
