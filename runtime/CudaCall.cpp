@@ -171,9 +171,8 @@ int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int6
   void *places[mostArguments];
   for (int32_t i = 0; i < count && i < mostArguments; ++i)
     places[i] = arguments + i;
-  Result result =
-      device.driver.cuLaunchKernel(device.functions[function], uint32_t(blocks), 1, 1,
-                                   uint32_t(threads), 1, 1, uint32_t(device.code->shared[function]),
-                                   device.stream, places, nullptr);
+  Result result = device.driver.cuLaunchKernel(
+      device.functions[function], uint32_t(blocks), 1, 1, uint32_t(threads), 1, 1,
+      uint32_t(device.code->shared[function]), device.stream, places, nullptr);
   return result ? failLaunch(instanceOf(ctx), launch, "cannot be launched", result) : KILN_OK;
 }

@@ -142,9 +142,10 @@ static kiln_status allowShared(Device &device, int64_t function, TextWriter &tex
     return KILN_OK;
   Result result = driver.cuFuncSetAttribute(device.functions[function], mostShared, bytes);
   if (result == invalidValue) {
-    text << "the GPU does not give a block the " << int64_t(bytes) << " bytes of shared memory that '"
-         << device.code->functions[function] << "' needs (" << driver.nameOf(result) << " in "
-         << driver.failed << "); compile the model for a plainer target, such as cuda:sm_80";
+    text << "the GPU does not give a block the " << int64_t(bytes)
+         << " bytes of shared memory that '" << device.code->functions[function] << "' needs ("
+         << driver.nameOf(result) << " in " << driver.failed
+         << "); compile the model for a plainer target, such as cuda:sm_80";
     return KILN_NO_DEVICE;
   }
   return result ? failure(device, "the GPU gives no shared memory", result, text)

@@ -93,9 +93,11 @@ void cuda::setCopies(const KernelSpec &spec, Tile &tile) {
 PanelShape cuda::panelShape(const Tile &tile, bool isFirst) {
   int count = isFirst ? tile.m : tile.n;
   bool isAcross = !isFirst && (tile.copiesAcross || tile.readsAcross);
-  int gap = tile.byWarpgroups ? 0 : tile.stages > 1 ? tile.chunk() : 1;
-  int pitch = (isAcross ? count : tile.k) + gap;
-  int64_t bytes = int64_t(pitch) * (isAcross ? tile.k : count) * byteSize(tile.type);
+  int size = byteSize(tile.type);
+  if (tile.byWarpgroups) // lines of what swizzles, and columns beyond them behind all steps
+    return {isAcross, warpgroupLine / size, int64_t(count) * tile.k * size};
+  int pitch = (isAcross ? count : tile.k) + (tile.stages > 1 ? tile.chunk() : 1);
+  int64_t bytes = int64_t(pitch) * (isAcross ? tile.k : count) * size;
   return {isAcross, pitch, (bytes + 15) / 16 * 16};
 }
 
@@ -126,8 +128,8 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     // Of bytes that differ in sign it asks for later PTX than all else here.
     if (chip == warpgroupChip && first->type == second->type) {
       tile.byWarpgroups = true;
-      tile.k = 128 / byteSize(tile.type); // the widest swizzle
-      tile.stages = 4;                    // of 24 KB: two blocks find room on a processor
+      tile.k = warpgroupLine / byteSize(tile.type);
+      tile.stages = 4; // of 24 KB: two blocks find room on a processor
     }
   }
   std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);

@@ -64,6 +64,7 @@ private:
     bool isAcross = false;                  ///< a step's elements are neighbours, not a row's
     bool copies = false;
     int pitch = 0;                ///< elements from line to line in shared memory
+    int lines = 0;                ///< as many
     int64_t offset = 0, size = 0; ///< bytes: of the first stage, of each
     int slots = 1;                ///< stages
     int repeats = 1;              ///< steps in a row that have one element

@@ -63,9 +63,8 @@ static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
   for (const Scratch &scratch : plan.scratch)
     needs.scratchBytes.push_back(scratch.bytes);
   for (const Grid &grid : plan.grids)
-    needs.launches.push_back(
-        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads,
-         grid.dynamicBytes});
+    needs.launches.push_back({(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks,
+                              blockThreads, grid.dynamicBytes});
   return needs;
 }
 

@@ -58,6 +58,7 @@ private:
   Team teamOf(const Grid &grid, const DimExpr &points) const;
   void setSimple(Grid &grid, const DimExpr &points) const;
   std::optional<Tile> tileOf(const Grid &grid, Plan &plan) const;
+  void widen(Tile &tile) const;
   void findAttention(Plan &plan);
   void addAttention(Grid grid, const Attention &attention, Plan &plan) const;
   bool mayBeThin(const DimExpr &extent) const;
@@ -157,6 +158,28 @@ void Planner::setSimple(Grid &grid, const DimExpr &points) const {
       DimExpr::floorDiv(grid.points + DimExpr(perBlock - 1), DimExpr(perBlock)), mostBlocks);
 }
 
+/// How many tiles there are.
+static DimExpr tilesOf(const Tile &tile) {
+  DimExpr tiles = product(extentsOf(*tile.stage, tile.batches));
+  for (bool isRows : {true, false}) {
+    DimExpr extent = product(extentsOf(*tile.stage, isRows ? tile.rows : tile.columns));
+    DimExpr size = isRows ? tile.m : tile.n;
+    tiles = tiles * DimExpr::floorDiv(extent + size - DimExpr(1), size);
+  }
+  return tiles;
+}
+
+/// Twice the columns a tile, where there are more than one tile has and tiles are enough for a
+/// chip: the second factor's reads from shared memory count once for more products.
+void Planner::widen(Tile &tile) const {
+  Tile wide = tile;
+  wide.n = 2 * tile.n;
+  wide.stages = 3; // of 32 KB: as much memory as the narrow one's
+  bool isWide = mostOf(product(extentsOf(*tile.stage, tile.columns))) > tile.n;
+  if (isWide && mostOf(tilesOf(wide)) >= fullOfTiles)
+    tile = wide;
+}
+
 /// The fast form of a grid that computes one contraction.
 std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   bool isAlone = grid.reduced.size() + (grid.stage->combiner != Combiner::None) == 1;
@@ -167,6 +190,8 @@ std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   std::optional<Tile> tile;
   if (isAlone)
     tile = makeTile(spec, *stage, bounds, chip, why);
+  if (tile && tile->byWarpgroups)
+    widen(*tile);
   if (!tile && plan.missed.empty())
     plan.missed = why;
   return tile;
@@ -223,13 +248,12 @@ void Planner::addTotals(Grid grid, const DimExpr &isTiled, Plan &plan) const {
 /// two, one has no blocks.
 void Planner::addTiled(Grid grid, Plan &plan) const {
   const Tile &tile = *grid.tile;
-  DimExpr batches = product(extentsOf(*tile.stage, tile.batches)), tiles = batches, isTiled = 1;
+  DimExpr batches = product(extentsOf(*tile.stage, tile.batches)), tiles = tilesOf(tile),
+          isTiled = 1;
   std::optional<DimExpr> thinPoints;
   for (bool isRows : {true, false}) {
     DimExpr extent = product(extentsOf(*tile.stage, isRows ? tile.rows : tile.columns));
     DimExpr other = product(extentsOf(*tile.stage, isRows ? tile.columns : tile.rows));
-    DimExpr size = isRows ? tile.m : tile.n;
-    tiles = tiles * DimExpr::floorDiv(extent + size - DimExpr(1), size);
     if (!mayBeThin(extent))
       continue;
     isTiled = isTiled * DimExpr::min(DimExpr::floorDiv(extent, DimExpr(mostThin + 1)), 1);
@@ -275,15 +299,9 @@ void Planner::findAttention(Plan &plan) {
 /// Adds a grid that computes attention, its epilogue with it: a block for each tile of the result.
 void Planner::addAttention(Grid grid, const Attention &attention, Plan &plan) const {
   const Tile &tile = attention.result;
-  DimExpr tiles = product(extentsOf(*tile.stage, tile.batches));
-  for (bool isRows : {true, false}) {
-    DimExpr extent = product(extentsOf(*tile.stage, isRows ? tile.rows : tile.columns));
-    DimExpr size = isRows ? tile.m : tile.n;
-    tiles = tiles * DimExpr::floorDiv(extent + size - DimExpr(1), size);
-  }
   grid.attention = attention;
   grid.team = Team::Block;
-  grid.blocks = DimExpr::min(tiles, mostBlocks);
+  grid.blocks = DimExpr::min(tilesOf(tile), mostBlocks);
   plan.grids.push_back(std::move(grid));
 }
 

@@ -15,8 +15,9 @@ namespace kiln::cuda {
 enum class Team : uint8_t { Thread, Warp, Block };
 
 inline constexpr int warpThreads = 32, blockThreads = 256;
-/// Threads that multiply as one, and rows that they have.
-inline constexpr int warpgroupThreads = 128, warpgroupRows = 64;
+/// Threads that multiply as one, rows that they have, and bytes that lie in a line for them: those
+/// of the widest swizzle.
+inline constexpr int warpgroupThreads = 128, warpgroupRows = 64, warpgroupLine = 128;
 /// Threads of a side of a block's square, in the form of tiles for f32.
 inline constexpr int side = 16;
 

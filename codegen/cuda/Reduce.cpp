@@ -146,8 +146,7 @@ Accumulated cuda::Emitter::shareWarp(Combiner combiner, DType type, Accumulated 
 GlobalVariable *cuda::Emitter::sharedMemory(ArrayType *type, StringRef purpose) {
   bool isOfLaunch = type->getNumElements() == 0;
   auto *global = new GlobalVariable(
-      module, type, false,
-      isOfLaunch ? GlobalValue::ExternalLinkage : GlobalValue::InternalLinkage,
+      module, type, false, isOfLaunch ? GlobalValue::ExternalLinkage : GlobalValue::InternalLinkage,
       isOfLaunch ? nullptr : UndefValue::get(type), function->getName() + "_" + purpose, nullptr,
       GlobalValue::NotThreadLocal, sharedSpace);
   global->setAlignment(Align(16));

@@ -31,6 +31,7 @@ cuda::Emitter::Panel cuda::Emitter::panel(const Tile &tile, bool isFirst) {
   result.copies = isFirst ? tile.copiesRows : tile.copiesColumns || tile.copiesAcross;
   result.isSwizzled = tile.byWarpgroups;
   result.pitch = shape.pitch;
+  result.lines = shape.isAcross ? tile.k : result.count;
   result.size = shape.bytes;
   result.slots = tile.stages;
   result.offset = isFirst ? 0 : panels[0].size * tile.stages;
@@ -151,9 +152,11 @@ Value *cuda::Emitter::sharedAt(const Panel &panel, Value *slot, Value *local, Va
   Value *line = panel.isAcross ? localStep : local, *inLine = panel.isAcross ? local : localStep;
   Value *size = b.getInt64(byteSize(panel.value->type)), *bytes;
   if (panel.isSwizzled) { // the bits of the address that the descriptor's form names
-    Value *shift = b.CreateShl(b.CreateAnd(line, 7), 4);
-    bytes = b.CreateAdd(b.CreateMul(line, b.CreateMul(b.getInt64(panel.pitch), size)),
-                        b.CreateXor(b.CreateMul(inLine, size), shift));
+    Value *shift = b.CreateShl(b.CreateAnd(line, 7), 4), *pitch = b.getInt64(panel.pitch);
+    Value *place = b.CreateXor(b.CreateMul(b.CreateURem(inLine, pitch), size), shift);
+    if (panel.isAcross) // columns beyond a line
+      line = b.CreateAdd(line, b.CreateMul(b.CreateUDiv(inLine, pitch), b.getInt64(panel.lines)));
+    bytes = b.CreateAdd(b.CreateMul(line, b.getInt64(warpgroupLine)), place);
   } else {
     bytes = b.CreateMul(b.CreateAdd(b.CreateMul(line, b.getInt64(panel.pitch)), inLine), size);
   }

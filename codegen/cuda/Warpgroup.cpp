@@ -17,29 +17,31 @@ using namespace kiln::cuda;
 using namespace kiln::codegen;
 using namespace llvm;
 
-/// Bytes of a line, lines that the swizzle repeats after.
-static constexpr int lineBytes = 128, linesOfPattern = 8;
+/// Lines that the swizzle repeats after.
+static constexpr int linesOfPattern = 8;
 /// How the functions are called.
 static constexpr StringRef products = "kiln.wgmma.", waits = "kiln.wgmma.wait.";
 
 /// What is read from `step` of a stage on. PTX's matrix descriptor: the address, and the distance
 /// from 8 lines to the next 8, in 16 bytes; the swizzle of 128 bytes. Lines are rows, or steps
-/// where a step's columns are neighbours.
+/// where a step's columns are neighbours; then also the distance to the columns beyond a line.
 Value *cuda::Emitter::descriptor(const Tile &tile, const Panel &panel, Value *slot, int step) {
-  constexpr int strideAt = 32, swizzleAt = 62;
-  constexpr uint64_t patternBytes = lineBytes * linesOfPattern, addressBits = 0x3ffff;
-  int64_t bytes = panel.isAcross ? step * lineBytes : step * byteSize(tile.type);
+  constexpr int leadingAt = 16, strideAt = 32, swizzleAt = 62;
+  constexpr uint64_t patternBytes = warpgroupLine * linesOfPattern, addressBits = 0x3ffff;
+  uint64_t form = (patternBytes >> 4 << strideAt) | uint64_t(1) << swizzleAt;
+  if (panel.isAcross)
+    form |= uint64_t(tile.k) * warpgroupLine >> 4 << leadingAt;
+  int64_t bytes = panel.isAcross ? step * warpgroupLine : step * byteSize(tile.type);
   slot = b.CreateURem(slot, b.getInt64(panel.slots));
   Value *at = b.CreateAdd(b.CreatePtrToInt(tileMemory, b.getInt64Ty()),
                           b.CreateMul(slot, b.getInt64(panel.size)));
   if (panel.dims == &tile.rows) {
     Value *group = b.CreateZExt(b.CreateUDiv(thread, b.getInt32(warpgroupThreads)), b.getInt64Ty());
-    at = b.CreateAdd(at, b.CreateMul(group, b.getInt64(warpgroupRows * lineBytes)));
+    at = b.CreateAdd(at, b.CreateMul(group, b.getInt64(warpgroupRows * warpgroupLine)));
   }
   at = b.CreateAdd(at, b.getInt64(panel.offset + bytes));
   Value *address = b.CreateLShr(b.CreateAnd(at, addressBits), 4);
-  return b.CreateOr(address,
-                    b.getInt64((patternBytes >> 4 << strideAt) | uint64_t(1) << swizzleAt));
+  return b.CreateOr(address, b.getInt64(form));
 }
 
 /// A product's shape and types, as PTX names them.

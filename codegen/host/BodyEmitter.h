@@ -61,7 +61,7 @@ private:
               *decided = nullptr, ///< what a device has decided
                   *dims = nullptr;
   DimValues dimValues;
-  DeviceLayout layout;                ///< of a device
+  DeviceLayout layout;                   ///< of a device
   std::vector<const DeviceGrid *> grids; ///< of the device's image
 };
 

@@ -204,8 +204,7 @@ Constant *Descriptor::device(const Target &target) {
     bytes.push_back(upperBound(entry, layOut(entry, code).bytes));
   return array({record({i32(code.capability), i32(code.isExact), text(code.image),
                         array(functions, "functions"), array(shared, "shared_bytes"),
-                        i64(int64_t(functions.size())),
-                        array(bytes, "device_bytes")})},
+                        i64(int64_t(functions.size())), array(bytes, "device_bytes")})},
                "device_code");
 }
 

@@ -16,9 +16,9 @@ namespace kiln::host {
 
 /// One grid of a kernel; the formula is over the kernel's symbols.
 struct DeviceGrid {
-  std::string function; ///< entry point in the image
-  DimExpr blocks;       ///< 0: nothing to launch
-  int threads = 0;      ///< of a block
+  std::string function;    ///< entry point in the image
+  DimExpr blocks;          ///< 0: nothing to launch
+  int threads = 0;         ///< of a block
   int64_t sharedBytes = 0; ///< that the launch asks for
 };
 

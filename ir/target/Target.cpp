@@ -11,8 +11,8 @@ static constexpr std::string_view x86 = "x86_64-unknown-linux-gnu", nvptx = "nvp
 /// NVIDIA's programming guide (technical specifications per compute capability).
 static constexpr Target gpu(std::string_view name, int capability, int sharedKB,
                             bool isExact = false) {
-  return {name, Kind::CUDA, nvptx, name.substr(5), "",         "",      1,
-          255,  0,          0,     0,              0,          capability, isExact, sharedKB * 1024};
+  return {name, Kind::CUDA, nvptx,   name.substr(5), "", "", 1, 255, 0, 0, 0,
+          0,    capability, isExact, sharedKB * 1024};
 }
 
 // Plainest first; host() takes the last that fits.

@@ -34,7 +34,7 @@ static constexpr unsigned sharedSpace = 3;
 namespace {
 /// An intrinsic and what stands for it here.
 struct Stand {
-  StringRef intrinsic, name;
+  std::string intrinsic, name;
   void *function;
   bool isWrapped = false; ///< see wrap
 };
@@ -44,15 +44,15 @@ static constexpr StringRef readsShared = "kiln_read_shared", writesShared = "kil
 
 static std::vector<Stand> stands() {
   auto at = [](auto *function) { return reinterpret_cast<void *>(function); };
-  return {
+  std::vector<Stand> all = {
       {"llvm.nvvm.read.ptx.sreg.tid.x", "kiln_thread", at(&threadNumber)},
       {"llvm.nvvm.read.ptx.sreg.ctaid.x", "kiln_block", at(&blockNumber)},
       {"llvm.nvvm.read.ptx.sreg.nctaid.x", "kiln_blocks", at(&blockCount)},
       {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
       {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
       {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)},
-      {"", readsShared, at(&readShared)},
-      {"", writesShared, at(&writeShared)},
+      {"", readsShared.str(), at(&readShared)},
+      {"", writesShared.str(), at(&writeShared)},
       {"llvm.nvvm.cp.async.cg.shared.global.16", "kiln_copy", at(&copyLater)},
       {"llvm.nvvm.cp.async.commit.group", "kiln_commit", at(&commitCopies)},
       {"llvm.nvvm.cp.async.wait.group", "kiln_wait", at(&waitForCopies)},
@@ -65,19 +65,10 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.mma.m16n8k32.row.col.s8.u8", "kiln_mma_s8_u8", at(&multiplyI8U8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.u8.s8", "kiln_mma_u8_s8", at(&multiplyU8I8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.u8", "kiln_mma_u8", at(&multiplyU8), true},
-      {"llvm.nvvm.fence.proxy.async.shared_cta", "kiln_fence_shared", at(&fenceShared)},
-      {"kiln.wgmma.m64n64k16.f32.f16.f16.along", "kiln_wgmma_f16", at(&startF16), true},
-      {"kiln.wgmma.m64n64k16.f32.f16.f16.across", "kiln_wgmma_f16_across", at(&startF16Across),
-       true},
-      {"kiln.wgmma.m64n64k16.f32.bf16.bf16.along", "kiln_wgmma_bf16", at(&startBF16), true},
-      {"kiln.wgmma.m64n64k16.f32.bf16.bf16.across", "kiln_wgmma_bf16_across", at(&startBF16Across),
-       true},
-      {"kiln.wgmma.m64n64k32.s32.s8.s8.along", "kiln_wgmma_s8", at(&startI8), true},
-      {"kiln.wgmma.m64n64k32.s32.u8.u8.along", "kiln_wgmma_u8", at(&startU8), true},
-      {"kiln.wgmma.wait.m64n64k16.f32.f16.f16", "kiln_wgmma_wait_f16", at(&waitForFloats), true},
-      {"kiln.wgmma.wait.m64n64k16.f32.bf16.bf16", "kiln_wgmma_wait_bf16", at(&waitForFloats), true},
-      {"kiln.wgmma.wait.m64n64k32.s32.s8.s8", "kiln_wgmma_wait_s8", at(&waitForIntegers), true},
-      {"kiln.wgmma.wait.m64n64k32.s32.u8.u8", "kiln_wgmma_wait_u8", at(&waitForIntegers), true}};
+      {"llvm.nvvm.fence.proxy.async.shared_cta", "kiln_fence_shared", at(&fenceShared)}};
+  for (const WarpgroupCall &call : warpgroupCalls())
+    all.push_back({call.name, "stand." + call.name, at(call.function), true});
+  return all;
 }
 
 /// Intrinsics whose results are several registers: they become functions of a pointer to room for
@@ -192,9 +183,8 @@ static Expected<std::vector<SharedVariable>> toHost(Module &module, const DataLa
     if (global.getAddressSpace() == sharedSpace &&
         (global.isDeclaration() || !global.hasExternalLinkage())) {
       bool isOfLaunch = global.isDeclaration();
-      uint64_t bytes = isOfLaunch
-                           ? mostBytes
-                           : module.getDataLayout().getTypeAllocSize(global.getValueType());
+      uint64_t bytes =
+          isOfLaunch ? mostBytes : module.getDataLayout().getTypeAllocSize(global.getValueType());
       shared.push_back({spaced(module, global, bytes)->getName().str(), bytes, isOfLaunch});
     }
   std::vector<Function *> kernels;

@@ -27,13 +27,15 @@ static ExprPtr wide(ExprPtr value) {
 }
 
 /// [B, M, K] times [B, K, N], or [B, N, K] if `isTurned`, of open extents.
-static KernelSpec product(DType type, DType second, bool isTurned) {
+static KernelSpec product(DType type, DType second, bool isTurned,
+                          std::optional<int64_t> mostColumns = std::nullopt) {
   KernelSpec spec;
   std::vector<DimExpr> extents;
   for (const char *name : {"B", "M", "N", "K"}) {
     spec.symbols.push_back({name, 0, std::nullopt});
     extents.push_back(DimExpr::symbol(name));
   }
+  spec.symbols[2].upper = mostColumns;
   DimExpr batch = extents[0], m = extents[1], n = extents[2], k = extents[3];
   std::vector<DimExpr> shape = isTurned ? std::vector{batch, n, k} : std::vector{batch, k, n};
   DType sum = isByte(type) ? DType::I32 : DType::F32;
@@ -48,6 +50,30 @@ static KernelSpec product(DType type, DType second, bool isTurned) {
 
 static KernelSpec product(DType type, bool isTurned) { return product(type, type, isTurned); }
 
+/// Extents of one dimension: in turn each that is ragged, prime, none or a tile's own, in any
+/// order, and any others between them.
+namespace {
+class Extents {
+public:
+  explicit Extents(std::mt19937 &random) : random(random) {}
+  int64_t next() {
+    if (random() % 2)
+      return random() % 150;
+    if (left.empty()) {
+      left = {0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129};
+      std::shuffle(left.begin(), left.end(), random);
+    }
+    int64_t extent = left.back();
+    left.pop_back();
+    return extent;
+  }
+
+private:
+  std::mt19937 &random;
+  std::vector<int64_t> left;
+};
+} // namespace
+
 /// Chips whose forms of such products differ.
 static std::vector<llvm::StringRef> chipsFor(DType type, DType second) {
   if (type == DType::F32 || type != second)
@@ -58,31 +84,36 @@ static std::vector<llvm::StringRef> chipsFor(DType type, DType second) {
 TEST(GPUProducts, EveryExtent) {
   // Other shapes by --gtest_random_seed=N.
   std::mt19937 random(3 + GTEST_FLAG_GET(random_seed));
-  int64_t extents[] = {0, 1, 2, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 96, 100, 127, 128, 129};
-  auto any = [&]() -> int64_t {
-    return random() % 2 ? extents[random() % std::size(extents)] : random() % 150;
-  };
+  Extents rows(random), columns(random), steps(random);
   std::pair<DType, DType> pairs[] = {{DType::F16, DType::F16}, {DType::BF16, DType::BF16},
                                      {DType::F32, DType::F32}, {DType::I8, DType::I8},
                                      {DType::I8, DType::U8},   {DType::U8, DType::I8},
                                      {DType::U8, DType::U8}};
-  for (auto [type, second] : pairs)
-    for (bool isTurned : {false, true}) {
-      KernelSpec spec = product(type, second, isTurned);
-      for (llvm::StringRef chip : chipsFor(type, second)) {
-        std::optional<cuda::Tile> tile = cuda::makePlan(spec, chip).grids[0].tile;
-        ASSERT_TRUE(tile && tile->byWarpgroups == (chip == "sm_90a"));
-        auto kernel = Emulated::compile(spec, chip);
-        ASSERT_TRUE(static_cast<bool>(kernel));
-        assembleLater(spec, chip == "sm_90a" ? chip : ""); // others in turn
-        for (int i = 0; i < 12; ++i) {
-          std::vector<int64_t> sizes = {int64_t(random() % 3), any(), any(), any()};
-          EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 0), "")
-              << chip.str() << " " << name(type) << " " << name(second) << " " << sizes[0] << " x "
-              << sizes[1] << " x " << sizes[2] << " x " << sizes[3];
-        }
-      }
+  auto check = [&](const KernelSpec &spec, llvm::StringRef chip, int64_t mostColumns) {
+    std::optional<cuda::Tile> tile = cuda::makePlan(spec, chip).grids[0].tile;
+    bool isLater = chip == "sm_90a", isWide = isLater && mostColumns > 64;
+    ASSERT_TRUE(tile && tile->byWarpgroups == isLater && tile->n == (isWide ? 128 : 64));
+    auto kernel = Emulated::compile(spec, chip);
+    ASSERT_TRUE(static_cast<bool>(kernel));
+    assembleLater(spec, isLater ? chip : ""); // others in turn
+    for (int i = 0; i < 5; ++i) {
+      std::vector<int64_t> sizes = {i ? 1 + int64_t(random() % 2) : int64_t(random() % 3),
+                                    rows.next(), std::min(columns.next(), mostColumns),
+                                    steps.next()};
+      EXPECT_EQ(compareEmulated(**kernel, spec, sizes, 0), "")
+          << chip.str() << " " << sizes[0] << " x " << sizes[1] << " x " << sizes[2] << " x "
+          << sizes[3];
     }
+  };
+  for (auto [type, second] : pairs)
+    for (bool isTurned : {false, true})
+      for (llvm::StringRef chip : chipsFor(type, second)) {
+        SCOPED_TRACE(std::string(name(type)) + " " + std::string(name(second)) +
+                     (isTurned ? ", turned" : ""));
+        check(product(type, second, isTurned), chip, INT64_MAX);
+        if (chip == "sm_90a")
+          check(product(type, second, isTurned, 64), chip, 64);
+      }
 }
 
 /// What a launch asks for is what its chip gives a block.
@@ -326,7 +357,8 @@ TEST(GPUWarpgroups, FaultsAreNoticed) {
       size_t found = 0;
       bool isBarrier = name.contains("barrier"); // more tiles than blocks, so that one goes on
       std::string text = compareEmulated(
-          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, 16, 320}, 0, // steps of 5 stages
+          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, isBarrier ? 16 : 72, 320},
+          0, // steps of 5 stages
           [&](llvm::Module &module) {
             Calls calls = callsOf(module, name);
             found = calls.size();
@@ -358,14 +390,19 @@ TEST(GPUWarpgroups, FaultsAreNoticed) {
       call->setArgOperand(0, llvm::ConstantInt::get(groups->getType(), groups->getZExtValue() + 1));
     });
     EXPECT_NE(text.find("a copy is under way"), std::string::npos) << text;
-    // Of a descriptor: the address, the distance of 8 lines, the swizzle.
-    for (unsigned argument : {32, 33, 39})
-      for (uint64_t bit : {1, 6, 38, 62}) {
+    // Of a descriptor: the address, the distance of 8 lines, the swizzle; where a step's columns
+    // are neighbours, the distance to those beyond a line.
+    constexpr unsigned count = 8;
+    for (unsigned number : {0u, 1u, count - 1})
+      for (uint64_t bit : {1, 6, 25, 38, 62}) {
+        if (bit == 25 && (isTurned || number == 0))
+          continue;
         text = said("kiln.wgmma.m64", 0, [&](llvm::CallInst *call) {
           llvm::IRBuilder<> b(call);
+          unsigned argument = call->arg_size() - count + number;
           call->setArgOperand(argument, b.CreateXor(call->getArgOperand(argument), 1ull << bit));
         });
-        EXPECT_NE(text, "") << argument << " " << bit;
+        EXPECT_NE(text, "") << number << " " << bit;
       }
   }
 }

@@ -14,7 +14,9 @@
 using namespace kiln;
 using namespace kiln::test;
 
-static constexpr int rows = 64, columns = 64, ofSums = rows * columns / 128;
+static constexpr int rows = 64, mostColumns = 128;
+/// Sums of a thread.
+static constexpr int sumsOf(int columns) { return rows * columns / int(warpgroupThreads); }
 /// Steps of a product, and products of a call, whose steps are 128 bytes.
 static constexpr int stepBytes = 32, mostSteps = 32;
 static constexpr int productsOfCall = 4;
@@ -24,13 +26,14 @@ namespace {
 struct Brought {
   void *result, *arguments;
 };
-template <typename Sum> struct Arguments {
-  Sum sums[ofSums];
+template <typename Sum, int columns> struct Arguments {
+  Sum sums[sumsOf(columns)];
   uint64_t descriptors[productsOfCall][2];
 };
 /// A call's products that nobody has waited for.
 struct UnderWay {
-  double sums[rows][columns];
+  double sums[rows][mostColumns];
+  int columns;
   std::vector<std::pair<const uint8_t *, uint64_t>> reads;
 };
 } // namespace
@@ -110,24 +113,25 @@ static bool load(const Matrix &matrix, double (*values)[mostSteps], int lines, b
   return true;
 }
 
-template <DType type, bool isAcross> static void startAll(void *const *threads) {
+template <DType type, bool isAcross, int columns> static void startAll(void *const *threads) {
   using Sum = std::conditional_t<isFloat(type), float, int32_t>;
   constexpr int size = byteSize(type);
   uint32_t warpgroup = threadNumber() / warpgroupThreads;
   if (underWay.count(warpgroup))
     return failBlock("products begin before those under way were waited for");
   UnderWay &mine = underWay[warpgroup];
+  mine.columns = columns;
   auto argumentsOf = [&](uint32_t thread) {
-    Arguments<Sum> arguments;
+    Arguments<Sum, columns> arguments;
     memcpy(&arguments, static_cast<Brought *>(threads[thread])->arguments, sizeof(arguments));
     return arguments;
   };
-  const Arguments<Sum> shared = argumentsOf(0);
+  const Arguments<Sum, columns> shared = argumentsOf(0);
   for (uint32_t thread = 0; thread < warpgroupThreads; ++thread) {
-    Arguments<Sum> own = argumentsOf(thread);
+    Arguments<Sum, columns> own = argumentsOf(thread);
     if (memcmp(own.descriptors, shared.descriptors, sizeof(own.descriptors)))
       return failBlock("threads of a warpgroup have different matrices");
-    for (int i = 0; i < ofSums; ++i) {
+    for (int i = 0; i < sumsOf(columns); ++i) {
       auto [row, column] = placeOf(thread, i);
       mine.sums[row][column] = own.sums[i];
     }
@@ -151,15 +155,15 @@ template <DType type, bool isAcross> static void startAll(void *const *threads) 
   }
 }
 
-template <typename Sum> static void waitForAll(void *const *threads) {
+template <typename Sum, int columns> static void waitForAll(void *const *threads) {
   uint32_t warpgroup = threadNumber() / warpgroupThreads;
   auto found = underWay.find(warpgroup);
-  if (found == underWay.end())
+  if (found == underWay.end() || found->second.columns != columns)
     return failBlock("no products are under way");
   for (auto [at, bytes] : found->second.reads)
     endProductOfShared(at, bytes, warpgroup);
   for (uint32_t thread = 0; thread < warpgroupThreads; ++thread)
-    for (int i = 0; i < ofSums; ++i) {
+    for (int i = 0; i < sumsOf(columns); ++i) {
       auto [row, column] = placeOf(thread, i);
       static_cast<Sum *>(static_cast<Brought *>(threads[thread])->result)[i] =
           static_cast<Sum>(found->second.sums[row][column]);
@@ -167,42 +171,33 @@ template <typename Sum> static void waitForAll(void *const *threads) {
   underWay.erase(found);
 }
 
-void test::startF16(void *result, void *arguments) {
+template <WarpWork work> static void together(void *result, void *arguments) {
   Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::F16, false>, &mine);
+  togetherInWarpgroup(work, &mine);
 }
 
-void test::startF16Across(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::F16, true>, &mine);
+/// Those of one shape and type.
+template <DType type, int columns> static void addCalls(std::vector<WarpgroupCall> &calls) {
+  using Sum = std::conditional_t<isFloat(type), float, int32_t>;
+  std::string factor = type == DType::F16    ? "f16"
+                       : type == DType::BF16 ? "bf16"
+                       : type == DType::I8   ? "s8"
+                                             : "u8";
+  std::string product = "m64n" + std::to_string(columns) +
+                        (isFloat(type) ? "k16.f32." : "k32.s32.") + factor + "." + factor;
+  calls.push_back({"kiln.wgmma." + product + ".along", together<startAll<type, false, columns>>});
+  if (isFloat(type))
+    calls.push_back({"kiln.wgmma." + product + ".across", together<startAll<type, true, columns>>});
+  calls.push_back({"kiln.wgmma.wait." + product, together<waitForAll<Sum, columns>>});
 }
 
-void test::startBF16(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::BF16, false>, &mine);
+template <DType... types> static std::vector<WarpgroupCall> callsOf() {
+  std::vector<WarpgroupCall> calls;
+  (addCalls<types, 64>(calls), ...);
+  (addCalls<types, 128>(calls), ...);
+  return calls;
 }
 
-void test::startBF16Across(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::BF16, true>, &mine);
-}
-
-void test::startI8(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::I8, false>, &mine);
-}
-
-void test::startU8(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(startAll<DType::U8, false>, &mine);
-}
-
-void test::waitForFloats(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(waitForAll<float>, &mine);
-}
-
-void test::waitForIntegers(void *result, void *arguments) {
-  Brought mine{result, arguments};
-  togetherInWarpgroup(waitForAll<int32_t>, &mine);
+std::vector<WarpgroupCall> test::warpgroupCalls() {
+  return callsOf<DType::F16, DType::BF16, DType::I8, DType::U8>();
 }

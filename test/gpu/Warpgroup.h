@@ -8,21 +8,22 @@
 #ifndef KILN_TEST_GPU_WARPGROUP_H
 #define KILN_TEST_GPU_WARPGROUP_H
 
+#include <string>
+#include <vector>
+
 namespace kiln::test {
 
 /// A block begins: no product is under way.
 void forgetProducts();
 
-// Of the calling thread: room for its sums, and its packed arguments, which are its sums, then two
-// descriptors for each 32 bytes of steps. `Across`: neighbours of the second factor are columns.
-void startF16(void *result, void *arguments);
-void startF16Across(void *result, void *arguments);
-void startBF16(void *result, void *arguments);
-void startBF16Across(void *result, void *arguments);
-void startI8(void *result, void *arguments);
-void startU8(void *result, void *arguments);
-void waitForFloats(void *result, void *arguments);
-void waitForIntegers(void *result, void *arguments);
+/// A call that the generator makes for products of a stage, or to wait for them. Of the calling
+/// thread: room for its sums, and its packed arguments, which are its sums, then two descriptors
+/// for each 32 bytes of steps.
+struct WarpgroupCall {
+  std::string name;
+  void (*function)(void *result, void *arguments);
+};
+std::vector<WarpgroupCall> warpgroupCalls();
 
 } // namespace kiln::test
 
