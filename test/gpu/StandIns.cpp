@@ -10,6 +10,8 @@
 #include "test/unit/kernels/Harness.h"
 #include "test/unit/llvm/Harness.h"
 
+#include "codegen/cuda/Generate.h"
+
 using namespace kiln;
 using namespace kiln::test;
 
@@ -21,6 +23,8 @@ void test::expectEqual(const KernelSpec &spec, std::vector<int64_t> symbols, dou
   assembleLater(spec);
   EXPECT_EQ(compareEmulated(spec, symbols, tolerance), "");
 }
+
+spec::MathSupport test::mathSupport() { return cuda::mathSupport; }
 
 Compiled test::compile(const KernelSpec &spec, bool) {
   Compiled result;

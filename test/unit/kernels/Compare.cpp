@@ -71,7 +71,7 @@ std::string test::compare(const Compiled &kernel, const KernelSpec &spec,
     fill(spec, expected);
   }
   KernelSpec expanded = spec;
-  expandMath(expanded);
+  expandMath(expanded, mathSupport());
   if (std::string problem = evaluate(expanded, expected.pointers(), symbols); !problem.empty())
     return problem;
   if (int32_t status = kernel.run(nullptr, got.pointers().data(), symbols.data()))

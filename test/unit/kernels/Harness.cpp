@@ -59,6 +59,8 @@ std::string test::moduleText(const KernelSpec &spec) {
   return text;
 }
 
+spec::MathSupport test::mathSupport() { return {}; }
+
 Compiled test::compile(const KernelSpec &spec, bool wantsAssembly) {
   static bool isReady =
       !llvm::InitializeNativeTarget() && !llvm::InitializeNativeTargetAsmPrinter();

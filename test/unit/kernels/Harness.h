@@ -26,6 +26,8 @@ struct Compiled {
 };
 
 Compiled compile(const spec::KernelSpec &spec, bool wantsAssembly = false);
+/// What compile() makes functions of.
+spec::MathSupport mathSupport();
 
 /// Text of the module that a spec becomes, or the error.
 std::string moduleText(const spec::KernelSpec &spec);
