@@ -78,9 +78,10 @@ struct Read {
 };
 
 /// Operations of a body. Transcendental functions stand in specs as themselves and are expanded by
-/// expandMath() (Math.def) into arithmetic before a generator sees them, so that all generators
-/// compute the same bits. Arithmetic takes f64, f32 and integers; narrower floats are only read,
-/// selected, cast and bitcast (verify() refuses others). Both arms of Select are evaluated.
+/// expandMath() (Math.def) into arithmetic before a generator sees them, so that
+/// generators with the same MathSupport compute the same bits. Arithmetic takes f64, f32 and
+/// integers; narrower floats are only read, selected, cast and bitcast (verify() refuses others).
+/// Both arms of Select are evaluated.
 enum class Op : uint8_t {
 #define KILN_SPEC_OP(Name, text, arity) Name,
 #include "codegen/spec/Ops.def"
