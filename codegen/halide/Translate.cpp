@@ -99,8 +99,8 @@ HExpr halide::isNaN(const HExpr &x) {
 static HExpr extreme(const HExpr &a, const HExpr &b, bool isMax) {
   if (!a.type().is_float())
     return isMax ? Halide::max(a, b) : Halide::min(a, b);
-  if (Halide::Internal::is_const(b))
-    return isMax ? select(a < b, b, a) : select(b < a, b, a);
+  if (auto known = Halide::Internal::as_const_float(b))
+    return std::isnan(*known) ? b : isMax ? select(a < b, b, a) : select(b < a, b, a);
   return select((isMax ? a < b : b < a) || isNaN(b), b, a);
 }
 
