@@ -2,6 +2,9 @@
 
 #include "ir/ops/Common.h"
 
+#include "llvm/Support/Format.h"
+#include "llvm/Support/ScopedPrinter.h"
+
 #include <cmath>
 
 using namespace kiln;
@@ -243,8 +246,8 @@ LogicalResult ClampOp::verify() {
   if (failed(requireDomain(getLoc(), "clamp", getX().getType(), Domain::Number))) // clamp-c1
     return failure();
   if (!(getMin() <= getMax())) // clamp-c2; false for NaN as well
-    return emitOpError("expected min <= max, got ")
-           << getMin().convertToDouble() << " and " << getMax().convertToDouble();
+    return emitOpError("expected min <= max, got ") << llvm::to_string(
+               llvm::format("%g and %g", getMin().convertToDouble(), getMax().convertToDouble()));
   return success();
 }
 

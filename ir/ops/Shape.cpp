@@ -3,6 +3,8 @@
 #include "ir/ops/Common.h"
 
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/ScopedPrinter.h"
 
 using namespace kiln;
 using namespace kiln::ir;
@@ -362,7 +364,8 @@ KILN_INFER(PadOp) {
     return emitOptionalError(loc,
                              "'pad' expected the mode constant with a value, or reflect, replicate "
                              "or circular without one, got '",
-                             mode, "' and ", op.getValue().convertToDouble());
+                             mode, "' and ",
+                             llvm::to_string(llvm::format("%g", op.getValue().convertToDouble())));
   for (const Requirement &r : requirementsOfBorder(mode, dims, padding)) { // pad-c3
     DimExpr room = r.relation == Relation::AtLeast ? r.got - r.expected : r.expected - r.got;
     if (std::optional<int64_t> most = room.bounds({}).upper; most && *most < 0)
