@@ -26,6 +26,9 @@ struct Elaborator::Forms {
   std::optional<Value> larger(StringRef op);
   std::optional<Value> roll();
   std::optional<Value> clamp();
+  std::optional<Value> flat(const Primitive &primitive);
+  std::optional<Value> full();
+  std::optional<Value> arange();
   std::optional<Value> attention(const Primitive &primitive);
   std::optional<Value> depthwise(const Primitive &primitive);
 };
@@ -160,6 +163,75 @@ std::optional<Value> Elaborator::Forms::clamp() {
       return Value();
   }
   return Value(y);
+}
+
+/// argmax(x) and argmin(x): the position in x as one row of elements.
+std::optional<Value> Elaborator::Forms::flat(const Primitive &primitive) {
+  auto *x = bound[0]->value.as<mlir::Value>();
+  if (!x || bound[1])
+    return std::nullopt;
+  DimExpr count(1);
+  for (const DimExpr &extent : ir::dimsOf(x->getType()))
+    count = count * extent;
+  mlir::Value row = here().reshape(*x, count);
+  if (!row)
+    return Value();
+  Args args = {{"x", row, bound[0]->range}, {"axis", int64_t(0), place}};
+  Value position = self.callPrimitive(primitive, args, place);
+  auto *y = position.as<mlir::Value>();
+  auto *keeps = bound[2] ? bound[2]->value.as<bool>() : nullptr;
+  if (!y || !keeps || !*keeps)
+    return position;
+  mlir::Value kept = here().reshape(*y, Dims(rankOf(*x), DimExpr(1)));
+  return kept ? Value(kept) : Value();
+}
+
+/// full(shape, value) with a tensor, whose type it keeps unless another one is given, or a
+/// dimension.
+std::optional<Value> Elaborator::Forms::full() {
+  auto *tensor = bound[1]->value.as<mlir::Value>();
+  std::optional<Dims> shape = dimList(bound[0]->value);
+  auto *given = bound[2] ? bound[2]->value.as<DType>() : nullptr;
+  if (!shape || !(tensor || bound[1]->value.as<DimExpr>()) || (bound[2] && !given))
+    return std::nullopt;
+  mlir::Value value = self.toTensor(bound[1]->value, std::nullopt, bound[1]->range);
+  if (value && (given || !tensor))
+    value = here().cast(value, given ? *given : DType::F32);
+  mlir::Value y = value ? here().broadcastTo(value, *shape) : nullptr;
+  return y ? Value(y) : Value();
+}
+
+/// arange(count, start, step) where a dimension or a tensor tells the start or the step:
+/// start + i * step, in the type of the tensors.
+std::optional<Value> Elaborator::Forms::arange() {
+  std::optional<DimExpr> count = bound[0]->value.asDim();
+  auto *given = bound[3] ? bound[3]->value.as<DType>() : nullptr;
+  auto isWider = [](const Arg *arg) {
+    return arg && (arg->value.as<mlir::Value>() || arg->value.as<DimExpr>());
+  };
+  if (!count || !(isWider(bound[1]) || isWider(bound[2])) || (bound[3] && !given))
+    return std::nullopt;
+  DType type = DType::I64;
+  for (const Arg *arg : {bound[1], bound[2]}) {
+    auto *tensor = arg ? arg->value.as<mlir::Value>() : nullptr;
+    if (tensor && rankOf(*tensor) != 0)
+      return std::nullopt; // the op's own complaint
+    if (tensor)
+      type = *ir::dtypeOf(tensor->getType());
+    else if (arg && arg->value.as<double>() && !isFloat(type))
+      type = DType::F32;
+  }
+  mlir::Value positions = self.multiples(1, *count, place);
+  Value y = positions ? Value(here().cast(positions, type)) : Value();
+  if (bound[2])
+    y = self.binary(TokenKind::Star, y, bound[2]->value, bound[2]->range);
+  if (bound[1])
+    y = self.binary(TokenKind::Plus, bound[1]->value, y, bound[1]->range);
+  auto *made = y.as<mlir::Value>();
+  if (!made)
+    return Value();
+  mlir::Value cast = given ? here().cast(*made, *given) : *made;
+  return cast ? Value(cast) : Value();
 }
 
 /// attention on [B, T, D] or [T, D], which has one head.
@@ -332,6 +404,10 @@ std::optional<Value> Elaborator::widerForm(const Primitive &primitive, Bound bou
          : name == "nonzero"   ? forms.nonzero()
          : name == "max"       ? forms.larger("maximum")
          : name == "min"       ? forms.larger("minimum")
+         : name == "argmax"    ? forms.flat(primitive)
+         : name == "argmin"    ? forms.flat(primitive)
+         : name == "full"      ? forms.full()
+         : name == "arange"    ? forms.arange()
          : name == "roll"      ? forms.roll()
          : name == "clamp"     ? forms.clamp()
          : name == "attention" ? forms.attention(primitive)

@@ -191,6 +191,13 @@ void Elaboration::noteParts(Diagnostics::Error &error, SMRange place) {
   if (at->resultPlace.isValid() && at->resultPlace.Start == place.Start) {
     for (const Expr *value : at->returned)
       collectParts(value, parts);
+  } else if (auto value = find_if(at->returned,
+                                  [&](const Expr *each) {
+                                    return each->range.Start == place.Start &&
+                                           each->range.End == place.End;
+                                  });
+             value != at->returned.end()) {
+    collectParts(*value, parts);
   } else if (found != seen.end()) {
     const Expr *expr = found->second.expr;
     if (auto *binary = dyn_cast<BinaryExpr>(expr)) {

@@ -307,31 +307,36 @@ Value Elaborator::checkResults(const FnDecl *fn, const Value &value) {
   if (!fn->results.empty() && values.size() != fn->results.size())
     return failAt(place, DiagCode::TypeMismatch,
                   inQuotes(fn->name.text) + " is expected to return " + Twine(fn->results.size()) +
-                      " values, got " + Twine(values.size()),
+                      (fn->results.size() == 1 ? " value" : " values") + ", got " +
+                      Twine(values.size()),
                   fn->name.range, "the function is declared here");
   bool ok = true;
   std::vector<Equation> equations;
-  for (auto [result, got] : zip_first(fn->results, values)) {
+  auto placeOf = [&](size_t i) {
+    return frame->returned.size() == values.size() ? frame->returned[i]->range : place;
+  };
+  for (auto [i, result] : enumerate(fn->results)) {
+    Value &got = values[i];
     std::string what = result.name.text.empty() ? "the result of " + inQuotes(fn->name.text)
                                                 : "the result " + inQuotes(result.name.text);
     if (got.isError())
       ok = false;
     else if (isCompileTime(result.type) && !got.as<mlir::Value>()) {
       if (!coerce(result.type, got)) {
-        failAt(place, DiagCode::TypeMismatch, what + " is " + describe(got), result.type->range,
-               "its type is declared here");
+        failAt(placeOf(i), DiagCode::TypeMismatch, what + " is " + describe(got),
+               result.type->range, "its type is declared here");
         ok = false;
       }
     } else
-      ok &= matchTensor(result.type, got, place, what, equations);
+      ok &= matchTensor(result.type, got, placeOf(i), what, equations);
   }
   ok = ok && closeDimensions(equations);
   for (const Equation &equation : equations)
     ok = requireEqual(equation) && ok;
   if (!ok)
     return Value();
-  for (auto [result, got] : zip_first(fn->results, values))
-    got = asDeclared(result.type, got, place);
+  for (auto [i, result] : enumerate(fn->results))
+    values[i] = asDeclared(result.type, values[i], placeOf(i));
   return values.size() == 1 ? values[0]
                             : Value(Results{*Value::list(std::move(values)).as<ListPtr>()});
 }

@@ -50,6 +50,7 @@ private:
   void visitClause(const ForClause &clause);
   void visit(const Expr *expr);
   void visitName(StringRef name, SMRange place, bool isDim);
+  bool isUnknownOfFamily(const MemberExpr *member);
   void visitCall(const CallExpr *call);
   void visitMember(const MemberExpr *member);
   void visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, const Expr *condition,
@@ -368,6 +369,24 @@ void Resolver::checkArguments(const CallExpr *call, const Stmt *decl) {
           .note(declaredName(decl).range, "it is declared here");
 }
 
+/// Whether a call is of FAMILY.NAME of which only the family is known, which is reported.
+bool Resolver::isUnknownOfFamily(const MemberExpr *member) {
+  auto *base = member ? dyn_cast<NameExpr>(member->base) : nullptr;
+  if (!base || scope.contains(base->name) || module.decls.contains(base->name) ||
+      module.imports.contains(base->name) || members.contains(base->name))
+    return false;
+  SmallVector<StringRef> family = primitives.names();
+  erase_if(family, [&](StringRef name) { return !name.starts_with((base->name + ".").str()); });
+  if (family.empty())
+    return false;
+  std::string name = (base->name + "." + member->name.text).str();
+  auto [meant, hint] = meantName(name, family);
+  auto &error = diags.error(member->range, DiagCode::UnknownName,
+                            "there is no function " + inQuotes(name) + hint);
+  noteMeant(error, meant);
+  return true;
+}
+
 void Resolver::visitCall(const CallExpr *call) {
   for (const Argument &argument : call->arguments)
     visit(argument.value);
@@ -394,6 +413,8 @@ void Resolver::visitCall(const CallExpr *call) {
   if (auto *base = member ? dyn_cast<NameExpr>(member->base) : nullptr;
       base && primitives.find(base->name, member->name.text) && !scope.contains(base->name) &&
       !module.decls.contains(base->name) && !module.imports.contains(base->name))
+    return;
+  if (isUnknownOfFamily(member))
     return;
   visit(call->callee);
   if (!member)

@@ -315,6 +315,10 @@ void Lexer::lexInvalid() {
     report(length, DiagCode::InvalidCharacter, "invalid UTF-8");
   } else if (rest.front() == '\'') {
     report(length, DiagCode::InvalidCharacter, "unexpected character, strings stand in '\"'");
+    // What is meant is one string, whatever stands in it.
+    StringRef line = rest.take_until([](char c) { return c == '\n'; });
+    if (size_t end = line.find('\'', 1); end != StringRef::npos)
+      return emit(TokenKind::String, end + 1);
   } else {
     StringRef help = StringSwitch<StringRef>(rest.take_front(length))
                          .Cases({"~", "!"}, ", 'not' inverts bools and 'x ^ -1' integers")

@@ -31,6 +31,13 @@ bool Parser::acceptWord(StringRef word) {
 
 bool Parser::reportUnexpected(const Twine &expected, SMRange opener, const Twine &note) {
   const Token &token = current();
+  // Characters that the lexer has refused may have been what is missing here.
+  if (position) {
+    const char *end = previous().range().End.getPointer();
+    StringRef between(end, token.loc().getPointer() - end);
+    if (!between.take_until([](char c) { return c == '#' || c == '\n'; }).trim().empty())
+      return false;
+  }
   bool named = token.is(TokenKind::End) || token.is(TokenKind::Newline);
   auto &error = diags.error(
       named ? SMRange(token.loc(), token.loc()) : token.range(), DiagCode::UnexpectedToken,
