@@ -8,6 +8,9 @@ namespace kiln::passes {
 
 using ir::Build;
 
+/// Alignment of values in the arena and of weights, in bytes.
+constexpr int64_t arenaAlignment = 64;
+
 /// Whether the value is a weight, or an op without operands.
 inline bool isLeaf(mlir::Value value) {
   mlir::Operation *op = value.getDefiningOp();

@@ -33,6 +33,27 @@ struct Choice {
   std::string reason;
 };
 
+/// What a dimension that only a call knows counts for, but those that name a batch.
+constexpr int64_t openExtent = 128;
+
+/// The extents' product. A dimension that a call gives counts as 1 where it is (part of) the first
+/// of several: most calls have a batch of one; else, a length or a size, as `openExtent`.
+int64_t sizeOf(ArrayRef<DimExpr> dims) {
+  std::set<std::string> batch;
+  if (dims.size() > 1)
+    dims.front().collectSymbols(batch);
+  return numElements(dims)
+      .evaluate([&](std::string_view name) {
+        return std::optional<int64_t>(
+            dims.size() == 1 || batch.count(std::string(name)) ? 1 : openExtent);
+      })
+      .value_or(1);
+}
+
+/// From how many places of its result on a convolution is worth a weight that is packed at each
+/// launch: packing an element takes about as long as two products of it are shorter.
+constexpr int64_t placesWorthPacking = 8;
+
 /// Of images, by its attributes: floats and small integers have each an op.
 Choice chooseConvolution(Operation *op, const Launches &launches) {
   SmallVector<DimExpr> w = dimsOf(op->getOperand(1).getType());
@@ -44,9 +65,13 @@ Choice chooseConvolution(Operation *op, const Launches &launches) {
   if (groups > 1 && w[3] == DimExpr(1) && w[0] == DimExpr(groups))
     return {"depthwise", "each channel is a group"};
   std::string reason;
-  if (!weightOf(op, launches, reason))
+  if (weightOf(op, launches, reason))
+    return {"conv2d", "the weight can be packed"};
+  if (!computedWeightOf(op, launches))
     return {"", reason};
-  return {"conv2d", "the weight can be packed"};
+  if (sizeOf(ArrayRef(dimsOf(op->getResult(0).getType())).drop_back()) < placesWorthPacking)
+    return {"", "the weight is computed, and packing it would take longer than it spares"};
+  return {"conv2d", "the weight is computed and packed at each launch"};
 }
 
 Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
@@ -81,23 +106,6 @@ Choice chooseTemplate(KernelOp kernel, const Launches &launches) {
   default:
     return {"", "no template has such an anchor"};
   }
-}
-
-/// What a dimension that only a call knows counts for, but those that name a batch.
-constexpr int64_t openExtent = 128;
-
-/// The extents' product. A dimension that a call gives counts as 1 where it is (part of) the first
-/// of several: most calls have a batch of one; else, a length or a size, as `openExtent`.
-int64_t sizeOf(ArrayRef<DimExpr> dims) {
-  std::set<std::string> batch;
-  if (dims.size() > 1)
-    dims.front().collectSymbols(batch);
-  return numElements(dims)
-      .evaluate([&](std::string_view name) {
-        return std::optional<int64_t>(
-            dims.size() == 1 || batch.count(std::string(name)) ? 1 : openExtent);
-      })
-      .value_or(1);
 }
 
 /// What decides the time of the kernel's code.

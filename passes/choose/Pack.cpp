@@ -4,6 +4,7 @@
 // Guarantees: at `linear` and `conv2d` kernels the weight is an argument [N / 16, K…, 16] with
 // `kiln.panel` = [N, K…], or, where products of bytes are summed as i32, [N / 16, …, K / 4, 16, 4];
 // at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring the logical shape.
+// What a `conv2d` kernel's weight is computed as, launches of kernels made here lay out likewise.
 // Weights without a use are gone. Reports: a remark a weight.
 //
 //===----------------------------------------------------------------------===//
@@ -97,6 +98,8 @@ private:
   void pack(KernelOp kernel);
   void packScales(BlockArgument scales, StringRef name);
   void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
+  void packComputed(BlockArgument argument, const Layout &layout);
+  KernelOp mover(KernelOp reader, StringRef suffix, Type from, Type to);
   void changeArgument(BlockArgument argument, const Layout &layout);
   WeightOp packed(WeightOp weight, const Layout &layout);
   void removeUnused();
@@ -174,6 +177,9 @@ void Packer::pack(KernelOp kernel) {
   Operation *anchor = anchorOf(kernel);
   std::string reason;
   BlockArgument argument = weightOf(anchor, launches, reason);
+  if (BlockArgument computed =
+          !argument && name == "conv2d" ? computedWeightOf(anchor, launches) : BlockArgument())
+    return packComputed(computed, layoutOf(computed.getType(), Form::Panel));
   auto note = remark::RemarkOpts::name("packed").category("choose");
   if (!argument) {
     remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
@@ -220,6 +226,71 @@ void Packer::packArgument(BlockArgument argument, const Layout &layout, StringRe
   }
 }
 
+/// An empty kernel next to the one that reads its result.
+KernelOp Packer::mover(KernelOp reader, StringRef suffix, Type from, Type to) {
+  OpBuilder builder(reader);
+  auto kernel = KernelOp::create(builder, reader.getLoc(), (reader.getName() + suffix).str(),
+                                 builder.getFunctionType(from, to), ArrayAttr(), ArrayAttr(),
+                                 builder.getStringAttr("private"));
+  kernel.getBody().emplaceBlock().addArgument(from, reader.getLoc());
+  kernel->setAttr("kiln.generator", builder.getStringAttr("llvm"));
+  kernel->setAttr("kiln.template", builder.getStringAttr("pointwise"));
+  kernel.setResultAttr(0, "kiln.align", builder.getI64IntegerAttr(arenaAlignment));
+  symbols.insert(kernel);
+  return kernel;
+}
+
+/// A weight that is computed: launches lay it out as soon as it is there, so outside of loops that
+/// only read it. Rows of zeros fill the last panel first.
+void Packer::packComputed(BlockArgument argument, const Layout &layout) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  Type element = Build::elementOf(argument), logical = argument.getType();
+  int64_t rows = layout.logical[0], panels = layout.packed[0];
+  SmallVector<int64_t> padded = layout.logical;
+  padded[0] = panels * panelWidth;
+  int64_t depth = 1;
+  for (int64_t extent : ArrayRef(padded).drop_front())
+    depth *= extent;
+  SmallVector<int64_t> flat{panels, panelWidth, depth}, turned{panels, depth, panelWidth};
+  OpBuilder inside(kernel);
+  Build build{inside, kernel.getLoc()};
+  auto finish = [&](KernelOp mover, auto make) {
+    inside.setInsertionPointToEnd(&mover.getBody().front());
+    ReturnOp::create(inside, kernel.getLoc(), make(Value(mover.getBody().getArgument(0))));
+  };
+  KernelOp pad;
+  if (padded[0] != rows) {
+    SmallVector<int64_t> border(2 * padded.size(), 0);
+    border[1] = padded[0] - rows;
+    pad = mover(kernel, "_fill", logical, tensorType(element, toDims(padded)));
+    finish(pad, [&](Value x) { return build.pad(x, toDims(border), 0); });
+  }
+  KernelOp turn = mover(kernel, "_pack", tensorType(element, toDims(flat)),
+                        tensorType(element, toDims(turned)));
+  finish(turn,
+         [&](Value x) { return build.make<PermuteOp>(x, inside.getDenseI64ArrayAttr({0, 2, 1})); });
+  changeArgument(argument, layout);
+  kernel.setArgAttr(argument.getArgNumber(), "kiln.align",
+                    inside.getI64IntegerAttr(arenaAlignment));
+  auto note = remark::RemarkOpts::name("packed").category("choose");
+  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
+    OpOperand &operand = launch.getOperandsMutable()[argument.getArgNumber()];
+    OpBuilder builder(launch);
+    Build outside{builder, launch.getLoc()};
+    builder.setInsertionPointAfterValue(operand.get());
+    auto move = [&](KernelOp mover, Value value) {
+      return LaunchOp::create(builder, launch.getLoc(), mover.getResultTypes(), mover.getName(),
+                              value, DimsAttr())
+          .getResult(0);
+    };
+    Value value = pad ? move(pad, operand.get()) : operand.get();
+    value = move(turn, outside.reshape(value, toDims(flat)));
+    operand.set(outside.reshape(value, toDims(layout.packed)));
+    remark::passed(launch.getLoc(), note)
+        << ("the computed weight is laid out for 'conv2d' by '" + turn.getName() + "'").str();
+  }
+}
+
 void Packer::removeUnused() {
   llvm::StringSet<> used;
   module.walk([&](GetOp get) { used.insert(get.getWeight()); });
@@ -229,7 +300,7 @@ void Packer::removeUnused() {
 }
 
 void Packer::run() {
-  for (auto kernel : module.getOps<KernelOp>())
+  for (auto kernel : llvm::make_early_inc_range(module.getOps<KernelOp>()))
     pack(kernel);
   removeUnused();
   markResident(module, launches);

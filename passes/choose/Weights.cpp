@@ -85,3 +85,18 @@ BlockArgument passes::weightOf(Operation *anchor, const Launches &launches, std:
   }
   return weight;
 }
+
+BlockArgument passes::computedWeightOf(Operation *anchor, const Launches &launches) {
+  BlockArgument weight = storedOperand(anchor);
+  auto isKnown = [](const DimExpr &dim) { return dim.constantValue().has_value(); };
+  if (!weight || dtypeOf(weight.getType()) != DType::F32 ||
+      !llvm::all_of(dimsOf(weight.getType()), isKnown))
+    return {};
+  auto found = launches.find(anchor->getParentOfType<KernelOp>().getSymNameAttr());
+  if (found == launches.end())
+    return {};
+  bool isComputed = llvm::none_of(found->second, [&](LaunchOp launch) {
+    return launch.getOperands()[weight.getArgNumber()].getDefiningOp<GetOp>();
+  });
+  return isComputed ? weight : BlockArgument();
+}

@@ -34,6 +34,10 @@ bool hasColumns(mlir::Operation *anchor);
 mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
                              std::string &reason);
 
+/// The kernel's argument that is the weight of a convolution, if it is f32, has sizes that are
+/// known, is read only there and computed at run time by a launch or given by the caller.
+mlir::BlockArgument computedWeightOf(mlir::Operation *anchor, const Launches &launches);
+
 /// Marks `linear` kernels that are launched only where the weights of the loop, or of the function
 /// if there is none, are so small together that they come from the last cache each time but the
 /// first: there to fetch them ahead costs more than to wait.

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/fuse/Groups.h"
 
@@ -29,9 +30,6 @@ using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
-
-/// Alignment of values in the arena and of weights, in bytes.
-static constexpr int64_t arenaAlignment = 64;
 
 namespace {
 /// Forms the kernels of a module.
