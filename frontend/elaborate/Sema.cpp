@@ -186,7 +186,8 @@ void Resolver::visitType(const Type *type) {
   }
   if (type->kind != Type::Kind::Named)
     return;
-  visitTypeName(type->name, typeWords);
+  // What has extents is a tensor.
+  visitTypeName(type->name, type->hasShape ? ArrayRef<StringLiteral>() : ArrayRef(typeWords));
   inDims = true;
   for (const Expr *dim : type->dims)
     visit(dim);

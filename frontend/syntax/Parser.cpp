@@ -58,6 +58,10 @@ std::string Parser::keywordHint() const {
   if (current().is(TokenKind::Equal) && position &&
       StringRef("+-*/%@|^&**//<<>>").contains(previous().text))
     return ("; '" + previous().text + "=' is written 'x = x " + previous().text + " ...'").str();
+  bool isDoubled = position && previous().endLoc() == current().loc();
+  if (isDoubled && current().text == previous().text && StringRef("&|").contains(current().text))
+    return std::string("; '") + previous().text.str() + previous().text.str() + "' is written '" +
+           (current().text == "&" ? "and'" : "or'");
   if (StringRef word = meant(current()); !word.empty())
     return ", did you mean " + inQuotes(word);
   StringRef word = position ? meant(previous()) : StringRef();
