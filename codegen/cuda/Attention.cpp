@@ -336,8 +336,7 @@ static ExprPtr halvesOf(const KernelSpec &spec, const ExprPtr &factor, ExprPtr &
   return indices ? read(inner->read.source, *indices, inner->type, inner->read.outside) : nullptr;
 }
 
-/// Takes tensor cores, if all factors are f16. A weight is then the sum of two f16, as close as exp
-/// itself is; the sum of two bf16 would not be.
+/// Takes tensor cores, if all factors are halves of one type.
 static void takeHalves(const KernelSpec &spec, Attention &attention) {
   Tile &scores = attention.scores, &result = attention.result;
   ExprPtr number, none;
@@ -345,7 +344,7 @@ static void takeHalves(const KernelSpec &spec, Attention &attention) {
   ExprPtr value = halvesOf(spec, result.second, none);
   bool isFine = query && key && value && !none;
   for (const ExprPtr &half : {query, key, value})
-    isFine = isFine && half->type == DType::F16;
+    isFine = isFine && half->type == value->type;
   if (!isFine)
     return;
   attention.factor = number;
@@ -353,7 +352,7 @@ static void takeHalves(const KernelSpec &spec, Attention &attention) {
   scores.second = key;
   result.second = value;
   for (Tile *tile : {&scores, &result}) {
-    tile->type = DType::F16;
+    tile->type = value->type;
     tile->m = 128;
     tile->k = 32;
     tile->stages = 3;
@@ -361,9 +360,10 @@ static void takeHalves(const KernelSpec &spec, Attention &attention) {
   setCopies(spec, scores);
   result.first = result.second;
   setCopies(spec, result);
+  result.k = 16; // of 32, addresses and parts together take more registers than there are
   result.stages = 2;
   result.first = nullptr;
-  result.copiesRows = result.copiesColumns = false; // each value is multiplied by two parts
+  result.copiesRows = false; // the weights are there
 }
 
 std::optional<Attention> cuda::makeAttention(const KernelSpec &spec, const Stage &last,

@@ -67,8 +67,7 @@ private:
     int lines = 0;                ///< as many
     int64_t offset = 0, size = 0; ///< bytes: of the first stage, of each
     int slots = 1;                ///< stages
-    int repeats = 1;              ///< steps in a row that have one element
-    bool isThere = false;         ///< without copies
+    int parts = 0; ///< of f32 that are there: the halves that each is the sum of; 0: copied
     bool isSwizzled = false;      ///< pieces of 16 bytes change places within 8 lines of 128
     llvm::Value *first = nullptr; ///< number of the tile's first row or column
     llvm::Value *end = nullptr;   ///< of all
@@ -88,6 +87,12 @@ private:
                         llvm::Value *localStep);
   void barrier();
   void multiply(const Tile &tile, llvm::Value *slot);
+  /// What a lane has of a matrix, a pair of elements each.
+  using Lanes = std::array<llvm::Value *, 4>;
+  llvm::SmallVector<llvm::Value *> partsOf(DType type, llvm::Value *number, int count);
+  llvm::SmallVector<Lanes> splitFirst(const Tile &tile, llvm::Value *slot, llvm::Value *row, int k);
+  void multiplyLanes(llvm::Intrinsic::ID instruction,
+                     llvm::SmallVectorImpl<llvm::Value *> &arguments, int first);
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);
   std::pair<llvm::Value *, llvm::Value *> sumOfLane(const Tile &tile, int number);
   // Warpgroup.cpp: products of warpgroups.
@@ -118,7 +123,6 @@ private:
   void visitTile(const Attention &attention, llvm::Value *key);
   void attendTile(const Attention &attention, llvm::Value *key);
   llvm::Value *scoreAt(const Tile &scores, llvm::Value *line, llvm::Value *column);
-  void keepWeight(const Attention &attention, llvm::Value *weight, llvm::Value *place);
   llvm::Value *powerOf(const Attention &attention, llvm::Value *x, llvm::Value *top);
   void forRow(const Attention &attention,
               llvm::function_ref<void(const codegen::Coordinates *, llvm::Value *)> visit);

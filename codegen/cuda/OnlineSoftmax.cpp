@@ -24,10 +24,9 @@ using namespace llvm;
 static int pitchOf(const Tile &scores) { return scores.n + 4; }
 /// Threads of a row of scores.
 static int rowThreads(const Tile &scores) { return blockThreads / scores.m; }
-/// By tensor cores, a weight is the sum of two f16. It is at most 1: 2^15 times as much is far from
-/// what has few bits, and so are both parts.
-static constexpr int parts = 2;
-static constexpr double magnified = 1 << 15;
+/// A weight is at most 1, and by tensor cores a sum of halves: 2^15 times as much is far from what
+/// has few bits in f16, and so are its parts.
+static double magnified(const Tile &result) { return result.type == DType::F16 ? 1 << 15 : 1; }
 
 /// Room for panels, scores behind them, and the tile of the result, which takes the place of both.
 void cuda::Emitter::placeAttention(const Attention &attention) {
@@ -44,13 +43,13 @@ void cuda::Emitter::placeAttention(const Attention &attention) {
   int64_t ofScores = int64_t(scores.m) * pitchOf(scores) * 4;
   int64_t bytes = std::max({ofProduct, scoresAt + ofScores, int64_t(result.m) * result.n * 4});
   if (isHalf) {
-    valuesPanel.repeats = parts;
     weights = queries;
-    weights.isThere = true;
-    weights.pitch = pitchOf(scores) * parts;
+    weights.value = attention.power->body;
+    weights.parts = result.type == DType::F16 ? 2 : 3;
+    weights.pitch = pitchOf(scores);
     weights.offset = scoresAt;
-    weights.size = result.k * byteSize(result.type);
-    weights.slots = scores.n * parts / result.k;
+    weights.size = result.k * byteSize(DType::F32);
+    weights.slots = scores.n / result.k;
   }
   tileMemory = sharedMemory(ArrayType::get(b.getInt8Ty(), bytes), "tile");
   rowMemory = sharedMemory(ArrayType::get(b.getFloatTy(), scores.m), "rows");
@@ -149,8 +148,8 @@ void cuda::Emitter::attendTile(const Attention &attention, Value *key) {
       b.CreateBinaryIntrinsic(Intrinsic::smin, steps, b.CreateAdd(key, b.getInt64(scores.n)));
   if (result.stages > 1) {
     panels[0] = weights;
-    firstStep = b.CreateMul(key, b.getInt64(parts));
-    steps = b.CreateMul(end, b.getInt64(parts));
+    firstStep = key;
+    steps = end;
     std::swap(sums, resultSums);
     pipeline(result);
     std::swap(sums, resultSums);
@@ -217,19 +216,6 @@ void cuda::Emitter::forRow(const Attention &attention,
       sharers);
 }
 
-/// Stores a weight in the place of its score: for tensor cores as two halves, which are steps of
-/// the reduction side by side.
-void cuda::Emitter::keepWeight(const Attention &attention, Value *weight, Value *place) {
-  if (attention.result.stages == 1)
-    return void(b.CreateStore(weight, place));
-  weight = b.CreateFMul(weight, values.constant(magnified, DType::F32));
-  Value *high = values.cast(weight, DType::F32, DType::F16);
-  Value *rest = b.CreateFSub(weight, values.cast(high, DType::F16, DType::F32));
-  Value *low = values.cast(rest, DType::F32, DType::F16);
-  b.CreateStore(high, place);
-  b.CreateStore(low, b.CreateGEP(values.memoryType(DType::F16), place, b.getInt64(1)));
-}
-
 /// Makes weights of the scores of the thread's row, not yet scaled by their sum. Where all keys so
 /// far are excluded the maximum is -inf, and 0 stands for it, so that their weights are 0.
 void cuda::Emitter::weighRow(const Attention &attention) {
@@ -269,7 +255,9 @@ void cuda::Emitter::weighRow(const Attention &attention) {
       sees = evaluate(attention.sees, frameOf(*attention.weight, *at));
       weight = b.CreateSelect(sees, weight, none);
     }
-    keepWeight(attention, weight, place);
+    if (double times = magnified(attention.result); times != 1)
+      weight = b.CreateFMul(weight, values.constant(times, DType::F32));
+    b.CreateStore(weight, place);
     b.CreateStore(b.CreateOr(get(row.sees), sees), row.sees);
   });
   Value *sum = shareWarp(Combiner::Add, DType::F32, {get(row.best)}, sharers).value;
@@ -346,8 +334,8 @@ void cuda::Emitter::finishAttention(const Grid &grid) {
     Value *scale = evaluate(attention.scale, frameOf(*attention.scaled, nowhere));
     AllocaInst *sum = resultSums[i];
     Value *value = get(sum);
-    if (result.stages > 1)
-      value = b.CreateFMul(value, values.constant(1 / magnified, DType::F32));
+    if (double times = magnified(result); times != 1)
+      value = b.CreateFMul(value, values.constant(1 / times, DType::F32));
     value = attention.divides ? b.CreateFDiv(value, scale) : b.CreateFMul(value, scale);
     b.CreateStore(value, sum);
   }

@@ -50,6 +50,62 @@ static Intrinsic::ID instructionOf(DType first, DType second) {
                              : Intrinsic::nvvm_mma_m16n8k32_row_col_u8;
 }
 
+/// Halves whose sum is a number of f32, the largest first. Three of bf16, each what the former left
+/// cut off, are the number itself. None is 0 but for 0, so that infinity times each is infinity.
+SmallVector<Value *> cuda::Emitter::partsOf(DType type, Value *number, int count) {
+  bool isBrain = type == DType::BF16;
+  Type *bits = b.getInt32Ty(), *f32 = b.getFloatTy();
+  Value *isNone = b.CreateFCmpOEQ(number, values.constant(0.0, DType::F32)), *rest = number;
+  Value *least = values.constant(isBrain ? 0x1p-126 : 0x1p-24, DType::F32);
+  Constant *none = values.constant(0.0, DType::F32);
+  Value *little = b.CreateSelect(isNone, none, least);
+  SmallVector<Value *> parts;
+  for (int i = 0; i < count; ++i) {
+    Value *part = isBrain
+                      ? b.CreateBitCast(b.CreateAnd(b.CreateBitCast(rest, bits), 0xffff0000u), f32)
+                      : values.cast(values.cast(rest, DType::F32, type), type, DType::F32);
+    rest = b.CreateFSub(rest, part);
+    part = b.CreateSelect(b.CreateFCmpOEQ(part, none), little, part);
+    parts.push_back(
+        isBrain ? b.CreateLShr(b.CreateBitCast(part, bits), 16)
+                : b.CreateZExt(b.CreateBitCast(values.cast(part, DType::F32, type), b.getInt16Ty()),
+                               bits));
+  }
+  return parts;
+}
+
+/// The first factor's matrices of 16 rows and steps, one for each part of its numbers.
+SmallVector<cuda::Emitter::Lanes> cuda::Emitter::splitFirst(const Tile &tile, Value *slot,
+                                                            Value *row, int k) {
+  const Panel &panel = panels[0];
+  Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
+  Value *own = b.CreateAdd(row, b.CreateLShr(lane, 2));
+  Value *step = b.CreateMul(b.CreateAnd(lane, 3), b.getInt64(2));
+  SmallVector<Lanes> result(panel.parts);
+  for (int p = 0; p < 4; ++p) { // rows 0-7, 8-15, then the same 8 steps on
+    Value *from = sharedAt(panel, slot, b.CreateAdd(own, b.getInt64(p % 2 * 8)),
+                           b.CreateAdd(step, b.getInt64(k + p / 2 * 8)));
+    Value *two = b.CreateAlignedLoad(FixedVectorType::get(b.getFloatTy(), 2), from, Align(8));
+    SmallVector<Value *> low =
+        partsOf(tile.type, b.CreateExtractElement(two, uint64_t(0)), panel.parts);
+    SmallVector<Value *> high =
+        partsOf(tile.type, b.CreateExtractElement(two, uint64_t(1)), panel.parts);
+    for (int i = 0; i < panel.parts; ++i)
+      result[i][p] = b.CreateOr(low[i], b.CreateShl(high[i], 16));
+  }
+  return result;
+}
+
+/// Adds products of two matrices to the sums from this number on.
+void cuda::Emitter::multiplyLanes(Intrinsic::ID instruction, SmallVectorImpl<Value *> &arguments,
+                                  int first) {
+  for (int p = 0; p < 4; ++p)
+    arguments.push_back(b.CreateLoad(sums[first + p]->getAllocatedType(), sums[first + p]));
+  Value *made = b.CreateIntrinsic(instruction, {}, arguments);
+  for (int p = 0; p < 4; ++p)
+    b.CreateStore(b.CreateExtractValue(made, p), sums[first + p]);
+}
+
 void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
   auto [row, column] = cornerOfWarp(b, tile, thread);
   Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
@@ -64,17 +120,21 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
   Intrinsic::ID instruction = instructionOf(tile.type, tile.second->type);
   Type *pair = tile.type == DType::F16 ? static_cast<Type *>(FixedVectorType::get(b.getHalfTy(), 2))
                                        : b.getInt32Ty();
-  Type *sumType = values.type(tile.stage->type);
   int half = tile.chunk(); // steps of the matrices that ldmatrix loads
-  auto part = [&](Value *four, unsigned i) {
-    return b.CreateBitCast(b.CreateExtractValue(four, i), pair);
+  auto firstOf = [&](int i, int k) -> SmallVector<Lanes> {
+    Value *top = b.CreateAdd(row, b.getInt64(i * mmaRows));
+    if (panels[0].parts)
+      return splitFirst(tile, slot, top, k);
+    // Rows 0-7, 8-15, then the same `half` steps on.
+    Value *four = loadFour(panels[0], b.CreateAdd(top, b.CreateAnd(lane, 15)),
+                           b.CreateAdd(bit(4, half), b.getInt64(k)));
+    Lanes lanes;
+    for (unsigned p = 0; p < 4; ++p)
+      lanes[p] = b.CreateExtractValue(four, p);
+    return {lanes};
   };
   for (int k = 0; k < tile.k; k += 2 * half) {
-    Value *first[rowsOfMma], *second[columnsOfMma / 2];
-    for (int i = 0; i < rowsOfMma; ++i) // rows 0-7, 8-15, then the same `half` steps on
-      first[i] = loadFour(
-          panels[0], b.CreateAdd(row, b.CreateAdd(b.CreateAnd(lane, 15), b.getInt64(i * mmaRows))),
-          b.CreateAdd(bit(4, half), b.getInt64(k)));
+    Value *second[columnsOfMma / 2];
     for (int j = 0; j < columnsOfMma / 2; ++j) { // both halves, then the same 8 columns on
       Value *low = b.CreateAnd(lane, 7);
       Value *local = b.CreateAdd(column, b.CreateAdd(bit(4, 8), b.getInt64(j * 16)));
@@ -83,18 +143,15 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
                                      : loadFour(panels[1], b.CreateAdd(local, low), step);
     }
     for (int i = 0; i < rowsOfMma; ++i)
-      for (int j = 0; j < columnsOfMma; ++j) {
-        SmallVector<Value *> arguments;
-        for (unsigned p = 0; p < 4; ++p)
-          arguments.push_back(part(first[i], p));
-        for (unsigned p = 0; p < 2; ++p)
-          arguments.push_back(part(second[j / 2], j % 2 * 2 + p));
-        auto sum = [&](unsigned p) { return sums[(i * columnsOfMma + j) * 4 + p]; };
-        for (unsigned p = 0; p < 4; ++p)
-          arguments.push_back(b.CreateLoad(sumType, sum(p)));
-        Value *made = b.CreateIntrinsic(instruction, {}, arguments);
-        for (unsigned p = 0; p < 4; ++p)
-          b.CreateStore(b.CreateExtractValue(made, p), sum(p));
-      }
+      for (const Lanes &lanes : firstOf(i, k))
+        for (int j = 0; j < columnsOfMma; ++j) {
+          SmallVector<Value *> arguments;
+          for (Value *each : lanes)
+            arguments.push_back(b.CreateBitCast(each, pair));
+          for (unsigned p = 0; p < 2; ++p)
+            arguments.push_back(
+                b.CreateBitCast(b.CreateExtractValue(second[j / 2], j % 2 * 2 + p), pair));
+          multiplyLanes(instruction, arguments, (i * columnsOfMma + j) * 4);
+        }
   }
 }

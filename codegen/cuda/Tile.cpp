@@ -117,7 +117,7 @@ void cuda::Emitter::pipeline(const Tile &tile) {
         b.CreateICmpSLT(step, steps),
         [&] {
           for (const Panel &panel : panels)
-            if (!panel.isThere)
+            if (!panel.parts)
               fill(tile, panel, slot, step);
         },
         [] {});
@@ -174,8 +174,6 @@ Coordinates cuda::Emitter::pointOf(const Tile &tile, const Panel &panel, Value *
     at[(*panel.dims)[i]] = own[i];
   for (size_t i = 0; i < batchPoint.size(); ++i)
     at[tile.batches[i]] = batchPoint[i];
-  if (panel.repeats > 1)
-    step = b.CreateUDiv(step, b.getInt64(panel.repeats));
   Coordinates inner = decompose(step, tile.stage->reduction, "%r");
   at.insert(at.end(), inner.begin(), inner.end());
   return at;

@@ -24,6 +24,7 @@ namespace {
 struct Kind {
   DType type = F32;
   bool isTurned = false;  ///< keys are [B, 2, D, S]
+  bool hasTurned = false; ///< values are [B, 2, E, S]
   bool isCausal = false;  ///< query t sees the keys s <= t + S - T
   bool hasMask = false;   ///< added to scores, of [B, 1, T, S]: -inf excludes a key
   bool hasLength = false; ///< keys of each element of the batch
@@ -59,8 +60,9 @@ static KernelSpec attention(const Kind &kind) {
   DimExpr b = DimExpr::symbol("B"), t = DimExpr::symbol("T"), s = DimExpr::symbol("S"),
           d = DimExpr::symbol("D"), e = kind.columns;
   Shape keys = kind.isTurned ? Shape{b, 2, d, s} : Shape{b, 2, s, d}, points = {b, 2, t, s};
+  Shape numbers = kind.hasTurned ? Shape{b, 2, e, s} : Shape{b, 2, s, e};
   spec.operands = {operand("q", kind.type, {b, 2, t, d}), operand("k", kind.type, keys),
-                   operand("v", kind.type, {b, 2, s, e})};
+                   operand("v", kind.type, numbers)};
   if (kind.hasMask)
     spec.operands.push_back(operand("m", F32, {b, 1, t, s}));
   if (kind.hasLength)
@@ -70,7 +72,8 @@ static KernelSpec attention(const Kind &kind) {
   ExprPtr q = wide(readAt("q", kind.type, {0, 1, 2, 4}));
   ExprPtr k = wide(
       readAt("k", kind.type, kind.isTurned ? std::vector{0, 1, 4, 3} : std::vector{0, 1, 3, 4}));
-  ExprPtr v = wide(readAt("v", kind.type, {0, 1, 4, 3}));
+  ExprPtr v = wide(
+      readAt("v", kind.type, kind.hasTurned ? std::vector{0, 1, 3, 4} : std::vector{0, 1, 4, 3}));
   if (kind.isScaled) {
     ExprPtr whole = wide(readAt("q", kind.type, {0, 1, 2, 3}));
     spec.stages.push_back(
@@ -114,7 +117,7 @@ static KernelSpec attention(const Kind &kind) {
 
 static std::vector<Kind> kinds() {
   std::vector<Kind> result(8);
-  result[1].isTurned = result[1].divides = true;
+  result[1].isTurned = result[1].hasTurned = result[1].divides = true;
   result[2].isCausal = true;
   result[3].isCausal = result[3].hasMask = result[3].hasLength = true;
   result[4].hasMask = result[4].hasLength = result[4].divides = true;
@@ -144,7 +147,7 @@ TEST(GPUAttention, EveryExtent) {
       ASSERT_EQ(plan.grids.size(), 1u) << cuda::print(plan);
       ASSERT_TRUE(plan.grids[0].attention && plan.scratch.empty());
       EXPECT_EQ(plan.grids[0].attention->limited != nullptr, kind.isCausal || kind.hasLength);
-      EXPECT_EQ(plan.grids[0].attention->result.stages > 1, type == DType::F16);
+      EXPECT_EQ(plan.grids[0].attention->result.stages > 1, type != F32);
       auto kernel = Emulated::compile(spec, "sm_80");
       ASSERT_TRUE(static_cast<bool>(kernel));
       for (int i = 0; i < 3; ++i) {
@@ -220,6 +223,56 @@ TEST(GPUAttention, TilesWithoutKeysAreSkipped) {
     EXPECT_EQ(std::isnan(y[i * width]), i % rows >= block) << i << ": " << y[i * width];
 }
 
+/// A weight is multiplied as f32 holds it: the parts of another of halves would be noticed.
+TEST(GPUAttention, WholeWeights) {
+  for (DType type : {DType::F16, DType::BF16}) {
+    Kind kind;
+    kind.type = type;
+    auto kernel = Emulated::compile(attention(kind));
+    ASSERT_TRUE(static_cast<bool>(kernel));
+    constexpr int64_t rows = 64, count = 16;
+    const uint16_t one = type == DType::F16 ? 0x3c00 : 0x3f80, sign = 0x8000;
+    // Key 0 has the score 0 and the value 0, all others -0.3 q and 1.
+    std::vector<uint16_t> q(2 * rows), k(2 * count, one | sign), v(2 * count, one);
+    k[0] = k[count] = v[0] = v[count] = 0;
+    std::vector<float> numbers, y(q.size());
+    for (int64_t i = 0; i < int64_t(q.size()); ++i) { // 1, and what follows it
+      q[i] = static_cast<uint16_t>(one + i);
+      numbers.push_back(1 + std::ldexp(float(i), type == DType::F16 ? -10 : -7));
+    }
+    ASSERT_EQ((*kernel)->run({q.data(), k.data(), v.data(), y.data()}, {1, rows, count, 1, 1}), "");
+    for (size_t i = 0; i < y.size(); ++i) {
+      double sum = (count - 1) * std::exp(double(-0.3f * numbers[i]));
+      EXPECT_NEAR(y[i], 0.5 + sum / (1 + sum), 5e-7) << name(type) << " " << i;
+    }
+  }
+}
+
+/// No part of a weight by which it is multiplied is 0, unless the weight is.
+TEST(GPUAttention, InfiniteValues) {
+  for (DType type : {DType::F16, DType::BF16}) {
+    Kind kind;
+    kind.type = type;
+    auto kernel = Emulated::compile(attention(kind));
+    ASSERT_TRUE(static_cast<bool>(kernel));
+    constexpr int64_t rows = 70, width = 8;
+    const uint16_t one = type == DType::F16 ? 0x3c00 : 0x3f80;
+    const uint16_t infinity = type == DType::F16 ? 0x7c00 : 0x7f80;
+    std::vector<uint16_t> q(2 * rows * width, one), v = q;
+    for (int64_t key : {3, 69})
+      v[key * width + key % width] = infinity;
+    std::vector<float> y(q.size());
+    ASSERT_EQ(
+        (*kernel)->run({q.data(), q.data(), v.data(), y.data()}, {1, rows, rows, width, width}),
+        "");
+    for (int64_t i = 0; i < int64_t(y.size()); ++i) {
+      bool isInfinite = i < rows * width && (i % width == 3 || i % width == 5);
+      EXPECT_EQ(y[i] == INFINITY, isInfinite) << name(type) << " " << i << ": " << y[i];
+      EXPECT_FALSE(std::isnan(y[i])) << name(type) << " " << i;
+    }
+  }
+}
+
 /// How many calls of a function the kernel has, at most `most`; each of them changed makes one of
 /// the calls of the kernel differ.
 static size_t breakEach(const Kind &kind, llvm::StringRef name, size_t most,
@@ -252,11 +305,11 @@ TEST(GPUAttention, FaultsAreNoticed) {
   };
   const std::vector<int64_t> seen[] = {{1, 66, 130, 20, 16}, {1, 66, 130, 160, 72}};
   const std::vector<int64_t> skipped[] = {{1, 65, 130, 8, 8}, {1, 258, 258, 8, 8}};
-  for (DType type : {F32, DType::F16}) {
+  for (DType type : {F32, DType::F16, DType::BF16}) {
     Kind kind;
     kind.type = type;
     EXPECT_GT(breakEach(kind, "llvm.nvvm.barrier", SIZE_MAX, dropped, seen), 4u);
-    if (type == DType::F16) {
+    if (type != F32) {
       EXPECT_GT(breakEach(kind, "llvm.nvvm.cp.async.cg", SIZE_MAX, moved, seen), 1u);
       EXPECT_GT(breakEach(kind, "llvm.nvvm.ldmatrix", SIZE_MAX, moved, seen), 1u);
     }
