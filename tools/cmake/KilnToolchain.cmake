@@ -20,14 +20,17 @@ include(AddMLIR)
 find_package(LLD REQUIRED CONFIG HINTS /usr/lib/llvm-22/lib/cmake/lld)
 find_package(Halide 21.0 MODULE) # optional: without it only the LLVM generator is built
 
+add_link_options("$<$<LINK_LANG_AND_ID:CXX,Clang>:-fuse-ld=lld>")
+
 # One cache for every checkout: paths below the source folder are made relative before ccache hashes
 # them, and the working folder is not hashed. The prefix map keeps the folder out of objects.
 add_compile_options("-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
-  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>")
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>"
+    "$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
   set(_kiln_ccache "${CMAKE_COMMAND}" -E env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1
-    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE_PROGRAM}")
+    CCACHE_DEPEND=1 CCACHE_PCH_EXTSUM=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE_PROGRAM}")
   set(CMAKE_C_COMPILER_LAUNCHER ${_kiln_ccache})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${_kiln_ccache})
 endif()
