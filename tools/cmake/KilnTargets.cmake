@@ -102,6 +102,23 @@ function(kiln_library name)
   endif()
 endfunction()
 
+# kiln_embed(TARGET SOURCE (MACRO file)…): the source carries the files' bytes in itself, by .incbin of the macros.
+# ccache, which reads what the compiler says it read, is told of them.
+function(kiln_embed target source)
+  set(files "")
+  while(ARGN)
+    list(POP_FRONT ARGN macro file)
+    set_property(SOURCE "${source}" APPEND PROPERTY COMPILE_DEFINITIONS "${macro}=\"${file}\"")
+    set_property(SOURCE "${source}" APPEND PROPERTY OBJECT_DEPENDS "${file}")
+    list(APPEND files "${file}")
+  endwhile()
+  if(CCACHE_PROGRAM)
+    list(JOIN files ":" files)
+    set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER
+      "${CMAKE_COMMAND};-E;env;CCACHE_EXTRAFILES=${files};${CMAKE_CXX_COMPILER_LAUNCHER}")
+  endif()
+endfunction()
+
 # kiln_tool(NAME sources… [LINK libs…]): an installed program.
 function(kiln_tool name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
