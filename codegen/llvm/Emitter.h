@@ -151,6 +151,7 @@ private:
   DimExpr flatCount(const Plan &plan);
   void enterFlat(const Plan &plan, size_t level, llvm::ArrayRef<llvm::Value *> at);
   void enter(const Plan &plan, size_t level);
+  void startTile(const Plan &plan, Level::Kind kind);
   void tiledLevel(const Plan &plan, size_t level);
   void vectorTail(const Plan &plan, llvm::function_ref<void()> body);
   void rowTail(const Plan &plan, llvm::function_ref<void()> body);

@@ -111,11 +111,27 @@ void Emitter::rowTail(const Plan &plan, function_ref<void()> body) {
   }
 }
 
+static int64_t tileOf(const Plan &plan, const Level &level) {
+  return level.kind == Level::Kind::Vector ? plan.lanes * plan.vectors
+         : level.kind == Level::Kind::Rows ? plan.rows
+                                           : 1;
+}
+
+/// A whole tile of a level.
+void Emitter::startTile(const Plan &plan, Level::Kind kind) {
+  if (kind == Level::Kind::Vector) {
+    tileVectors = plan.vectors;
+    isLastMasked = false;
+  } else if (kind == Level::Kind::Rows) {
+    tileRows = plan.rows;
+  }
+}
+
 void Emitter::tiledLevel(const Plan &plan, size_t level) {
   bool isVector = plan.levels[level].kind == Level::Kind::Vector;
   bool isRows = plan.levels[level].kind == Level::Kind::Rows;
   int dim = plan.levels[level].dim;
-  int64_t tile = isVector ? plan.lanes * plan.vectors : isRows ? plan.rows : 1;
+  int64_t tile = tileOf(plan, plan.levels[level]);
   DimExpr full = DimExpr::floorDiv(extentOf(plan, dim), tile);
   bool isSplit = plan.splitsNext && level == plan.parallelLevels;
   Value *from = b.getInt64(0), *to = emit(full);
@@ -127,12 +143,7 @@ void Emitter::tiledLevel(const Plan &plan, size_t level) {
     std::optional<int64_t> count = full.bounds(bounds).upper;
     DimExpr at = bind(i, "%i", {0, count ? std::optional(*count - 1) : std::nullopt});
     tileBase[dim] = at * DimExpr(tile);
-    if (isVector) {
-      tileVectors = plan.vectors;
-      isLastMasked = false;
-    } else if (isRows) {
-      tileRows = plan.rows;
-    }
+    startTile(plan, plan.levels[level].kind);
     enter(plan, level + 1);
   });
   if (isVector || isRows) {
@@ -164,9 +175,7 @@ void Emitter::enter(const Plan &plan, size_t level) {
 }
 
 DimExpr Emitter::levelCount(const Plan &plan, const Level &level) {
-  bool isVector = level.kind == Level::Kind::Vector;
-  int64_t tile = isVector ? plan.lanes * plan.vectors : 1;
-  return ceilDiv(extentOf(plan, level.dim), tile);
+  return ceilDiv(extentOf(plan, level.dim), tileOf(plan, level));
 }
 
 /// Enters the levels that tasks share: `at` holds the number of the tile in each.
@@ -178,25 +187,25 @@ void Emitter::enterFlat(const Plan &plan, size_t level, ArrayRef<Value *> at) {
   }
   int dim = plan.levels[level].dim;
   DimExpr extent = extentOf(plan, dim);
-  bool isVector = plan.levels[level].kind == Level::Kind::Vector;
-  int64_t tile = isVector ? plan.lanes * plan.vectors : 1;
+  Level::Kind kind = plan.levels[level].kind;
+  int64_t tile = tileOf(plan, plan.levels[level]);
   DimExpr full = DimExpr::floorDiv(extent, tile);
   auto main = [&] {
     auto last = full.bounds(bounds).upper;
     DimExpr i = bind(at[level], "%t", {0, last ? std::optional(*last - 1) : std::nullopt});
     tileBase[dim] = i * DimExpr(tile);
-    if (isVector) {
-      tileVectors = plan.vectors;
-      isLastMasked = false;
-    }
+    startTile(plan, kind);
     enterFlat(plan, level + 1, at);
   };
-  if (!isVector || extent == full * DimExpr(tile)) {
+  auto next = [&] { enterFlat(plan, level + 1, at); };
+  auto rest = [&] { kind == Level::Kind::Vector ? vectorTail(plan, next) : rowTail(plan, next); };
+  if (kind == Level::Kind::Plain || extent == full * DimExpr(tile)) {
     main();
   } else {
-    // A tail of open size counts as one tile: all its vectors, each masked, follow in a loop.
+    // A tail of open size counts as one tile: all its vectors, each masked, or rows follow in a
+    // loop.
     Value *isFull = full == DimExpr(0) ? b.getFalse() : b.CreateICmpSLT(at[level], emit(full));
-    branch(isFull, main, [&] { vectorTail(plan, [&] { enterFlat(plan, level + 1, at); }); });
+    branch(isFull, main, rest);
   }
   tileBase.erase(dim);
 }
@@ -213,9 +222,7 @@ void Emitter::chooseBlocks(const Plan &plan) {
   if (!plan.splitsNext)
     return;
   const Level &level = plan.levels[plan.parallelLevels];
-  int64_t tile = level.kind == Level::Kind::Vector ? plan.lanes * plan.vectors
-                 : level.kind == Level::Kind::Rows ? plan.rows
-                                                   : 1;
+  int64_t tile = tileOf(plan, level);
   DimExpr extent = extentOf(plan, level.dim);
   // One block at least: a rest without a full tile needs one too.
   DimExpr full = DimExpr::floorDiv(extent, tile);

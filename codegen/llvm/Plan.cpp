@@ -336,9 +336,9 @@ void Emitter::chooseLevels(Plan &plan) {
     });
     int place = core ? 2 : 0;
     if (dim == plan.vectorDim) {
-      place = core ? 1 : plan.isTurning ? 2 : 3;
+      place = core ? 1 : plan.isTurning && !plan.storesOn ? 2 : 3;
     } else if (dim == plan.rowDim) {
-      place = 3;
+      place = plan.storesOn ? 2 : 3;
     } else if (core && plan.vectorDim >= 0) {
       Frame frame = frameOf(*core->stage, withReduction(*core->stage, core->at));
       walk(core->stage->body, frame,

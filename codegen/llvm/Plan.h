@@ -105,14 +105,14 @@ struct Plan {
   std::vector<Level> levels;  ///< outermost first
   size_t parallelLevels = 0;  ///< leading levels that tasks share
   bool splitsNext = false;    ///< the level after those is cut into blocks for the tasks
-  int lanes = 1, vectors = 1, rows = 1;
-  int vectorDim = -1, rowDim = -1;
+  int lanes = 1, vectors = 1, rows = 1, vectorDim = -1, rowDim = -1;
   bool isTurning = false;  ///< rows are lanes of the loads
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
   std::optional<Widened> widened; ///< in memory for each slice
   bool alternates = false;        ///< tasks go through their tiles back in odd rounds of a loop
   bool isFar = false;             ///< caches do not hold the result until it is read
+  bool storesOn = false;          ///< tiles that turn go on along the store, not the loads
   bool vectorsLast = false;       ///< tasks take all vectors of a row block before the next
   DimExpr work; ///< points times reduction: its size decides on parallel execution
 };

@@ -10,6 +10,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <limits>
+
 using namespace kiln;
 using namespace kiln::codegen;
 using namespace llvm;
@@ -19,12 +21,33 @@ using namespace kiln::spec;
 static constexpr int mostLanes = 16;
 static constexpr size_t mostNodes = 64;
 static constexpr int64_t leastExtent = 4;
+static constexpr int lineBytes = 64;
+static constexpr int64_t setsBytes = 4096; ///< lines as far apart share the first cache's sets
+static constexpr int64_t muchFarther = 4;
+static constexpr int64_t fewCaches = 8; ///< second caches' bytes that the last cache may hold
+
+/// The stride of a position along a dimension, 0 where no number says it.
+static int64_t strideOf(const DimExpr &position, int dim) {
+  auto split = position.splitLinear("%d" + std::to_string(dim));
+  return split ? split->first : 0;
+}
 
 /// The stride of a position along a dimension: 0, 1, or nothing for any other.
 static std::optional<int64_t> strideAlong(const DimExpr &position, int dim) {
   auto split = position.splitLinear("%d" + std::to_string(dim));
   return split && (split->first == 0 || split->first == 1) ? std::optional(split->first)
                                                            : std::nullopt;
+}
+
+/// Whether tiles go on along the lines that they store, as far as the second dimension's strides in
+/// bytes tell: lines of which a tile writes a part are better written at once, and so is what lies
+/// much farther apart than what is loaded. Memory beyond the caches is better loaded in line.
+static bool goesOnWhereItStores(int64_t loaded, int64_t stored, int tileBytes, int64_t bytes,
+                                int64_t cacheBytes) {
+  if (bytes >= fewCaches * cacheBytes)
+    return false;
+  return tileBytes < lineBytes || stored >= muchFarther * loaded ||
+         (stored == loaded && stored % setsBytes == 0);
 }
 
 /// Plans turning tiles for a pointwise stage some of whose reads lie along another dimension than
@@ -52,16 +75,22 @@ void Emitter::chooseTransposition(Plan &plan) {
     return extentOf(root, dim).constantValue().value_or(leastExtent) >= leastExtent;
   };
   int most = 0, dims = root.domain.size();
+  int64_t loadedApart = 0;
   for (int across = 0; across < dims; ++across)
     for (int along = 0; along < dims; ++along) {
       if (across == along || strideAlong(stored, across) != 1 || !isLong(across) || !isLong(along))
         continue;
+      int64_t apart = 0;
       int turned = llvm::count_if(reads, [&](const DimExpr &place) {
-        return !strideAlong(place, across) && strideAlong(place, along) == 1;
+        bool isTurned = !strideAlong(place, across) && strideAlong(place, along) == 1;
+        if (isTurned)
+          apart = std::max(apart, strideOf(place, across));
+        return isTurned;
       });
       if (turned <= most)
         continue;
       most = turned;
+      loadedApart = apart;
       plan.vectorDim = across;
       plan.rowDim = along;
     }
@@ -70,6 +99,13 @@ void Emitter::chooseTransposition(Plan &plan) {
   plan.isTurning = true;
   plan.lanes = plan.rows = std::min(plan.lanes, mostLanes);
   plan.vectors = 1;
+  int size = byteSize(root.type);
+  DimExpr bytes = size;
+  for (const DimExpr &extent : root.domain)
+    bytes = bytes * extent;
+  plan.storesOn = goesOnWhereItStores(
+      loadedApart * size, strideOf(stored, plan.rowDim) * size, plan.lanes * size,
+      bytes.bounds(bounds).upper.value_or(std::numeric_limits<int64_t>::max()), target.cacheBytes);
 }
 
 /// Exchanges the off-diagonal blocks of ever smaller squares.
