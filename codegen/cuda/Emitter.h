@@ -47,7 +47,13 @@ private:
   bool isBlocked(const spec::Stage &stage) const;
   void reduceLevel(const spec::Stage &stage, codegen::Coordinates &at, const Kept &kept);
   void reduceFlat(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept);
-  void step(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept);
+  bool reduceTogether(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept);
+  void stepTogether(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept,
+                    llvm::ArrayRef<const spec::Expr *> reads, int64_t steps);
+  llvm::Value *addressOf(const spec::Read &read, const codegen::Frame &frame);
+  llvm::SmallVector<llvm::Value *> loadTogether(llvm::Value *from, DType type, int64_t count);
+  void step(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept,
+            llvm::ArrayRef<std::pair<const spec::Expr *, llvm::Value *>> known = {});
   void flush(const Kept &kept);
   codegen::Accumulated shareWarp(spec::Combiner combiner, DType type, codegen::Accumulated mine,
                                  int width);

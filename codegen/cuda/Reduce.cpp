@@ -53,11 +53,14 @@ void cuda::Emitter::flush(const Kept &kept) {
   b.CreateStore(b.getInt32(0), kept.steps);
 }
 
-/// Combines the body at one point of the reduction.
-void cuda::Emitter::step(const Stage &stage, const Coordinates &at, const Kept &kept) {
+/// Combines the body at one point of the reduction, where some reads are known.
+void cuda::Emitter::step(const Stage &stage, const Coordinates &at, const Kept &kept,
+                         ArrayRef<std::pair<const Expr *, Value *>> known) {
   DType type = accumulated(stage);
   Frame frame = frameOf(stage, at);
   memo.clear();
+  for (auto [read, value] : known)
+    memo[{read, frame.key}] = value;
   const Expr &body = *stage.body;
   auto get = [&](AllocaInst *from) { return b.CreateLoad(from->getAllocatedType(), from); };
   if (stage.combiner == Combiner::Add && body.op == Op::Mul && !body.strict && isFloat(type)) {
@@ -99,8 +102,125 @@ void cuda::Emitter::reduceLevel(const Stage &stage, Coordinates &at, const Kept 
   });
 }
 
+/// What a contraction reads from neighbours along its only reduction; nothing where an operand's
+/// elements along it lie apart.
+static std::vector<const Expr *> readsAlong(const KernelSpec &spec, const Stage &stage) {
+  std::vector<const Expr *> reads;
+  if (stage.combiner != Combiner::Add || stage.body->op != Op::Mul || stage.body->strict ||
+      stage.reduction.size() != 1)
+    return reads;
+  int dim = static_cast<int>(stage.domain.size());
+  bool areNeighbours = true;
+  std::set<const Expr *> seen;
+  visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
+    if (node->op != Op::Read || !spec.findOperand(node->read.source) || !dimsOf(node).count(dim))
+      return;
+    areNeighbours &= !node->read.outside && node->type != DType::Bool &&
+                     isNeighbouring(spec, node, dim, stage.reduction[0], true, 1);
+    reads.push_back(node.get());
+  });
+  return areNeighbours ? reads : std::vector<const Expr *>();
+}
+
+/// Steps that a member takes together: so many that the narrowest reads are 16 bytes, or fewer, so
+/// that each member has some. 1 if nothing is read along.
+static int64_t stepsTogether(ArrayRef<const Expr *> reads, int64_t most, int members) {
+  if (reads.empty())
+    return 1;
+  int64_t size = 16;
+  for (const Expr *read : reads)
+    size = std::min<int64_t>(size, byteSize(read->type));
+  int64_t steps = 16 / size;
+  while (steps > 1 && most < steps * members)
+    steps /= 2;
+  return steps;
+}
+
+Value *cuda::Emitter::addressOf(const Read &read, const Frame &frame) {
+  const Memory &memory = memories.find(read.source)->second;
+  Coordinates place;
+  for (size_t i = 0; i < read.indices.size(); ++i)
+    place.push_back(coordinate(read.indices[i], memory.facts->shape[i], frame, true));
+  return address(memory, position(*memory.facts, place));
+}
+
+/// So many neighbours, by loads of up to 16 bytes. LLVM's passes may take these apart into
+/// elements, whose alignment lets its code generator join them again.
+SmallVector<Value *> cuda::Emitter::loadTogether(Value *from, DType type, int64_t count) {
+  int64_t size = byteSize(type), bytes = std::min<int64_t>(16, count * size);
+  Type *piece = FixedVectorType::get(values.memoryType(type), bytes / size);
+  SmallVector<Value *> loaded;
+  for (int64_t at = 0; at < count * size; at += bytes) {
+    Value *start = b.CreateGEP(b.getInt8Ty(), from, b.getInt64(at));
+    Value *all = b.CreateAlignedLoad(piece, start, Align(bytes));
+    for (int64_t k = 0; k < bytes / size; ++k)
+      loaded.push_back(b.CreateExtractElement(all, uint64_t(k)));
+  }
+  return loaded;
+}
+
+/// Neighbouring steps from the point on, what they read loaded at once.
+void cuda::Emitter::stepTogether(const Stage &stage, const Coordinates &at, const Kept &kept,
+                                 ArrayRef<const Expr *> reads, int64_t steps) {
+  Frame frame = frameOf(stage, at);
+  std::vector<SmallVector<Value *>> loaded;
+  for (const Expr *read : reads)
+    loaded.push_back(loadTogether(addressOf(read->read, frame), read->type, steps));
+  for (int64_t k = 0; k < steps; ++k) {
+    std::vector<std::pair<const Expr *, Value *>> known;
+    for (auto [read, all] : zip(reads, loaded))
+      known.push_back({read, all[k]});
+    Coordinates here = at;
+    here.back() = here.back() + DimExpr(k);
+    step(stage, here, kept, known);
+  }
+}
+
+/// A member takes some neighbouring steps at a time, by loads of up to 16 bytes where those are
+/// aligned, else by single ones, in the same order. False if nothing is read so.
+bool cuda::Emitter::reduceTogether(const Stage &stage, const Coordinates &at, const Kept &kept) {
+  std::vector<const Expr *> reads = readsAlong(spec, stage);
+  int64_t most = reads.empty() ? 0 : stage.reduction[0].bounds(bounds).upper.value_or(INT64_MAX);
+  int64_t together = stepsTogether(reads, most, threadsOf(team));
+  if (together == 1)
+    return false;
+  auto point = [&](const DimExpr &step) {
+    Coordinates all = at;
+    all.push_back(step);
+    return all;
+  };
+  auto bound = [&](Value *step) {
+    return point(bind(step, "%r", indexBounds(stage.reduction[0])));
+  };
+  Frame start = frameOf(stage, point(0));
+  Value *low = b.getInt64(0);
+  for (const Expr *read : reads) {
+    Value *number = b.CreatePtrToInt(addressOf(read->read, start), b.getInt64Ty());
+    int64_t bytes = std::min<int64_t>(16, together * byteSize(read->type));
+    low = b.CreateOr(low, b.CreateAnd(number, bytes - 1));
+  }
+  Value *count = emit(stage.reduction[0]), *width = b.getInt64(together);
+  Value *whole = b.CreateUDiv(count, width), *first = b.CreateZExt(member, b.getInt64Ty());
+  Value *members = b.getInt64(threadsOf(team));
+  auto takeLoaded = [&](Value *number) {
+    stepTogether(stage, bound(b.CreateNSWMul(number, width)), kept, reads, together);
+  };
+  auto takeOne = [&](Value *number) { step(stage, bound(number), kept); };
+  auto takeEach = [&](Value *number) {
+    Value *begin = b.CreateNSWMul(number, width);
+    loop(begin, b.CreateNSWAdd(begin, width), takeOne);
+  };
+  branch(
+      b.CreateICmpEQ(low, b.getInt64(0)), [&] { loop(first, whole, takeLoaded, members); },
+      [&] { loop(first, whole, takeEach, members); });
+  loop(b.CreateNSWAdd(b.CreateNSWMul(whole, width), first), count, takeOne, members);
+  return true;
+}
+
 /// The whole reduction, its points dealt out to the members of the team in turn.
 void cuda::Emitter::reduceFlat(const Stage &stage, const Coordinates &at, const Kept &kept) {
+  if (reduceTogether(stage, at, kept))
+    return;
   DimExpr count = 1;
   for (const DimExpr &extent : stage.reduction)
     count = count * extent;
