@@ -141,7 +141,7 @@ static Expected<DeviceModule> make(const spec::KernelSpec &spec, TargetMachine &
   raw_string_ostream stream(text);
   if (verifyModule(code, &stream))
     return error("the generator made a malformed kernel: " + text);
-  codegen::optimise(code, &machine, OptimizationLevel::O2, /*unrolls=*/true);
+  codegen::optimise(code, &machine, OptimizationLevel::O2, {.unrolls = true});
   return result;
 }
 

@@ -21,7 +21,7 @@ using namespace llvm;
 
 static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
 
-static Expected<std::unique_ptr<TargetMachine>> makeMachine(const TargetFacts &facts) {
+Expected<std::unique_ptr<TargetMachine>> codegen::makeMachine(const TargetFacts &facts) {
   static std::once_flag once;
   std::call_once(once, [] {
     InitializeAllTargetInfos();
@@ -98,8 +98,7 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   raw_string_ostream stream(text);
   if (verifyModule(module, &stream))
     return error("the generator made a malformed kernel: " + text);
-  optimise(module, machine->get(), optLevel ? OptimizationLevel::O2 : OptimizationLevel::O1,
-           /*unrolls=*/false);
+  optimise(module, machine->get(), optLevel ? OptimizationLevel::O2 : OptimizationLevel::O1, {});
   storeSingleLanes(module);
   GeneratedKernel result;
   raw_string_ostream out(result.bitcode);

@@ -15,6 +15,10 @@
 
 #include <string>
 
+namespace llvm {
+class TargetMachine;
+}
+
 namespace kiln::codegen {
 
 /// What the generator knows of the machine.
@@ -36,6 +40,9 @@ struct GeneratedKernel {
 
 /// What functions are made of for a target (of those that ir/target has).
 spec::MathSupport mathSupport(const TargetFacts &facts);
+
+/// LLVM's machine for the target, for code at any address. Thread-safe.
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>> makeMachine(const TargetFacts &target);
 
 /// Generates the kernel. The spec is verified first; transcendental functions are expanded here.
 /// `optLevel` 0 … 3 is LLVM's effort, never the meaning. Equal arguments give equal bytes.

@@ -7,11 +7,10 @@
 using namespace llvm;
 
 void kiln::codegen::optimise(Module &module, TargetMachine *machine, OptimizationLevel level,
-                             bool unrolls) {
+                             LoopPasses loopPasses) {
   PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = false;
-  if (!unrolls)
-    tuning.LoopUnrolling = tuning.LoopInterleaving = false;
+  tuning.LoopVectorization = tuning.SLPVectorization = loopPasses.vectorises;
+  tuning.LoopUnrolling = tuning.LoopInterleaving = loopPasses.unrolls;
   PassBuilder builder(machine, tuning);
   LoopAnalysisManager loops;
   FunctionAnalysisManager functions;

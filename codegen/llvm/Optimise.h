@@ -11,10 +11,14 @@ class TargetMachine;
 
 namespace kiln::codegen {
 
-/// LLVM's passes without its vectorisers, which have nothing to add to the tiles, and, unless
-/// `unrolls`, without its unroller. The machine may be null.
+/// What LLVM does to loops. Its vectorisers have nothing to add to tiles.
+struct LoopPasses {
+  bool unrolls = false, vectorises = false;
+};
+
+/// LLVM's passes. The machine may be null.
 void optimise(llvm::Module &module, llvm::TargetMachine *machine, llvm::OptimizationLevel level,
-              bool unrolls);
+              LoopPasses loops);
 
 } // namespace kiln::codegen
 

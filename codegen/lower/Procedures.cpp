@@ -55,15 +55,19 @@ template <typename Op> static ProcedureCall indexWrite(Op op, StringRef name) {
       std::nullopt};
 }
 
-/// A task of sums has wide ones of at most 8 elements of each slice along the extent
+/// Of slices of at most 8 elements there is one task for each outer index, with wide sums of all
+/// along the extent; of longer ones the indices lie sorted by position
 /// (codegen/procedures/IndexWrite.cpp).
-static ProcedureCall indexAdd(IndexAddOp op) {
+static ProcedureCall indexAdd(IndexAddOp op, const DimExpr::BoundsMap &bounds) {
   ProcedureCall call = indexWrite(op, "index_add");
   const std::vector<DimExpr> &sizes = call.procedure.sizes;
-  DimExpr outer = sizes[0], extent = sizes[1], inner = sizes[2], lanes(8);
-  call.scratchBytes = DimExpr::min(outer * DimExpr::floorDiv(inner + lanes - DimExpr(1), lanes),
-                                   DimExpr(mostTasks)) *
-                      extent * DimExpr::min(inner, lanes) * DimExpr(8);
+  DimExpr outer = sizes[0], extent = sizes[1], inner = sizes[2], count = sizes[3], lanes(8);
+  DimExpr sums = DimExpr::min(outer, DimExpr(mostTasks)) * extent * DimExpr::min(inner, lanes);
+  DimExpr sorted = extent + DimExpr(2) + count;
+  DimExpr numbers = isAtLeast(inner, lanes + DimExpr(1), bounds) ? sorted
+                    : isAtLeast(lanes, inner, bounds)            ? sums
+                                                                 : sums + sorted;
+  call.scratchBytes = numbers * DimExpr(8);
   return call;
 }
 
@@ -82,7 +86,7 @@ std::optional<ProcedureCall> lower::procedureOf(Operation *op, const DimExpr::Bo
         return ProcedureCall{{"find", {}, {dimsOf(op.getMask().getType())[0]}}, std::nullopt};
       })
       .Case([&](IndexCopyOp op) { return indexWrite(op, "index_copy"); })
-      .Case([&](IndexAddOp op) { return indexAdd(op); })
+      .Case([&](IndexAddOp op) { return indexAdd(op, bounds); })
       .Case([&](IndexMaxOp op) { return indexExtreme(op, true); })
       .Case([&](IndexMinOp op) { return indexExtreme(op, false); })
       .Default(std::nullopt);

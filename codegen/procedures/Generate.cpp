@@ -11,6 +11,7 @@
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
 
 using namespace kiln;
 using namespace kiln::codegen;
@@ -42,7 +43,8 @@ static void emitEntry(Module &module, const spec::KernelSpec &spec, Function &pr
 
 /// Removes all that the entry does not need, under the target's attributes, and lets LLVM make the
 /// rest for the constants.
-static void specialise(Module &module, const TargetFacts &facts, StringRef symbol) {
+static void specialise(Module &module, const TargetFacts &facts, TargetMachine &machine,
+                       StringRef symbol) {
   for (GlobalValue &value : module.global_values())
     if (!value.isDeclaration() && value.getName() != symbol) {
       value.setLinkage(GlobalValue::InternalLinkage);
@@ -58,9 +60,10 @@ static void specialise(Module &module, const TargetFacts &facts, StringRef symbo
     function.addFnAttr("target-cpu", facts.cpu);
     if (!facts.features.empty())
       function.addFnAttr("target-features", facts.features);
+    function.addFnAttr("prefer-vector-width", std::to_string(facts.vectorBytes * 8));
     function.addFnAttr(Attribute::NoUnwind);
   }
-  optimise(module, nullptr, OptimizationLevel::O2, /*unrolls=*/true);
+  optimise(module, &machine, OptimizationLevel::O2, {.unrolls = true, .vectorises = true});
 }
 
 Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spec,
@@ -69,6 +72,9 @@ Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spe
     return error(text);
   if (!spec.procedure)
     return error("a kernel of stages is no procedure");
+  Expected<std::unique_ptr<TargetMachine>> machine = makeMachine(facts);
+  if (!machine)
+    return machine.takeError();
   LLVMContext context;
   Expected<std::unique_ptr<Module>> module = loadProcedures(false, context);
   if (!module)
@@ -78,7 +84,7 @@ Expected<GeneratedKernel> codegen::generateProcedure(const spec::KernelSpec &spe
   if (!procedure)
     return error("there is no code for '" + name + "'");
   emitEntry(**module, spec, *procedure, symbol);
-  specialise(**module, facts, symbol);
+  specialise(**module, facts, **machine, symbol);
   std::string text;
   raw_string_ostream stream(text);
   if (verifyModule(**module, &stream))
