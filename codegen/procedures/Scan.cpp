@@ -12,7 +12,7 @@ using namespace kiln::procedures;
 
 namespace {
 /// Totals of a line's part lie on the stack; of rows at once, in registers.
-constexpr int64_t mostLanes = 1024, leastLanes = 64, fewLanes = 16, mostRows = isOnDevice ? 1 : 4;
+constexpr int64_t mostLanes = 1024, leastLanes = 64, fewLanes = 16, runLength = 8;
 
 template <typename Number, bool product, bool exclusive> struct Scan {
   using Bits = typename Number::Bits;
@@ -21,6 +21,7 @@ template <typename Number, bool product, bool exclusive> struct Scan {
   const Bits *x;
   Bits *y;
   int64_t outer, extent, inner;
+  static constexpr int64_t mostRows = isOnDevice || Wide(0.5) == 0 ? 1 : 8;
   int64_t step; // from an element to the next of its row: negative where the last comes first
 
   static void add(Wide &total, const Bits &from, Bits &to) {
@@ -43,9 +44,10 @@ template <typename Number, bool product, bool exclusive> struct Scan {
       to[r] = y + first;
       totals[r] = Wide(product);
     }
-    for (int64_t i = 0, at = 0; i < extent; ++i, at += step)
+    for (int64_t i = 0; i < extent; i += runLength)
       for (int64_t r = 0; r < count; ++r)
-        add(totals[r], from[r][at], to[r][at]);
+        for (int64_t at = i; at < least(i + runLength, extent); ++at)
+          add(totals[r], from[r][at * step], to[r][at * step]);
   }
 
   void linesAt(int64_t at, int64_t lanes) const {
@@ -65,9 +67,9 @@ template <typename Scan> struct ByRows {
 
   void rows(int64_t, int64_t begin, int64_t end) {
     for (int64_t group = begin; group < end; ++group) {
-      int64_t row = group * mostRows, past = least(row + mostRows, count);
-      if (past - row == mostRows)
-        scan.template rowsAt<mostRows>(row);
+      int64_t row = group * Scan::mostRows, past = least(row + Scan::mostRows, count);
+      if (past - row == Scan::mostRows)
+        scan.template rowsAt<Scan::mostRows>(row);
       else
         for (; row < past; ++row)
           scan.template rowsAt<1>(row);
@@ -105,7 +107,7 @@ int32_t run(kiln_ctx *ctx, void *const *bufs, const int64_t *sizes, bool reverse
                reverse ? -inner : inner};
   if (isOnDevice || inner < fewLanes) {
     ByRows<Work> work = {scan, outer * inner};
-    return forRows(ctx, ceilDiv(outer * inner, mostRows), elements, work);
+    return forRows(ctx, ceilDiv(outer * inner, Work::mostRows), elements, work);
   }
   // As long parts as leave each task one.
   int64_t lanes = ceilDiv(ceilDiv(outer * inner, mostTasks), leastLanes) * leastLanes;

@@ -106,6 +106,7 @@ template <typename Element, typename Position, bool largest> struct TopK {
     for (int64_t n = 0; n < extent; ++n) {
       Bits key = keyOf(from[n * inner]);
       items[n] = {key, Position(n)};
+#pragma unroll
       for (unsigned byte = 0; byte < sizeof(Bits); ++byte)
         ++counts[byte][uint8_t(key >> (8 * byte))];
     }
