@@ -12,9 +12,9 @@
 using namespace kiln::procedures;
 
 namespace {
-/// Elements of a slice that one piece of work takes. That of sums of slices that are no longer keeps
-/// a wide sum for each along the whole extent; codegen/lower knows how many. Longer slices are
-/// summed one by one, in parts on the stack.
+/// Elements of a slice that one piece of work takes. That of sums of slices that are no longer
+/// keeps a wide sum for each along the whole extent; codegen/lower knows how many. Longer slices
+/// are summed one by one, in parts on the stack.
 constexpr int64_t copyLanes = 4096, sumLanes = 8, sliceLanes = 256;
 
 /// What replaces an element.
