@@ -98,6 +98,11 @@ HExpr Builder::opaque(const HExpr &value) {
                              Halide::reinterpret(bits, value) ^ Halide::cast(bits, zero));
 }
 
+HExpr Builder::factor(const HExpr &chosen) {
+  bool isReal = chosen.type().is_float() || chosen.type().is_bfloat();
+  return isRelaxed && isReal ? opaque(chosen) : chosen;
+}
+
 int64_t Builder::parameter(const char *name, int64_t otherwise) {
   auto it = spec.schedule.parameters.find(name);
   return it == spec.schedule.parameters.end() ? otherwise : it->second;
@@ -229,7 +234,8 @@ Halide::Func Builder::padding(const Expr &node, const Operand &operand, Halide::
     args.push_back(Halide::clamp(var, 0, size - 1));
   }
   HExpr value = image(args);
-  func(vars) = select(guard, value, Halide::Internal::make_const(value.type(), outside));
+  func(vars) =
+      factor(select(guard, value, Halide::Internal::make_const(value.type(), outside)));
   padded.emplace_back(operand.name, func);
   return paddings[key] = func;
 }
@@ -297,7 +303,7 @@ HExpr Builder::load(const Expr &node, const Stage &stage, const Coordinates &coo
   HExpr outside = node.type == DType::Bool
                       ? Halide::Internal::make_bool(*node.read.outside != 0)
                       : Halide::Internal::make_const(value.type(), *node.read.outside);
-  return select(guard, value, outside);
+  return factor(select(guard, value, outside));
 }
 
 void Builder::defineStage(const Stage &stage) {

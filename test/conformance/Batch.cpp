@@ -157,9 +157,12 @@ void Batch::prepareCall(Running &running, const std::string &entry, unsigned num
   Call call{entry, dims, {}, {}, std::nullopt, {}};
   ir::Evaluation evaluation{dims};
   bool multiplies = llvm::StringRef(running.what->members).contains("prod(");
-  bool isPlain = (running.what->id + number) % (running.what->isProgram() ? 4 : 2) == 0;
-  Special special = isPlain != running.what->isProgram() ? Special::None
-                    : multiplies                         ? Special::Moderate
+  unsigned turn = running.what->id + number;
+  bool isSpecial = running.what->isThorough    ? number >= sizesOfCalls().size()
+                   : running.what->isProgram() ? turn % 4 == 0
+                                               : turn % 2 == 1;
+  Special special = !isSpecial   ? Special::None
+                    : multiplies ? Special::Moderate
                     : running.what->isProgram() || ir::toleranceOf(running.role).sums ||
                             ir::cancels(running.what->op)
                         ? Special::NoLimits
@@ -194,7 +197,10 @@ void Batch::prepare(Running &running) {
   for (const std::string &entry : entries) {
     bool isFixed = ir::declaredBounds(find(entry)).empty();
     // Two calls where nothing varies: plain and special values.
-    for (unsigned number = 0; number < (isFixed ? 2 : sizesOfCalls().size()); ++number)
+    size_t calls = running.what->isThorough ? 2 * sizesOfCalls().size()
+                   : isFixed                ? 2
+                                            : sizesOfCalls().size();
+    for (unsigned number = 0; number < calls; ++number)
       prepareCall(running, entry, number);
   }
 }

@@ -25,6 +25,8 @@ struct Case {
   std::vector<std::string> entries; ///< "c7"
   /// Calls share states: all of one instance are made in one order, several times over.
   bool hasStates = false;
+  /// A program that is called at each size with plain and with special values.
+  bool isThorough = false;
   bool isProgram() const { return op.empty(); }
   std::string model() const { return "model C() {\n  " + members + "\n}\n"; }
 };

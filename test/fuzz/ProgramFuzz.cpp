@@ -188,6 +188,7 @@ static int runCorpus(const Setup &setup) {
   for (const std::string &path : paths) {
     cases.push_back(readCase(path));
     cases.back().id = cases.size() - 1;
+    cases.back().isThorough = true;
   }
   unsigned agreed = 0;
   std::vector<Job> jobs;
