@@ -234,8 +234,7 @@ Halide::Func Builder::padding(const Expr &node, const Operand &operand, Halide::
     args.push_back(Halide::clamp(var, 0, size - 1));
   }
   HExpr value = image(args);
-  func(vars) =
-      factor(select(guard, value, Halide::Internal::make_const(value.type(), outside)));
+  func(vars) = factor(select(guard, value, Halide::Internal::make_const(value.type(), outside)));
   padded.emplace_back(operand.name, func);
   return paddings[key] = func;
 }

@@ -128,7 +128,8 @@ private:
 
   /// A relaxed value of which LLVM does not know that it stems from instructions without NaN.
   Halide::Expr opaque(const Halide::Expr &value);
-  /// What a guard chose, so that LLVM does not make a choice of the relaxed product: 0 * inf is NaN.
+  /// What a guard chose, so that LLVM does not make a choice of the relaxed product: 0 * inf is
+  /// NaN.
   Halide::Expr factor(const Halide::Expr &chosen);
 
   std::map<std::string, Halide::Param<int32_t>> symbols;
