@@ -21,7 +21,7 @@ struct Options {
   Backend backend = Backend::Automatic; ///< --backend
   std::string target = "native";        ///< whose measurements decide between the generators
   bool halideAvailable = true;          ///< whether the plug-in was found
-  bool isForDevices = false;            ///< every --target is a GPU: fusion is for those
+  bool isForDevices = false;            ///< every --target is a GPU: kernels are for those
   std::string quantize;                 ///< --quantize=int8:32, int8-dynamic: for all weights
   std::string
       prune; ///< --prune=0.8, 2:4, block16x1:0.75, channels:0.3, 2:4-wanda or 2:4-compensated

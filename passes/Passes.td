@@ -130,8 +130,11 @@ def Pack : Kiln_Pass<"kiln-pack"> {
   let description = [{
     Weights of `linear` and `conv2d` kernels go into panels of 16 columns, those of `depthwise` have
     their channels last. The kernel's argument changes its type and `kiln.panel` gives the logical
-    shape; its body restores that shape, so that the kernel still says what it computes.
+    shape; its body restores that shape, so that the kernel still says what it computes. For GPUs there
+    are no panels: weights of `linear` kernels whose columns are neighbours are turned.
   }];
+  let options = [Option<"forDevices", "devices", "bool", "false",
+                        "lay weights out for GPUs: no processor reads them">];
 }
 
 def Plan : Kiln_Pass<"kiln-plan"> {

@@ -37,7 +37,8 @@ static std::string passesOf(StringRef stage, const Options &options) {
     StringRef generator = !halide ? "llvm" : options.backend == Backend::Halide ? "halide" : "auto";
     std::string choose =
         ("kiln-choose{generator=" + generator + " target=" + options.target + "}").str();
-    return optimised ? choose + ",kiln-pack" : choose;
+    StringRef pack = options.isForDevices ? ",kiln-pack{devices=true}" : ",kiln-pack";
+    return optimised ? choose + pack.str() : choose;
   }
   return stage == "plan" ? "kiln-plan" : "";
 }

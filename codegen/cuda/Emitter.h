@@ -15,6 +15,8 @@ namespace kiln::cuda {
 /// LLVM's numbers of NVPTX's address spaces.
 inline constexpr unsigned globalSpace = 1, sharedSpace = 3;
 
+struct Run;
+
 class Emitter : codegen::Body {
 public:
   Emitter(const spec::KernelSpec &spec, const Plan &plan, llvm::Module &module);
@@ -48,8 +50,13 @@ private:
   void reduceLevel(const spec::Stage &stage, codegen::Coordinates &at, const Kept &kept);
   void reduceFlat(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept);
   bool reduceTogether(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept);
-  void stepTogether(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept,
-                    llvm::ArrayRef<const spec::Expr *> reads, int64_t steps);
+  llvm::SmallVector<codegen::Coordinates> pointsOf(const spec::Stage &stage,
+                                                   const codegen::Coordinates &at,
+                                                   llvm::Value *number, int64_t together);
+  void stepTogether(const spec::Stage &stage, llvm::ArrayRef<codegen::Coordinates> points,
+                    const Kept &kept, llvm::ArrayRef<Run> runs);
+  llvm::Value *isAligned(const spec::Stage &stage, codegen::Coordinates at,
+                         llvm::ArrayRef<Run> runs, int64_t together);
   llvm::Value *addressOf(const spec::Read &read, const codegen::Frame &frame);
   llvm::SmallVector<llvm::Value *> loadTogether(llvm::Value *from, DType type, int64_t count);
   void step(const spec::Stage &stage, const codegen::Coordinates &at, const Kept &kept,

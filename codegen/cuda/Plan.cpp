@@ -1,6 +1,7 @@
 //===- Plan.cpp - which grids compute a kernel ----------------------------===//
 
 #include "codegen/cuda/Plan.h"
+#include "codegen/cuda/Runs.h"
 
 #include <algorithm>
 
@@ -142,8 +143,12 @@ Team Planner::teamOf(const Grid &grid, const DimExpr &count) const {
   int64_t steps = 0, points = mostOf(count);
   bool alongRows = true;
   for (const Stage *stage : reducing) {
-    steps = std::max(steps, mostOf(product(stage->reduction)));
-    alongRows &= isAlongRows(*stage);
+    int64_t products = 1; // of a step
+    std::vector<Run> runs = runsOf(spec, *stage);
+    for (const Run &run : runs)
+      products = std::max(products, run.width);
+    steps = std::max(steps, products * mostOf(product(stage->reduction)));
+    alongRows &= !runs.empty() || isAlongRows(*stage);
   }
   if (steps < leastForWarp || (points >= fullOfThreads && !alongRows))
     return Team::Thread;

@@ -1,8 +1,11 @@
 //===- Reduce.cpp - reductions of one point by its team -------------------===//
 
 #include "codegen/cuda/Emitter.h"
+#include "codegen/cuda/Runs.h"
 
 #include "llvm/IR/IntrinsicsNVPTX.h"
+
+#include <numeric>
 
 using namespace kiln;
 using namespace kiln::cuda;
@@ -102,40 +105,6 @@ void cuda::Emitter::reduceLevel(const Stage &stage, Coordinates &at, const Kept 
   });
 }
 
-/// What a contraction reads from neighbours along its only reduction; nothing where an operand's
-/// elements along it lie apart.
-static std::vector<const Expr *> readsAlong(const KernelSpec &spec, const Stage &stage) {
-  std::vector<const Expr *> reads;
-  if (stage.combiner != Combiner::Add || stage.body->op != Op::Mul || stage.body->strict ||
-      stage.reduction.size() != 1)
-    return reads;
-  int dim = static_cast<int>(stage.domain.size());
-  bool areNeighbours = true;
-  std::set<const Expr *> seen;
-  visitPostOrder(stage.body, seen, [&](const ExprPtr &node) {
-    if (node->op != Op::Read || !spec.findOperand(node->read.source) || !dimsOf(node).count(dim))
-      return;
-    areNeighbours &= !node->read.outside && node->type != DType::Bool &&
-                     isNeighbouring(spec, node, dim, stage.reduction[0], true, 1);
-    reads.push_back(node.get());
-  });
-  return areNeighbours ? reads : std::vector<const Expr *>();
-}
-
-/// Steps that a member takes together: so many that the narrowest reads are 16 bytes, or fewer, so
-/// that each member has some. 1 if nothing is read along.
-static int64_t stepsTogether(ArrayRef<const Expr *> reads, int64_t most, int members) {
-  if (reads.empty())
-    return 1;
-  int64_t size = 16;
-  for (const Expr *read : reads)
-    size = std::min<int64_t>(size, byteSize(read->type));
-  int64_t steps = 16 / size;
-  while (steps > 1 && most < steps * members)
-    steps /= 2;
-  return steps;
-}
-
 Value *cuda::Emitter::addressOf(const Read &read, const Frame &frame) {
   const Memory &memory = memories.find(read.source)->second;
   Coordinates place;
@@ -147,7 +116,7 @@ Value *cuda::Emitter::addressOf(const Read &read, const Frame &frame) {
 /// So many neighbours, by loads of up to 16 bytes. LLVM's passes may take these apart into
 /// elements, whose alignment lets its code generator join them again.
 SmallVector<Value *> cuda::Emitter::loadTogether(Value *from, DType type, int64_t count) {
-  int64_t size = byteSize(type), bytes = std::min<int64_t>(16, count * size);
+  int64_t size = byteSize(type), bytes = std::gcd(int64_t(16), count * size);
   Type *piece = FixedVectorType::get(values.memoryType(type), bytes / size);
   SmallVector<Value *> loaded;
   for (int64_t at = 0; at < count * size; at += bytes) {
@@ -159,61 +128,102 @@ SmallVector<Value *> cuda::Emitter::loadTogether(Value *from, DType type, int64_
   return loaded;
 }
 
-/// Neighbouring steps from the point on, what they read loaded at once.
-void cuda::Emitter::stepTogether(const Stage &stage, const Coordinates &at, const Kept &kept,
-                                 ArrayRef<const Expr *> reads, int64_t steps) {
-  Frame frame = frameOf(stage, at);
-  std::vector<SmallVector<Value *>> loaded;
-  for (const Expr *read : reads)
-    loaded.push_back(loadTogether(addressOf(read->read, frame), read->type, steps));
-  for (int64_t k = 0; k < steps; ++k) {
-    std::vector<std::pair<const Expr *, Value *>> known;
-    for (auto [read, all] : zip(reads, loaded))
-      known.push_back({read, all[k]});
-    Coordinates here = at;
-    here.back() = here.back() + DimExpr(k);
-    step(stage, here, kept, known);
+/// The points of a number of neighbouring steps, the first of which is a multiple of `together`.
+SmallVector<Coordinates> cuda::Emitter::pointsOf(const Stage &stage, const Coordinates &at,
+                                                 Value *number, int64_t together) {
+  SmallVector<Coordinates> points;
+  auto add = [&](std::initializer_list<DimExpr> inner) {
+    points.push_back(at);
+    points.back().insert(points.back().end(), inner);
+  };
+  const DimExpr &extent = stage.reduction[0];
+  if (stage.reduction.size() == 1) {
+    DimExpr first = bind(b.CreateNSWMul(number, b.getInt64(together)), "%r", indexBounds(extent));
+    for (int64_t k = 0; k < together; ++k)
+      add({first + DimExpr(k)});
+    return points;
   }
+  int64_t inner = *stage.reduction[1].constantValue();
+  if (together % inner == 0) {
+    Value *first = b.CreateNSWMul(number, b.getInt64(together / inner));
+    DimExpr outer = bind(first, "%r", indexBounds(extent));
+    for (int64_t k = 0; k < together; ++k)
+      add({outer + DimExpr(k / inner), k % inner});
+    return points;
+  }
+  Value *each = b.getInt64(inner / together);
+  DimExpr outer = bind(b.CreateUDiv(number, each), "%r", indexBounds(extent));
+  Value *first = b.CreateNSWMul(b.CreateURem(number, each), b.getInt64(together));
+  DimExpr start = bind(first, "%r", indexBounds(stage.reduction[1]));
+  for (int64_t k = 0; k < together; ++k)
+    add({outer, start + DimExpr(k)});
+  return points;
+}
+
+/// The steps at neighbouring points, what their runs read loaded at once: for all of them, or for
+/// each if that is 16 bytes already.
+void cuda::Emitter::stepTogether(const Stage &stage, ArrayRef<Coordinates> points, const Kept &kept,
+                                 ArrayRef<Run> runs) {
+  int64_t together = points.size();
+  std::vector<SmallVector<Value *>> loaded(runs.size());
+  for (int64_t k = 0; k < together; ++k) {
+    Frame frame = frameOf(stage, points[k]);
+    std::vector<std::pair<const Expr *, Value *>> known;
+    for (auto [run, all] : zip(runs, loaded)) {
+      bool isWide = run.bytes() % 16 == 0;
+      if (k == 0 || isWide)
+        all = loadTogether(addressOf(run.first->read, frame), run.type(),
+                           run.width * (isWide ? 1 : together));
+      for (auto [read, place] : run.reads)
+        known.push_back({read, all[place + (isWide ? 0 : k * run.width)]});
+    }
+    step(stage, points[k], kept, known);
+  }
+}
+
+/// Whether what runs read at the point is aligned for loads of so many steps.
+Value *cuda::Emitter::isAligned(const Stage &stage, Coordinates at, ArrayRef<Run> runs,
+                                int64_t together) {
+  at.resize(stage.domain.size() + stage.reduction.size());
+  Frame start = frameOf(stage, at);
+  Value *low = b.getInt64(0);
+  for (const Run &run : runs) {
+    Value *number = b.CreatePtrToInt(addressOf(run.first->read, start), b.getInt64Ty());
+    int64_t bytes = std::gcd(int64_t(16), together * run.bytes());
+    low = b.CreateOr(low, b.CreateAnd(number, bytes - 1));
+  }
+  return b.CreateICmpEQ(low, b.getInt64(0));
 }
 
 /// A member takes some neighbouring steps at a time, by loads of up to 16 bytes where those are
 /// aligned, else by single ones, in the same order. False if nothing is read so.
 bool cuda::Emitter::reduceTogether(const Stage &stage, const Coordinates &at, const Kept &kept) {
-  std::vector<const Expr *> reads = readsAlong(spec, stage);
-  int64_t most = reads.empty() ? 0 : stage.reduction[0].bounds(bounds).upper.value_or(INT64_MAX);
-  int64_t together = stepsTogether(reads, most, threadsOf(team));
-  if (together == 1)
+  std::vector<Run> runs = runsOf(spec, stage);
+  DimExpr steps = product(stage.reduction);
+  int64_t most = steps.bounds(bounds).upper.value_or(INT64_MAX), members = threadsOf(team);
+  int64_t together = stepsTogether(runs, stage, most, members);
+  bool isWide = any_of(runs, [](const Run &run) { return run.width > 1; });
+  if (together == 1 && !isWide)
     return false;
-  auto point = [&](const DimExpr &step) {
-    Coordinates all = at;
-    all.push_back(step);
-    return all;
-  };
-  auto bound = [&](Value *step) {
-    return point(bind(step, "%r", indexBounds(stage.reduction[0])));
-  };
-  Frame start = frameOf(stage, point(0));
-  Value *low = b.getInt64(0);
-  for (const Expr *read : reads) {
-    Value *number = b.CreatePtrToInt(addressOf(read->read, start), b.getInt64Ty());
-    int64_t bytes = std::min<int64_t>(16, together * byteSize(read->type));
-    low = b.CreateOr(low, b.CreateAnd(number, bytes - 1));
-  }
-  Value *count = emit(stage.reduction[0]), *width = b.getInt64(together);
+  Value *count = emit(steps), *width = b.getInt64(together), *stride = b.getInt64(members);
   Value *whole = b.CreateUDiv(count, width), *first = b.CreateZExt(member, b.getInt64Ty());
-  Value *members = b.getInt64(threadsOf(team));
   auto takeLoaded = [&](Value *number) {
-    stepTogether(stage, bound(b.CreateNSWMul(number, width)), kept, reads, together);
+    stepTogether(stage, pointsOf(stage, at, number, together), kept, runs);
   };
-  auto takeOne = [&](Value *number) { step(stage, bound(number), kept); };
+  auto takeOne = [&](Value *number) {
+    Coordinates all = at, inner = decompose(number, stage.reduction, "%r");
+    all.insert(all.end(), inner.begin(), inner.end());
+    step(stage, all, kept);
+  };
   auto takeEach = [&](Value *number) {
     Value *begin = b.CreateNSWMul(number, width);
     loop(begin, b.CreateNSWAdd(begin, width), takeOne);
   };
   branch(
-      b.CreateICmpEQ(low, b.getInt64(0)), [&] { loop(first, whole, takeLoaded, members); },
-      [&] { loop(first, whole, takeEach, members); });
-  loop(b.CreateNSWAdd(b.CreateNSWMul(whole, width), first), count, takeOne, members);
+      isAligned(stage, at, runs, together), [&] { loop(first, whole, takeLoaded, stride); },
+      [&] { loop(first, whole, takeEach, stride); });
+  if (together > 1)
+    loop(b.CreateNSWAdd(b.CreateNSWMul(whole, width), first), count, takeOne, stride);
   return true;
 }
 

@@ -5,6 +5,7 @@
 // `kiln.panel` = [N, K…], or, where products of bytes are summed as i32, [N / 16, …, K / 4, 16, 4];
 // at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring the logical shape.
 // What a `conv2d` kernel's weight is computed as, launches of kernels made here lay out likewise.
+// For GPUs (`devices`) nothing is a panel: a weight [K, N] of a `linear` kernel becomes [N, K].
 // Weights without a use are gone. Reports: a remark a weight.
 //
 //===----------------------------------------------------------------------===//
@@ -33,8 +34,11 @@ namespace {
 enum class Form : uint8_t {
   Panel,          ///< [N, K] to [N / 16, K, 16]
   PanelOfColumns, ///< [K, N] to the same
-  ColumnsLast     ///< [N, K] to [K, N]
+  ColumnsLast,    ///< [N, K] to [K, N]
+  ColumnsFirst    ///< [K, N] to [N, K]
 };
+
+bool hadColumns(Form form) { return form == Form::PanelOfColumns || form == Form::ColumnsFirst; }
 
 struct Layout {
   Form form;
@@ -54,10 +58,11 @@ std::vector<uint8_t> packBytes(const WeightView &view, const Layout &layout) {
   std::vector<uint8_t> bytes(elements * size);
   for (int64_t i = 0; i < n; ++i)
     for (int64_t j = 0; j < k; ++j) {
-      int64_t from = layout.form == Form::PanelOfColumns ? j * n + i : i * k + j;
+      int64_t from = hadColumns(layout.form) ? j * n + i : i * k + j;
       int64_t part = i / panelWidth * (k / depth) * parts + j / depth * parts + j % depth / group;
-      int64_t to = layout.form == Form::ColumnsLast
-                       ? j * n + i
+      int64_t to = layout.form == Form::ColumnsLast ? j * n + i
+                   : layout.form == Form::ColumnsFirst
+                       ? i * k + j
                        : (part * panelWidth + i % panelWidth) * group + j % depth % group;
       std::memcpy(&bytes[to * size], &view.bytes[from * size], size);
     }
@@ -71,8 +76,12 @@ Layout layoutOf(Type type, Form form, int64_t group = 1) {
   layout.group = group;
   for (const DimExpr &dim : dimsOf(type))
     layout.logical.push_back(*dim.constantValue());
-  if (form == Form::PanelOfColumns)
+  if (hadColumns(form))
     std::swap(layout.logical[0], layout.logical[1]);
+  if (form == Form::ColumnsFirst) {
+    layout.packed = layout.logical;
+    return layout;
+  }
   layout.packed.assign(layout.logical.begin() + 1, layout.logical.end());
   if (form == Form::ColumnsLast) {
     layout.packed.push_back(layout.logical[0]);
@@ -89,12 +98,13 @@ Layout layoutOf(Type type, Form form, int64_t group = 1) {
 /// Changes the kernels of a module.
 class Packer {
 public:
-  explicit Packer(ModuleOp module)
-      : module(module), symbols(module), launches(launchesOf(module)),
+  Packer(ModuleOp module, bool forDevices)
+      : module(module), forDevices(forDevices), symbols(module), launches(launchesOf(module)),
         store(module.getContext()->getLoadedDialect<KilnDialect>()->getWeights()) {}
   void run();
 
 private:
+  std::optional<Form> formFor(StringRef name, Operation *anchor) const;
   void pack(KernelOp kernel);
   void packScales(BlockArgument scales, StringRef name);
   void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
@@ -105,6 +115,7 @@ private:
   void removeUnused();
 
   ModuleOp module;
+  bool forDevices;
   SymbolTable symbols;
   Launches launches;
   WeightStore &store;
@@ -128,6 +139,10 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
   int64_t rank = layout.logical.size();
   SmallVector<int64_t> axes;
   bool isPanel = layout.form != Form::ColumnsLast;
+  if (hadColumns(layout.form))
+    use.getOwner()->setAttr("transpose_b", builder.getUnitAttr());
+  if (layout.form == Form::ColumnsFirst)
+    return;
   if (isPanel)
     axes.push_back(0);
   axes.push_back(isPanel ? rank : rank - 1);
@@ -149,8 +164,6 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
     kernel.setArgAttr(argument.getArgNumber(), "kiln.panel",
                       builder.getDenseI64ArrayAttr(layout.logical));
   }
-  if (layout.form == Form::PanelOfColumns)
-    use.getOwner()->setAttr("transpose_b", builder.getUnitAttr());
   use.set(value);
 }
 
@@ -158,8 +171,10 @@ WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
   const WeightView *view = store.find(*weight.getHash());
   std::string hash = store.addOwned(view->type, layout.packed, packBytes(*view, layout));
   store.dropPages(*weight.getHash());
-  std::string name =
-      (weight.getSymName() + (layout.form == Form::ColumnsLast ? ".columns" : ".packed")).str();
+  StringRef suffix = layout.form == Form::ColumnsLast    ? ".columns"
+                     : layout.form == Form::ColumnsFirst ? ".rows"
+                                                         : ".packed";
+  std::string name = (weight.getSymName() + suffix).str();
   if (auto known = symbols.lookup<WeightOp>(name); known && known.getHash() == StringRef(hash))
     return known;
   OpBuilder builder(weight);
@@ -170,11 +185,24 @@ WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
   return result;
 }
 
+/// How the weight of a template is laid out; nothing if it stays as it is. Neighbouring threads of
+/// a GPU read neighbours along K.
+std::optional<Form> Packer::formFor(StringRef name, Operation *anchor) const {
+  if (name == "depthwise")
+    return Form::ColumnsLast;
+  if (name != "linear" && name != "conv2d")
+    return std::nullopt;
+  if (forDevices)
+    return hasColumns(anchor) ? std::optional(Form::ColumnsFirst) : std::nullopt;
+  return hasColumns(anchor) ? Form::PanelOfColumns : Form::Panel;
+}
+
 void Packer::pack(KernelOp kernel) {
   auto name = kernel->getAttrOfType<StringAttr>("kiln.template");
-  if (!name || (name != "linear" && name != "conv2d" && name != "depthwise"))
-    return;
   Operation *anchor = anchorOf(kernel);
+  std::optional<Form> form = name ? formFor(name, anchor) : std::nullopt;
+  if (!form)
+    return;
   std::string reason;
   BlockArgument argument = weightOf(anchor, launches, reason);
   if (BlockArgument computed =
@@ -185,14 +213,12 @@ void Packer::pack(KernelOp kernel) {
     remark::missed(kernel.getLoc(), note) << ("'" + kernel.getName() + "': " + reason).str();
     return;
   }
-  Form form = name == "depthwise"  ? Form::ColumnsLast
-              : hasColumns(anchor) ? Form::PanelOfColumns
-                                   : Form::Panel;
-  int64_t group = form == Form::ColumnsLast ? 1 : groupOf(anchor);
-  packArgument(argument, layoutOf(argument.getType(), form, group), name.getValue());
+  bool isPanel = form == Form::Panel || form == Form::PanelOfColumns;
+  packArgument(argument, layoutOf(argument.getType(), *form, isPanel ? groupOf(anchor) : 1),
+               name.getValue());
   // Scales and zero points of groups lie as their weight does: vectors of columns read them.
   auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
-  if (widened && widened.getGroup() > 0 && name == "linear")
+  if (isPanel && widened && widened.getGroup() > 0 && name == "linear")
     for (Value operand : widened->getOperands().drop_front())
       if (auto scales = dyn_cast<BlockArgument>(operand))
         packScales(scales, name.getValue());
@@ -303,11 +329,13 @@ void Packer::run() {
   for (auto kernel : llvm::make_early_inc_range(module.getOps<KernelOp>()))
     pack(kernel);
   removeUnused();
-  markResident(module, launches);
+  if (!forDevices)
+    markResident(module, launches);
 }
 
 namespace {
 struct Pack : passes::impl::PackBase<Pack> {
-  void runOnOperation() override { Packer(getOperation()).run(); }
+  using PackBase::PackBase;
+  void runOnOperation() override { Packer(getOperation(), forDevices).run(); }
 };
 } // namespace

@@ -192,3 +192,92 @@ TEST(GPUThin, OthersStaySingle) {
                               cast(read("w", {index(1), index(2)}, DType::F16, 0.0), DType::F32)}));
   EXPECT_EQ(count(padded), 0u);
 }
+
+namespace {
+/// y [rows, columns] = x w', w in `bits`, with a scale for each `group` along the steps.
+struct Grouped {
+  int64_t bits, group, rows, columns, groups;
+  bool hasZeros = false;
+};
+} // namespace
+
+/// The products of a step: one of a byte, or eight of blocks of bits, as they are lowered.
+static KernelSpec specOf(const Grouped &grouped) {
+  auto [bits, group, rows, columns, groups, hasZeros] = grouped;
+  int64_t at = bits == 8 ? 1 : 8, bytes = bits == 8 ? 1 : bits;
+  auto word = [](int64_t value) { return constant(value, DType::I32); };
+  auto along = [&](int64_t each, int64_t offset) {
+    spec::Index result = index(3, each, offset);
+    result.terms = {{2, each * (group / at)}, {3, each}};
+    return result;
+  };
+  // So few values that sums are exact.
+  auto ofGroup = [&](const char *name, int64_t most) {
+    ExprPtr value = cast(read(name, {index(1), index(2)}, DType::U8), DType::I32);
+    return apply(Op::And, {value, word(most)});
+  };
+  KernelSpec spec;
+  spec.operands = {operand("x", DType::F32, {rows, groups * group}),
+                   operand("w", DType::U8, {columns, groups * group * bits / 8}),
+                   operand("s", DType::U8, {columns, groups}),
+                   operand("z", DType::U8, {columns, groups}),
+                   output("y", DType::F32, {rows, columns})};
+  ExprPtr block, sum;
+  for (int64_t i = 0; i < bytes; ++i) {
+    ExprPtr byte = cast(read("w", {index(1), along(bytes, i)}, DType::U8), DType::I32);
+    byte = apply(Op::Shl, {byte, word(8 * i)});
+    block = block ? apply(Op::Or, {block, byte}) : byte;
+  }
+  for (int64_t i = 0; i < at; ++i) {
+    ExprPtr number = apply(Op::Shr, {block, word(bits * i)});
+    number = apply(Op::And, {number, word((1 << bits) - 1)});
+    if (hasZeros)
+      number = apply(Op::Sub, {number, ofGroup("z", 7)});
+    ExprPtr x = read("x", {index(0), along(at, i)}, DType::F32);
+    ExprPtr product = relaxed(apply(Op::Mul, {x, cast(number, DType::F32)}));
+    sum = sum ? apply(Op::Add, {sum, product}) : product;
+  }
+  spec.stages = {reducing("y", DType::F32, {rows, columns}, {groups, group / at}, Combiner::Add,
+                          constant(0.0, DType::F32),
+                          relaxed(apply(Op::Mul, {sum, cast(ofGroup("s", 3), DType::F32)})))};
+  return spec;
+}
+
+/// Numbers in groups are read by neighbours, whole groups or parts of one at a time, any number of
+/// groups and columns, and where rows begin anywhere.
+TEST(GPUProducts, WeightsInGroups) {
+  for (int64_t bits : {8, 4, 3})
+    for (int64_t group : {8, 32, 40, 64, 128})
+      for (auto [columns, groups] : {std::pair<int64_t, int64_t>(1, 1), {7, 3}, {5, 13}, {3, 67}}) {
+        SCOPED_TRACE(std::to_string(bits) + " bits in groups of " + std::to_string(group) + ", " +
+                     std::to_string(columns) + " columns of " + std::to_string(groups));
+        KernelSpec spec =
+            specOf(Grouped{bits, group, 1 + columns % 2, columns, groups, group > 32});
+        EXPECT_EQ(spec::verify(spec), "");
+        EXPECT_EQ(compareEmulated(spec, {}, 0, refuseMisaligned), "");
+        assembleLater(spec);
+      }
+}
+
+/// A member's loads of weights have 16 bytes where there are as many for each.
+TEST(GPUProducts, GroupsAreLoadedAtOnce) {
+  for (auto [bits, group] : {std::pair<int64_t, int64_t>(8, 32),
+                             {8, 128},
+                             {4, 32},
+                             {4, 64},
+                             {4, 128},
+                             {3, 32},
+                             {3, 64},
+                             {3, 128}})
+    for (llvm::StringRef chip : {"sm_80", "sm_90a"}) {
+      KernelSpec spec = specOf(Grouped{bits, group, 1, 2000, 4096 / group});
+      EXPECT_EQ(cuda::makePlan(spec).grids[0].team, cuda::Team::Warp);
+      auto kernel = cuda::generateCUDA(spec, chip, "k");
+      ASSERT_TRUE(static_cast<bool>(kernel));
+      assembleLater(spec, chip);
+      // All bytes of x and w that a member takes at a time.
+      int64_t steps = bits == 8 ? 16 : 128 / (bits == 4 ? 4 : 1);
+      EXPECT_EQ(loadsOf16(kernel->ptx), steps * 4 / 16 + steps * bits / 8 / 16)
+          << bits << " bits in groups of " << group << ", " << chip.str();
+    }
+}
