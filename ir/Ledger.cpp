@@ -50,6 +50,8 @@ static void printModel(llvm::json::OStream &json, const LedgerModel &model) {
   printError(json, "error", *model.error);
   if (model.required)
     json.attribute("required_error", *model.required);
+  if (model.evaluations)
+    json.attribute("evaluations", static_cast<int64_t>(model.evaluations));
 }
 
 static void printRow(llvm::json::OStream &json, const LedgerRow &row, const LedgerModel *model) {
@@ -83,11 +85,13 @@ static void printRow(llvm::json::OStream &json, const LedgerRow &row, const Ledg
         printError(json, "calibration_error_scaled", scaling.scaled);
       }
   if (model)
-    for (auto [i, entry] : llvm::enumerate(model->alone))
-      if (entry.first == row.layer) {
-        printError(json, "model_error", entry.second);
-        if (i < model->heldBack)
+    for (const LedgerModel::Alone &alone : model->alone)
+      if (alone.layer == row.layer) {
+        printError(json, "model_error", alone.error);
+        if (alone.isHeldBack)
           json.attribute("held_back", true);
+        if (!alone.retreat.empty())
+          json.attribute("retreat", alone.retreat);
       }
   if (!row.reasons.empty())
     json.attributeArray("reasons", [&] {

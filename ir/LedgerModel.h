@@ -4,7 +4,7 @@
 
 #include "ir/Ledger.h"
 
-#include <utility>
+#include <algorithm>
 
 namespace kiln {
 
@@ -14,10 +14,20 @@ struct LedgerModel {
   std::optional<double> required; ///< what it has to be below
   int64_t calls = 0;
   int64_t bytesBefore = 0, bytesAfter = 0;
-  /// Layers and the error when only that one is compressed, the worst first; empty where no search
-  /// for layers to hold back ran.
-  std::vector<std::pair<std::string, double>> alone;
-  size_t heldBack = 0; ///< so many of them stay as they were
+  /// What a search for layers to hold back found of one.
+  struct Alone {
+    std::string layer;
+    double error;            ///< of the outputs when only it is compressed
+    std::string retreat;     ///< "no pruning", "int8 in groups of 32"; empty if all of it is done
+    bool isHeldBack = false; ///< it stays as it was
+  };
+  std::vector<Alone> alone; ///< the worst first; empty where no search ran
+  size_t evaluations = 0;   ///< of the model on the data by that search
+  size_t heldBack() const { return std::ranges::count_if(alone, &Alone::isHeldBack); }
+  /// Those that lost a part of what was wanted of them.
+  size_t retreats() const {
+    return std::ranges::count_if(alone, [](const Alone &one) { return !one.retreat.empty(); });
+  }
   /// Of a pruned layer, the change of its products on calibration data, relative to their size.
   struct Update {
     std::string layer;

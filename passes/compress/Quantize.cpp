@@ -383,12 +383,13 @@ LogicalResult Quantizer::run() {
   unsigned done = 0;
   for (Layer &layer : layers) {
     ledgerRow(layer);
+    for (const Rule &retreat : *rules)
+      if (!retreat.reason.empty() && retreat.pattern == layer.path)
+        remarkMissed(layer, "held", retreat.reason);
     const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, layer.path);
     if (rule && rule->action == Rule::Action::Quantize)
       done += quantize(layer, rule->scheme);
-    else if (const Rule *hold = holdOf(*rules, layer.path))
-      remarkMissed(layer, "held", hold->reason);
-    else if (isWanted)
+    else if (isWanted && !holdOf(*rules, Rule::Action::Quantize, layer.path))
       remarkMissed(layer, "quantized",
                    rule ? "stays f32: the recipe keeps it" : "stays f32: no rule names it");
   }

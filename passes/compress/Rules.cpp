@@ -50,6 +50,20 @@ std::string Scheme::text() const {
   return "";
 }
 
+std::optional<Scheme> passes::widened(const Scheme &scheme) {
+  if (scheme.kind != Scheme::Kind::Parts)
+    return std::nullopt;
+  Scheme wider = scheme;
+  if (scheme.partBits == 3) {
+    wider.partBits = 4;
+    return wider;
+  }
+  wider.kind = Scheme::Kind::Int8;
+  wider.hasZeroPoints = false;
+  wider.rounding = Scheme::Rounding::Nearest;
+  return wider;
+}
+
 std::string Sparsity::text() const {
   std::string end = isCompensated ? ", compensated" : "";
   if (of)
@@ -81,7 +95,8 @@ namespace {
 class Reader {
 public:
   Reader(DictionaryAttr dict, Location module) : dict(dict), module(module) {}
-  FailureOr<Rule> read();
+  /// `before` are the rules in front of it.
+  FailureOr<Rule> read(ArrayRef<Rule> before);
 
 private:
   StringRef text(StringRef key) const {
@@ -98,6 +113,7 @@ private:
   LogicalResult readScheme(Rule &rule);
   LogicalResult readSparsity(Rule &rule);
   FailureOr<Rule> readBudget();
+  FailureOr<Rule> readHold(ArrayRef<Rule> before);
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readScaling(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
@@ -265,11 +281,36 @@ FailureOr<Rule> Reader::readBudget() {
   return rule;
 }
 
-FailureOr<Rule> Reader::read() {
+/// A wider scheme becomes a rule that decides the layer.
+FailureOr<Rule> Reader::readHold(ArrayRef<Rule> before) {
+  Rule rule{Rule::Action::Hold, text("pattern").str(), {}, {}, module, 0, text("to").str()};
+  auto settings = dict.getAs<DictionaryAttr>("with");
+  auto part = settings ? settings.getAs<StringAttr>("part") : StringAttr();
+  if (!part)
+    return rule;
+  rule.held = part.getValue() == "pruning" ? Rule::Action::Prune : Rule::Action::Quantize;
+  auto wider = settings.getAs<StringAttr>("wider");
+  const Rule *wanted = wider ? ruleFor(before, Rule::Action::Quantize, rule.pattern) : nullptr;
+  if (!wanted)
+    return rule;
+  std::optional<Scheme> scheme = wanted->scheme;
+  int64_t steps = 0;
+  if (wider.getValue().getAsInteger(10, steps))
+    steps = 0;
+  for (; steps > 0 && scheme; --steps)
+    scheme = widened(*scheme);
+  if (scheme) {
+    rule.action = Rule::Action::Quantize;
+    rule.scheme = *scheme;
+  }
+  return rule;
+}
+
+FailureOr<Rule> Reader::read(ArrayRef<Rule> before) {
   if (text("action") == "require")
     return readBudget();
   if (text("action") == "hold")
-    return Rule{Rule::Action::Hold, text("pattern").str(), {}, {}, module, 0, text("to").str()};
+    return readHold(before);
   static const std::map<StringRef, Rule::Action> actions = {{"quantize", Rule::Action::Quantize},
                                                             {"keep", Rule::Action::Keep},
                                                             {"prune", Rule::Action::Prune}};
@@ -290,7 +331,7 @@ FailureOr<SmallVector<Rule>> passes::readRules(ModuleOp module) {
     for (Attribute entry : list) {
       auto dict = dyn_cast<DictionaryAttr>(entry);
       FailureOr<Rule> rule =
-          dict ? Reader(dict, module.getLoc()).read()
+          dict ? Reader(dict, module.getLoc()).read(rules)
                : FailureOr<Rule>(module.emitError("expected dictionaries in 'kiln.compress'"));
       if (failed(rule))
         return failure();
@@ -299,29 +340,36 @@ FailureOr<SmallVector<Rule>> passes::readRules(ModuleOp module) {
   return rules;
 }
 
-/// Whether the layer is held back or not.
+/// As the recipe has it, whether the layer is held back or not.
 static const Rule *lastRule(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
   for (const Rule &rule : llvm::reverse(rules))
-    if (rule.decides(action) && matches(rule.pattern, path))
+    if (rule.decides(action) && rule.reason.empty() && matches(rule.pattern, path))
       return &rule;
   return nullptr;
 }
 
-const Rule *passes::holdOf(ArrayRef<Rule> rules, StringRef path) {
+const Rule *passes::holdOf(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
   const Rule *found = llvm::find_if(rules, [&](const Rule &rule) {
-    return rule.action == Rule::Action::Hold && rule.pattern == path;
+    return rule.action == Rule::Action::Hold && rule.pattern == path &&
+           (!rule.held || *rule.held == action);
   });
   return found == rules.end() ? nullptr : found;
 }
 
 const Rule *passes::ruleFor(ArrayRef<Rule> rules, Rule::Action action, StringRef path) {
-  return holdOf(rules, path) ? nullptr : lastRule(rules, action, path);
+  if (holdOf(rules, action, path))
+    return nullptr;
+  if (action == Rule::Action::Quantize)
+    for (const Rule &rule : rules)
+      if (rule.action == action && !rule.reason.empty() && rule.pattern == path)
+        return &rule;
+  return lastRule(rules, action, path);
 }
 
 LogicalResult passes::checkRules(ArrayRef<Rule> rules, Rule::Action action,
                                  ArrayRef<std::string> paths) {
   for (const Rule &rule : rules) {
-    if (!rule.decides(action))
+    if (!rule.decides(action) || !rule.reason.empty())
       continue;
     const Rule *other = nullptr;
     bool matchesAny = false, decidesAny = false;

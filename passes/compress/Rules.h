@@ -7,7 +7,9 @@
 //   {action = "require", to = "0.01"}
 // is a budget: who drives the passes reads it, takes it out, and holds layers back until it is met:
 //   {action = "hold", pattern = "fc1", to = "the reason"}
-// is as if no rule were there for the layer of that path.
+// is as if no rule were there for the layer of that path; with = {part = "pruning"} none that
+// prunes it, with = {part = "quantization"} none that quantises it, and with = {part =
+// "quantization", wider = "1"} it is quantised so many times wider than its rule says (`widened`).
 //
 //===----------------------------------------------------------------------===//
 #ifndef KILN_PASSES_COMPRESS_RULES_H
@@ -54,6 +56,10 @@ struct Scheme {
   std::string text() const;
 };
 
+/// The next scheme that loses less: int4 for int3, int8 in the same groups for int4; nothing for
+/// others.
+std::optional<Scheme> widened(const Scheme &scheme);
+
 /// Which elements of a weight stay.
 struct Sparsity {
   double fraction = 0;      ///< of elements that become zero, or of channels that go; unless:
@@ -74,7 +80,9 @@ struct Rule {
   Sparsity sparsity; ///< of Prune
   mlir::Location place;
   double limit = 0;   ///< of Require: the relative error of the outputs is below it
-  std::string reason; ///< of Hold
+  std::string reason; ///< of Hold, and of Quantize where it is wider than what was wanted
+  /// Of Hold, what is not done; nothing: anything.
+  std::optional<Action> held = std::nullopt;
   bool needsCalibration() const { return scheme.needsCalibration() || sparsity.needsCalibration(); }
   bool isForLayers() const { return action != Action::Require && action != Action::Hold; }
   bool decides(Action other) const {
@@ -88,11 +96,11 @@ bool matches(llvm::StringRef pattern, llvm::StringRef path);
 /// The module's rules; fails with an error at a rule's place. Empty without the attribute.
 mlir::FailureOr<llvm::SmallVector<Rule>> readRules(mlir::ModuleOp module);
 
-/// The rule that holds the layer back; null if none does.
-const Rule *holdOf(llvm::ArrayRef<Rule> rules, llvm::StringRef path);
+/// The rule that holds the layer back from `action`; null if none does.
+const Rule *holdOf(llvm::ArrayRef<Rule> rules, Rule::Action action, llvm::StringRef path);
 
 /// Of the rules that decide the same as `action`, the last one that matches; null if none does, or
-/// if the layer is held back.
+/// if the layer is held back from it.
 const Rule *ruleFor(llvm::ArrayRef<Rule> rules, Rule::Action action, llvm::StringRef path);
 
 /// Fails, with an error at its place, if one of those rules matches no path, or decides none since

@@ -203,96 +203,109 @@ std::optional<double> Budget::errorOf(mlir::ModuleOp module) const {
   return worst;
 }
 
-void Budget::hold(mlir::ModuleOp module, ArrayRef<std::string> layers) const {
-  mlir::Builder builder(module.getContext());
-  SmallVector<mlir::Attribute> rules(
-      module->getAttrOfType<mlir::ArrayAttr>("kiln.compress").getValue());
-  for (const std::string &layer : layers) {
-    auto at = find_if(found.alone, [&](const auto &entry) { return entry.first == layer; });
-    std::string reason = at == found.alone.end()
-                             ? "held back"
-                             : "held back: the outputs have error " + digits(at->second) +
-                                   " when only it is compressed, and all are to be below " +
-                                   digits(*required);
-    rules.push_back(
-        builder.getDictionaryAttr({builder.getNamedAttr("action", builder.getStringAttr("hold")),
-                                   builder.getNamedAttr("pattern", builder.getStringAttr(layer)),
-                                   builder.getNamedAttr("to", builder.getStringAttr(reason))}));
-  }
-  module->setAttr("kiln.compress", builder.getArrayAttr(rules));
-}
-
-/// The error of the outputs when all but those layers are compressed; nothing after an error.
-std::optional<double> Budget::trial(mlir::ModuleOp module, ArrayRef<std::string> held) {
-  mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
-  hold(*copy, held);
-  ledgerOf(module).clear();
+/// The copy's layers, but for what is held back; nothing after an error. The ledger is the copy's.
+bool Budget::compress(mlir::ModuleOp copy, ArrayRef<Held> held) const {
+  for (const Held &one : held)
+    one.addTo(copy);
+  ledgerOf(copy).clear();
   // Warnings are given when the module itself is compressed.
-  mlir::ScopedDiagnosticHandler handler(module.getContext(), [](mlir::Diagnostic &diagnostic) {
+  mlir::ScopedDiagnosticHandler handler(copy.getContext(), [](mlir::Diagnostic &diagnostic) {
     return mlir::success(diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error);
   });
   for (StringRef stage : {"prune", "quantize"}) {
-    mlir::PassManager manager(module.getContext());
+    mlir::PassManager manager(copy.getContext());
     addStage(manager, stage, Options());
-    if (!learn(*copy, stage, false) || failed(manager.run(*copy)))
-      return std::nullopt;
+    if (!learn(copy, stage, false) || failed(manager.run(copy)))
+      return false;
   }
-  return errorOf(*copy);
+  return true;
+}
+
+/// The error of the outputs when layers are compressed but for that; nothing after an error.
+std::optional<double> Budget::trial(mlir::ModuleOp module, ArrayRef<Held> held) {
+  mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
+  ++found.evaluations;
+  return compress(*copy, held) ? errorOf(*copy) : std::nullopt;
 }
 
 /// Of the trial before.
-std::vector<std::string> Budget::compressedLayers(mlir::ModuleOp module) const {
-  std::vector<std::string> layers;
-  for (const LedgerRow &row : ledgerOf(module).rows())
-    if (isCompressed(row))
-      layers.push_back(row.layer);
-  return layers;
+std::vector<LedgerRow> Budget::compressedRows(mlir::ModuleOp module) const {
+  std::vector<LedgerRow> rows;
+  copy_if(ledgerOf(module).rows(), std::back_inserter(rows), isCompressed);
+  return rows;
 }
 
-bool Budget::rank(mlir::ModuleOp module, ArrayRef<std::string> layers,
+bool Budget::rank(mlir::ModuleOp module, ArrayRef<LedgerRow> layers,
                   function_ref<void()> afterTrial) {
-  std::vector<std::pair<std::string, double>> errors;
-  for (const std::string &layer : layers) {
-    std::vector<std::string> others;
-    copy_if(layers, std::back_inserter(others), [&](const auto &other) { return other != layer; });
+  for (const LedgerRow &layer : layers) {
+    std::vector<Held> others;
+    for (const LedgerRow &other : layers)
+      if (other.layer != layer.layer)
+        others.push_back({Held::Part::All, other.layer, "held back"});
     std::optional<double> error = trial(module, others);
     if (!error)
       return false;
     afterTrial();
-    show("layer " + Twine(errors.size() + 1) + " of " + Twine(layers.size()) + ": '" + layer +
-         "' alone has error " + digits(*error));
-    errors.emplace_back(layer, *error);
+    found.alone.push_back({layer.layer, *error, ""});
+    show("layer " + Twine(found.alone.size()) + " of " + Twine(layers.size()) + ": '" +
+         layer.layer + "' alone has error " + digits(*error));
   }
-  stable_sort(errors, [](const auto &a, const auto &b) { return a.second > b.second; });
-  found.alone = std::move(errors);
+  stable_sort(found.alone, [](const auto &a, const auto &b) { return a.error > b.error; });
   return true;
 }
 
-/// The fewest of the worst layers whose return meets the limit, as if the error fell with each.
-bool Budget::bisect(mlir::ModuleOp module, function_ref<void()> afterTrial) {
-  auto worst = [&](size_t count) {
-    std::vector<std::string> names;
-    for (const auto &[layer, error] : ArrayRef(found.alone).take_front(count))
-      names.push_back(layer);
-    return names;
+/// All layers without quantisation, if they are pruned too, and in wider schemes.
+bool Budget::measureForms(mlir::ModuleOp module, double all, Forms &forms,
+                          function_ref<void()> afterTrial) {
+  auto holdAll = [&](int64_t wider) {
+    std::vector<Held> held;
+    for (const LedgerRow &row : forms.wanted)
+      held.push_back({Held::Part::Quantization, row.layer, "held back", wider});
+    return held;
   };
-  size_t beyond = 0, within = found.alone.size(); // with none compressed nothing changes
+  if (forms.needsPruned()) {
+    std::optional<double> error = trial(module, holdAll(0));
+    if (!error)
+      return false;
+    forms.pruned = compressedRows(module);
+    forms.weigh(all, *error);
+    show("with all layers pruned alone the error is " + digits(*error));
+    afterTrial();
+  }
+  for (size_t level = 1; level <= forms.levels(); ++level) {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = module.clone();
+    if (!compress(*copy, holdAll(static_cast<int64_t>(level))))
+      return false;
+    forms.wider.push_back(compressedRows(module));
+    copy = nullptr;
+    afterTrial();
+  }
+  return true;
+}
+
+/// The fewest of these steps, in their order, that meet the limit, as if the error fell with each.
+bool Budget::bisect(mlir::ModuleOp module, ArrayRef<Step> steps, function_ref<void()> afterTrial) {
+  auto first = [&](size_t count) {
+    return heldBy(steps.take_front(count), steps, found.alone, *required);
+  };
+  size_t beyond = 0, within = steps.size(); // with none compressed nothing changes
   while (within - beyond > 1) {
     size_t middle = beyond + (within - beyond) / 2;
-    std::optional<double> error = trial(module, worst(middle));
+    std::optional<double> error = trial(module, first(middle));
     if (!error)
       return false;
     afterTrial();
-    show("without " + Twine(middle) + " layers the error is " + digits(*error));
+    show("behind " + Twine(middle) + " of " + Twine(steps.size()) + " steps back the error is " +
+         digits(*error));
     (*error < *required ? within : beyond) = middle;
   }
-  found.heldBack = within;
-  if (found.heldBack == found.alone.size())
+  if (within == steps.size())
     return !report("the required error " + digits(*required) +
-                   " leaves no layer compressed: with '" + found.alone.back().first +
-                   "' alone it is " + digits(found.alone.back().second) +
+                   " leaves no layer compressed: with '" + found.alone.back().layer +
+                   "' alone it is " + digits(found.alone.back().error) +
                    "; require less, or choose a scheme that loses less");
-  hold(module, worst(found.heldBack));
+  for (const Held &held : first(within))
+    held.addTo(module);
   return true;
 }
 
@@ -302,12 +315,15 @@ bool Budget::meet(mlir::ModuleOp module, function_ref<void()> afterTrial) {
   std::optional<double> error = trial(module, {});
   if (!error)
     return false;
-  std::vector<std::string> layers = compressedLayers(module);
+  Forms forms;
+  forms.wanted = compressedRows(module);
   afterTrial();
   show("with all layers compressed the error is " + digits(*error));
   bool isFine = *error < *required;
   if (!isFine)
-    isFine = rank(module, layers, afterTrial) && bisect(module, afterTrial);
+    isFine = rank(module, forms.wanted, afterTrial) &&
+             measureForms(module, *error, forms, afterTrial) &&
+             bisect(module, stepsOf(forms, found.alone), afterTrial);
   ledgerOf(module).clear();
   return isFine;
 }
@@ -338,15 +354,16 @@ bool Budget::finish(mlir::ModuleOp module) {
     return !report("the compressed model has error " + digits(*error) + ", and less than " +
                    digits(*required) + " is required");
   const Ledger &ledger = ledgerOf(module);
-  if (found.heldBack && none_of(ledger.rows(), isCompressed))
+  if (found.heldBack() && none_of(ledger.rows(), isCompressed))
     return !report("the required error " + digits(*required) + " leaves no layer compressed");
   found.error = error;
   found.required = required;
   found.calls = static_cast<int64_t>(calls->getCalls().size());
   std::string text = "the outputs have error " + digits(*error) + " on the data";
   if (required)
-    text += ", below " + digits(*required) + ": " + std::to_string(found.heldBack) +
-            " layers are held back";
+    text += ", below " + digits(*required) + ": " + std::to_string(found.heldBack()) +
+            " layers are held back, " + std::to_string(found.retreats()) + " in part, by " +
+            std::to_string(found.evaluations) + " evaluations of the model";
   mlir::remark::passed(module.getLoc(),
                        mlir::remark::RemarkOpts::name("budget").category("compress"))
       << text;

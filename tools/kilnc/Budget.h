@@ -4,6 +4,7 @@
 
 #include "ir/LedgerModel.h"
 #include "passes/CheckEach.h"
+#include "tools/kilnc/Retreat.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
@@ -30,7 +31,7 @@ public:
   /// Where calibrate() writes the ranges that it found; nowhere if empty.
   void saveTo(llvm::StringRef file) { savePath = file; }
   /// Holds layers back, by rules of the module, until the error of its outputs is below the limit:
-  /// each layer is compressed alone, and those that cost the most are given back, by bisection.
+  /// each layer is compressed alone, and what costs the most is given back, by bisection.
   /// `afterTrial` frees what a trial left in the store of weights.
   bool meet(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
   /// What the layers' rules need of the data in front of a stage, `prune` or `quantize`.
@@ -48,12 +49,15 @@ private:
   bool run(mlir::ModuleOp module, passes::Calibrator &calibrator, bool isCallShown) const;
   bool save(const passes::Calibrator &calibrator) const;
   std::optional<double> errorOf(mlir::ModuleOp module) const;
-  std::optional<double> trial(mlir::ModuleOp module, llvm::ArrayRef<std::string> held);
-  std::vector<std::string> compressedLayers(mlir::ModuleOp module) const;
-  bool rank(mlir::ModuleOp module, llvm::ArrayRef<std::string> layers,
+  bool compress(mlir::ModuleOp copy, llvm::ArrayRef<Held> held) const;
+  std::optional<double> trial(mlir::ModuleOp module, llvm::ArrayRef<Held> held);
+  std::vector<LedgerRow> compressedRows(mlir::ModuleOp module) const;
+  bool rank(mlir::ModuleOp module, llvm::ArrayRef<LedgerRow> layers,
             llvm::function_ref<void()> afterTrial);
-  bool bisect(mlir::ModuleOp module, llvm::function_ref<void()> afterTrial);
-  void hold(mlir::ModuleOp module, llvm::ArrayRef<std::string> layers) const;
+  bool measureForms(mlir::ModuleOp module, double all, Forms &forms,
+                    llvm::function_ref<void()> afterTrial);
+  bool bisect(mlir::ModuleOp module, llvm::ArrayRef<Step> steps,
+              llvm::function_ref<void()> afterTrial);
   void show(const llvm::Twine &text) const;
 
   std::string path, savePath;

@@ -217,8 +217,9 @@ void Page::summary() {
         "error of the outputs",
         formatv("{0} on {1} calls", passes::digits(*report.model.error), report.model.calls).str());
   if (report.model.required)
-    line("required", formatv("less than {0}; {1} layers are held back",
-                             passes::digits(*report.model.required), report.model.heldBack)
+    line("required", formatv("less than {0}; {1} layers are held back, {2} in part",
+                             passes::digits(*report.model.required), report.model.heldBack(),
+                             report.model.retreats())
                          .str());
   os << "</table>\n";
 }
@@ -306,9 +307,9 @@ void Page::remarks() {
 
 void Page::ledgerRow(const LedgerRow &row) {
   std::string alone, reasons;
-  for (const auto &[layer, error] : report.model.alone)
-    if (layer == row.layer)
-      alone = passes::digits(error);
+  for (const LedgerModel::Alone &one : report.model.alone)
+    if (one.layer == row.layer)
+      alone = passes::digits(one.error);
   for (const std::string &reason : row.reasons)
     reasons += (reasons.empty() ? "" : "; ") + reason;
   os << "<tr><td>" << escaped(row.layer) << "</td><td>" << escaped(row.scheme) << "</td><td>"
