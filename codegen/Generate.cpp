@@ -213,8 +213,7 @@ static std::shared_ptr<const host::DeviceCode> deviceCode(const target::Target &
   code->capability = target.capability;
   code->isExact = target.isExact;
   for (const Job &job : jobs) {
-    llvm::StringRef ptx = job.code.bitcode;
-    code->image += code->image.empty() ? ptx : cuda::withoutHead(ptx);
+    cuda::append(code->image, llvm::StringRef(job.code.bitcode));
     cuda::DeviceNeeds needs =
         cuda::deviceNeeds(*job.spec, llvm::StringRef(target.llvmCpu), job.code.symbol);
     host::DeviceKernel &kernel = code->kernels[job.code.symbol];

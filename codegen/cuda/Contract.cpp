@@ -125,8 +125,7 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
     tile.m = 128;
     tile.k = isBytes ? 64 : 32;
     tile.stages = 3;
-    // Of bytes that differ in sign it asks for later PTX than all else here.
-    if (chip == warpgroupChip && first->type == second->type) {
+    if (chip == warpgroupChip) {
       tile.byWarpgroups = true;
       tile.k = warpgroupLine / byteSize(tile.type);
       tile.stages = 4; // of 24 KB: two blocks find room on a processor

@@ -165,8 +165,10 @@ private:
   llvm::Value *member = nullptr; ///< in the team; null in a team of one
 };
 
-/// Puts instructions in place of the calls that stand for products of warpgroups.
-void writeProducts(llvm::Module &module);
+/// Puts instructions in place of the calls that stand for products of warpgroups. Gives the
+/// features that they ask for beyond the chip's, by LLVM's names: later PTX, of bytes that differ
+/// in sign.
+std::string writeProducts(llvm::Module &module);
 
 } // namespace kiln::cuda
 

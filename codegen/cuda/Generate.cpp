@@ -35,7 +35,8 @@ std::vector<std::string_view> cuda::chips() {
 
 static Error error(const Twine &text) { return createStringError(inconvertibleErrorCode(), text); }
 
-static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip) {
+static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip,
+                                                            StringRef features = "") {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeNVPTXTargetInfo();
@@ -54,7 +55,7 @@ static Expected<std::unique_ptr<TargetMachine>> makeMachine(StringRef chip) {
   TargetOptions options;
   options.AllowFPOpFusion = FPOpFusion::Standard;
   return std::unique_ptr<TargetMachine>(
-      target->createTargetMachine(triple, chip, "", options, std::nullopt));
+      target->createTargetMachine(triple, chip, features, options, std::nullopt));
 }
 
 static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
@@ -86,6 +87,26 @@ DeviceNeeds cuda::deviceNeeds(const spec::KernelSpec &spec, StringRef chip, Stri
 
 StringRef cuda::withoutHead(StringRef ptx) {
   return ptx.substr(ptx.find('\n', ptx.find(".address_size")));
+}
+
+/// The version of PTX, as major and minor number.
+static std::pair<unsigned, unsigned> versionOf(StringRef ptx) {
+  StringRef text = ptx.split(".version ").second;
+  std::pair<unsigned, unsigned> version;
+  text.consumeInteger(10, version.first);
+  text.consume_front(".");
+  text.consumeInteger(10, version.second);
+  return version;
+}
+
+void cuda::append(std::string &image, StringRef ptx) {
+  StringRef body = withoutHead(ptx);
+  if (image.empty())
+    image = ptx.str();
+  else if (versionOf(image) < versionOf(ptx))
+    image = (ptx.drop_back(body.size()) + withoutHead(image) + body).str();
+  else
+    image += body;
 }
 
 /// The grids of a spec of stages, not yet optimised.
@@ -160,7 +181,10 @@ Expected<DeviceKernel> cuda::generateCUDA(const spec::KernelSpec &spec, StringRe
   auto made = make(spec, **machine, symbol, context);
   if (!made)
     return made.takeError();
-  writeProducts(*made->code);
+  if (std::string features = writeProducts(*made->code); !features.empty())
+    machine = makeMachine(chip, features);
+  if (!machine)
+    return machine.takeError();
   SmallVector<char, 0> text;
   raw_svector_ostream stream(text);
   legacy::PassManager passes;

@@ -58,6 +58,8 @@ struct DeviceKernel : DeviceNeeds {
 /// What may follow another kernel's PTX in one module: the head (version, target, address size)
 /// comes once.
 llvm::StringRef withoutHead(llvm::StringRef ptx);
+/// Adds a kernel's PTX to a module, which keeps the head of the later version.
+void append(std::string &image, llvm::StringRef ptx);
 
 /// The kernel before it is PTX. The spec is verified first; functions are expanded here. Equal
 /// arguments give equal code. Thread-safe.

@@ -48,11 +48,13 @@ Value *cuda::Emitter::descriptor(const Tile &tile, const Panel &panel, Value *sl
 static std::string productOf(const Tile &tile) {
   std::string shape = "m64n" + std::to_string(tile.n) + "k" + std::to_string(2 * tile.chunk());
   std::string sum = tile.stage->type == DType::I32 ? "s32" : "f32";
-  std::string factor = tile.type == DType::F16    ? "f16"
-                       : tile.type == DType::BF16 ? "bf16"
-                       : tile.type == DType::I8   ? "s8"
-                                                  : "u8";
-  return shape + "." + sum + "." + factor + "." + factor;
+  auto factor = [](DType type) {
+    return type == DType::F16    ? "f16"
+           : type == DType::BF16 ? "bf16"
+           : type == DType::I8   ? "s8"
+                                 : "u8";
+  };
+  return shape + "." + sum + "." + factor(tile.type) + "." + factor(tile.second->type);
 }
 
 /// Calls a function of the thread's sums and more, which gives the sums.
@@ -117,10 +119,13 @@ static std::string textOf(StringRef name, unsigned numSums, unsigned numArgument
   return text + "wgmma.commit_group.sync.aligned;";
 }
 
-void cuda::writeProducts(Module &module) {
+std::string cuda::writeProducts(Module &module) {
+  std::string features;
   for (Function &function : make_early_inc_range(module)) {
     if (!function.getName().starts_with(products))
       continue;
+    if (function.getName().contains(".u8.s8") || function.getName().contains(".s8.u8"))
+      features = "+ptx84";
     FunctionType *type = function.getFunctionType();
     auto *sums = cast<StructType>(type->getReturnType());
     unsigned numSums = sums->getNumElements();
@@ -142,4 +147,5 @@ void cuda::writeProducts(Module &module) {
     }
     function.eraseFromParent();
   }
+  return features;
 }

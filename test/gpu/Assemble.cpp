@@ -35,8 +35,7 @@ void Assembler::add(const spec::KernelSpec &spec, std::string_view chip) {
     return;
   }
   EXPECT_EQ(kernel->ptx.find("\tcall"), std::string::npos) << print(spec) << kernel->ptx;
-  std::string &text = texts[std::string(chip)];
-  text += text.empty() ? llvm::StringRef(kernel->ptx) : cuda::withoutHead(kernel->ptx);
+  cuda::append(texts[std::string(chip)], kernel->ptx);
 }
 
 void Assembler::TearDown() {

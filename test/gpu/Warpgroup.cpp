@@ -113,7 +113,8 @@ static bool load(const Matrix &matrix, double (*values)[mostSteps], int lines, b
   return true;
 }
 
-template <DType type, bool isAcross, int columns> static void startAll(void *const *threads) {
+template <DType type, DType second, bool isAcross, int columns>
+static void startAll(void *const *threads) {
   using Sum = std::conditional_t<isFloat(type), float, int32_t>;
   constexpr int size = byteSize(type);
   uint32_t warpgroup = threadNumber() / warpgroupThreads;
@@ -141,7 +142,7 @@ template <DType type, bool isAcross, int columns> static void startAll(void *con
   for (const uint64_t (&factors)[2] : shared.descriptors) {
     Matrix left(factors[0], false, size), right(factors[1], isAcross, size);
     if (!left.isFine() || !right.isFine() || !load<type>(left, a, rows, false, warpgroup) ||
-        !load<type>(right, b, columns, isAcross, warpgroup))
+        !load<second>(right, b, columns, isAcross, warpgroup))
       return;
     for (int row = 0; row < rows; ++row)
       for (int column = 0; column < columns; ++column) {
@@ -177,27 +178,35 @@ template <WarpWork work> static void together(void *result, void *arguments) {
 }
 
 /// Those of one shape and type.
-template <DType type, int columns> static void addCalls(std::vector<WarpgroupCall> &calls) {
+template <DType type, DType second, int columns>
+static void addCalls(std::vector<WarpgroupCall> &calls) {
   using Sum = std::conditional_t<isFloat(type), float, int32_t>;
-  std::string factor = type == DType::F16    ? "f16"
-                       : type == DType::BF16 ? "bf16"
-                       : type == DType::I8   ? "s8"
-                                             : "u8";
+  auto factor = [](DType of) -> std::string {
+    return of == DType::F16 ? "f16" : of == DType::BF16 ? "bf16" : of == DType::I8 ? "s8" : "u8";
+  };
   std::string product = "m64n" + std::to_string(columns) +
-                        (isFloat(type) ? "k16.f32." : "k32.s32.") + factor + "." + factor;
-  calls.push_back({"kiln.wgmma." + product + ".along", together<startAll<type, false, columns>>});
+                        (isFloat(type) ? "k16.f32." : "k32.s32.") + factor(type) + "." +
+                        factor(second);
+  calls.push_back(
+      {"kiln.wgmma." + product + ".along", together<startAll<type, second, false, columns>>});
   if (isFloat(type))
-    calls.push_back({"kiln.wgmma." + product + ".across", together<startAll<type, true, columns>>});
+    calls.push_back(
+        {"kiln.wgmma." + product + ".across", together<startAll<type, second, true, columns>>});
   calls.push_back({"kiln.wgmma.wait." + product, together<waitForAll<Sum, columns>>});
 }
 
-template <DType... types> static std::vector<WarpgroupCall> callsOf() {
-  std::vector<WarpgroupCall> calls;
-  (addCalls<types, 64>(calls), ...);
-  (addCalls<types, 128>(calls), ...);
-  return calls;
+template <DType type, DType second = type> static void addBoth(std::vector<WarpgroupCall> &calls) {
+  addCalls<type, second, 64>(calls);
+  addCalls<type, second, 128>(calls);
 }
 
 std::vector<WarpgroupCall> test::warpgroupCalls() {
-  return callsOf<DType::F16, DType::BF16, DType::I8, DType::U8>();
+  std::vector<WarpgroupCall> calls;
+  addBoth<DType::F16>(calls);
+  addBoth<DType::BF16>(calls);
+  addBoth<DType::I8>(calls);
+  addBoth<DType::U8>(calls);
+  addBoth<DType::I8, DType::U8>(calls);
+  addBoth<DType::U8, DType::I8>(calls);
+  return calls;
 }

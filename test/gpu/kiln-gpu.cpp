@@ -50,14 +50,15 @@ static std::vector<int64_t> valuesFor(const spec::KernelSpec &spec) {
   return values;
 }
 
-static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &printed) {
+/// Adds PTX to the image and prints all else.
+static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &printed,
+                   std::string &image) {
   if (wanted == Print::Check) {
     std::string text = test::compareEmulated(spec, valuesFor(spec), tolerance, {}, chip);
     outs() << name << ": " << (text.empty() ? "equal" : text) << "\n";
     return !text.empty();
   }
   std::string symbol = "kiln_" + spec::hash(spec);
-  bool isFirst = printed.empty();
   if (!printed.insert(symbol).second && wanted == Print::PTX)
     return 0; // equal kernels stand in the module once
   auto kernel = cuda::generateCUDA(spec, chip, symbol);
@@ -66,7 +67,7 @@ static int process(StringRef name, const spec::KernelSpec &spec, StringSet<> &pr
   if (wanted == Print::Plan)
     outs() << "# " << name << "\n" << kernel->plan;
   else
-    outs() << (isFirst ? StringRef(kernel->ptx) : cuda::withoutHead(kernel->ptx));
+    cuda::append(image, kernel->ptx);
   return 0;
 }
 
@@ -77,12 +78,14 @@ int main(int argc, char **argv) {
   if (!file)
     return fail("cannot read '" + input + "': " + file.getError().message());
   StringSet<> printed;
+  std::string image;
   int code = 0;
   Error error =
       test::readSpecs((*file)->getBuffer(), [&](StringRef name, const spec::KernelSpec &spec) {
-        code |= process(name, spec, printed);
+        code |= process(name, spec, printed, image);
       });
   if (error)
     return fail(toString(std::move(error)));
+  outs() << image;
   return code;
 }
