@@ -134,7 +134,8 @@ LogicalResult Frame::bind(BindOp op) {
     Requirement requirement = attr.getRequirement();
     std::optional<int64_t> got = evaluation.tryValue(requirement.got),
                            expected = evaluation.tryValue(requirement.expected);
-    if (got && expected && !holds(*got, requirement.relation, *expected))
+    if (got && expected && isNeeded(requirement, evaluation) &&
+        !holds(*got, requirement.relation, *expected))
       return mlir::emitError(attr.getLoc(), requirement.text());
   }
   return success();

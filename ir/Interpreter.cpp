@@ -144,8 +144,8 @@ FailureOr<Evaluation> ir::bindDimensions(FunctionOpInterface function, ArrayRef<
   BoundDimensions bound = boundDimensions(function);
   for (RequirementAttr attr : declaredRequirements(function)) {
     Requirement requirement = attr.getRequirement();
-    if (requirement.mentions(bound))
-      continue; // where they are bound
+    if (requirement.mentions(bound) || !isNeeded(requirement, evaluation))
+      continue; // or where they are bound
     std::optional<int64_t> got = evaluation.tryValue(requirement.got),
                            expected = evaluation.tryValue(requirement.expected);
     if (!got || !expected || !holds(*got, requirement.relation, *expected))

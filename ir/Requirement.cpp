@@ -155,11 +155,18 @@ DimBounds Requirements::boundsOf(const DimExpr &expr) const {
   return boundsByCases(expr, bounds, /*depth=*/4);
 }
 
+/// Whether all that the one takes for granted the other does too.
+static bool isKnownFor(const Requirement &known, const Requirement &within) {
+  return std::all_of(known.when.begin(), known.when.end(), [&](const DimExpr &each) {
+    return std::find(within.when.begin(), within.when.end(), each) != within.when.end();
+  });
+}
+
 /// The expression after what is known to be equal has been put in: an equality with an atom that
 /// stands alone, once, gives that atom.
-DimExpr Requirements::reduce(DimExpr expr) const {
+DimExpr Requirements::reduce(DimExpr expr, const Requirement &within) const {
   for (const Requirement &known : kept) {
-    if (known.relation != Relation::Equal)
+    if (known.relation != Relation::Equal || !isKnownFor(known, within))
       continue;
     DimExpr zero = excess(known);
     for (const auto &[monomial, coefficient] : zero.monomials())
@@ -173,8 +180,15 @@ DimExpr Requirements::reduce(DimExpr expr) const {
 }
 
 Verdict Requirements::judge(const Requirement &requirement) const {
-  DimExpr value = reduce(excess(requirement));
-  DimBounds range = boundsOf(value);
+  DimExpr value = reduce(excess(requirement), requirement);
+  DimExpr::BoundsMap inside = bounds;
+  for (const DimExpr &condition : requirement.when) {
+    narrow(inside, condition);
+    std::optional<int64_t> most = boundsOf(condition).upper;
+    if ((most && *most < 0) || isEmpty(inside))
+      return Verdict::Proved; // its branch is never taken
+  }
+  DimBounds range = boundsByCases(value, inside, /*depth=*/4);
   bool isEquality = requirement.relation == Relation::Equal;
   if (isEquality ? value == DimExpr(0) || (range.lower == 0 && range.upper == 0)
                  : range.lower && *range.lower >= 0)
@@ -182,14 +196,15 @@ Verdict Requirements::judge(const Requirement &requirement) const {
   if ((range.upper && *range.upper < 0) || (isEquality && range.lower && *range.lower > 0))
     return Verdict::Refuted;
   auto notNegative = [&](const DimExpr &expr) {
-    std::optional<int64_t> lower = expr.bounds(bounds).lower;
+    std::optional<int64_t> lower = expr.bounds(inside).lower;
     return lower && *lower >= 0;
   };
   for (const DimExpr &known : given)
     if (!isEquality && notNegative(value - known))
       return Verdict::Proved;
   for (const Requirement &known : kept)
-    if (!isEquality && known.relation != Relation::Equal && notNegative(value - excess(known)))
+    if (!isEquality && known.relation != Relation::Equal && isKnownFor(known, requirement) &&
+        notNegative(value - excess(known)))
       return Verdict::Proved;
   return Verdict::Unknown;
 }
@@ -204,9 +219,11 @@ Verdict Requirements::add(Requirement requirement) {
   if (verdict != Verdict::Unknown)
     return verdict;
   DimExpr value = excess(requirement);
-  narrow(bounds, value);
-  if (requirement.relation == Relation::Equal)
-    narrow(bounds, -value);
+  if (requirement.when.empty()) {
+    narrow(bounds, value);
+    if (requirement.relation == Relation::Equal)
+      narrow(bounds, -value);
+  }
   kept.push_back(std::move(requirement));
   return verdict;
 }

@@ -24,6 +24,8 @@ struct Requirement {
   Relation relation = Relation::Equal;
   DimExpr expected;
   std::string subject; ///< what `got` is, in the user's terms: "the index 'N - 3'"
+  /// It is needed only where none of these is negative: where its branch is taken.
+  std::vector<DimExpr> when = {};
 
   /// "the index 'N - 3': expected at least 0, got N - 3"
   std::string text() const;
@@ -32,6 +34,8 @@ struct Requirement {
     std::set<std::string> names;
     got.collectSymbols(names);
     expected.collectSymbols(names);
+    for (const DimExpr &each : when)
+      each.collectSymbols(names);
     for (const std::string &name : names)
       if (dimensions.count(name))
         return true;
@@ -57,7 +61,7 @@ public:
   DimBounds boundsOf(const DimExpr &expr) const;
 
 private:
-  DimExpr reduce(DimExpr expr) const;
+  DimExpr reduce(DimExpr expr, const Requirement &within) const;
 
   std::vector<Requirement> kept;
   std::vector<DimExpr> given; ///< not negative, by declaration

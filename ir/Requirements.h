@@ -3,6 +3,7 @@
 #define KILN_IR_REQUIREMENTS_H
 
 #include "ir/KilnDialect.h"
+#include "ir/Tensor.h"
 
 #include "mlir/IR/Operation.h"
 
@@ -11,6 +12,12 @@ namespace kiln::ir {
 /// What must hold for the op to be defined: its own requirements (interface Requiring), and that no
 /// extent of a result is negative. Subjects begin with the op's name.
 llvm::SmallVector<Requirement> requirementsOf(mlir::Operation *op);
+/// The requirement as it is where something in the block needs it: under the conditions over
+/// dimensions by which the block is reached. The subject says so if values decide on a branch.
+Requirement requirementWithin(Requirement requirement, mlir::Block *block);
+
+/// Whether its branch is taken; true where that is not known.
+bool isNeeded(const Requirement &requirement, const Evaluation &evaluation);
 
 /// The elements of the function's `kiln.requires`.
 llvm::SmallVector<RequirementAttr> declaredRequirements(mlir::Operation *function);

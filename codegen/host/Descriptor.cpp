@@ -44,23 +44,34 @@ Constant *Descriptor::array(ArrayRef<Constant *> elements, const Twine &name) {
                             ConstantArray::get(type, elements), name);
 }
 
+/// A function of the dimensions' array, with the builder at its start.
+static Function *newFormula(Module &module, IRBuilder<> &builder) {
+  auto *type = FunctionType::get(builder.getInt64Ty(), {builder.getPtrTy()}, false);
+  auto *made = Function::Create(type, GlobalValue::InternalLinkage, "formula", module);
+  builder.SetInsertPoint(BasicBlock::Create(module.getContext(), "", made));
+  return made;
+}
+
+static DimValues dimensionsOf(const EntryPoint &entry, Function *formula, IRBuilder<> &builder) {
+  DimValues dims;
+  for (auto [i, dimension] : enumerate(entry.dimensions)) {
+    Value *place = builder.CreateConstGEP1_64(builder.getInt64Ty(), formula->getArg(0), i);
+    dims[dimension.name] = builder.CreateLoad(builder.getInt64Ty(), place);
+  }
+  return dims;
+}
+
 /// A function of the dimensions' array: the value, or with `isBound` the largest value while each
 /// dimension lies between its declared lower bound and the array's element.
 Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr, bool isBound) {
   Function *&known = formulas[entry.name + (isBound ? ": max " : ": ") + expr.str()];
   if (known)
     return known;
-  LLVMContext &context = module.getContext();
-  IRBuilder<> builder(context);
-  auto *type = FunctionType::get(builder.getInt64Ty(), {builder.getPtrTy()}, false);
-  known = Function::Create(type, GlobalValue::InternalLinkage, "formula", module);
-  builder.SetInsertPoint(BasicBlock::Create(context, "", known));
-  DimValues dims, lowest;
-  for (size_t i = 0; i < entry.dimensions.size(); ++i) {
-    Value *place = builder.CreateConstGEP1_64(builder.getInt64Ty(), known->getArg(0), i);
-    dims[entry.dimensions[i].name] = builder.CreateLoad(builder.getInt64Ty(), place);
-    lowest[entry.dimensions[i].name] = i64(entry.dimensions[i].lower);
-  }
+  IRBuilder<> builder(module.getContext());
+  known = newFormula(module, builder);
+  DimValues dims = dimensionsOf(entry, known, builder), lowest;
+  for (const Dimension &dimension : entry.dimensions)
+    lowest[dimension.name] = i64(dimension.lower);
   Value *overflow = nullptr;
   Value *value = isBound ? emitUpperBound(builder, expr, lowest, dims, overflow)
                          : emitDimExpr(builder, expr, dims, &overflow);
@@ -68,6 +79,35 @@ Function *Descriptor::formula(const EntryPoint &entry, const DimExpr &expr, bool
     value = builder.CreateSelect(overflow, builder.getInt64(uint64_t(INT64_MIN)), value);
   builder.CreateRet(value);
   return known;
+}
+
+/// The side of the check that is no number, where the check is needed: elsewhere the other side's
+/// value, so that it holds. A condition that does not fit 64 bits counts as met.
+Function *Descriptor::sideWhere(const EntryPoint &entry, const Requirement &check) {
+  IRBuilder<> builder(module.getContext());
+  Function *made = newFormula(module, builder);
+  DimValues dims = dimensionsOf(entry, made, builder);
+  auto emit = [&](const DimExpr &expr, uint64_t beyond) {
+    Value *overflow = nullptr, *value = emitDimExpr(builder, expr, dims, &overflow);
+    return overflow ? builder.CreateSelect(overflow, builder.getInt64(beyond), value) : value;
+  };
+  bool isFirst = !check.got.isConstant();
+  Value *side = emit(isFirst ? check.got : check.expected, uint64_t(INT64_MIN));
+  Value *other = emit(isFirst ? check.expected : check.got, uint64_t(INT64_MIN));
+  for (const DimExpr &condition : check.when)
+    side = builder.CreateSelect(builder.CreateICmpSLT(emit(condition, 0), i64(0)), other, side);
+  builder.CreateRet(side);
+  return made;
+}
+
+Constant *Descriptor::check(const EntryPoint &entry, const Requirement &check) {
+  Constant *sides[] = {extent(entry, check.got), extent(entry, check.expected)};
+  if (!check.when.empty()) {
+    bool isFirst = !check.got.isConstant();
+    sides[isFirst ? 0 : 1] = record(
+        {i64(-1), sideWhere(entry, check), text((isFirst ? check.got : check.expected).str())});
+  }
+  return record({sides[0], sides[1], text(check.subject), i32(int64_t(check.relation)), i32(0)});
 }
 
 Constant *Descriptor::extent(const EntryPoint &entry, const DimExpr &expr) {
@@ -108,9 +148,8 @@ Constant *Descriptor::dimensions(const EntryPoint &entry) {
 
 Constant *Descriptor::entry(const EntryPoint &entry) {
   std::vector<Constant *> checks, launches, limits;
-  for (const Requirement &check : entry.checks)
-    checks.push_back(record({extent(entry, check.got), extent(entry, check.expected),
-                             text(check.subject), i32(int64_t(check.relation)), i32(0)}));
+  for (const Requirement &each : entry.checks)
+    checks.push_back(check(entry, each));
   // Their values exist only where steps bind the symbols.
   auto named = [&](const DimExpr &expr) {
     return record({i64(expr.constantValue().value_or(INT64_MIN)), null(), text(expr.str())});

@@ -32,6 +32,8 @@ private:
   llvm::Constant *extent(const EntryPoint &entry, const DimExpr &expr);
   llvm::Constant *upperBound(const EntryPoint &entry, const DimExpr &expr);
   llvm::Function *formula(const EntryPoint &entry, const DimExpr &expr, bool isBound);
+  llvm::Function *sideWhere(const EntryPoint &entry, const Requirement &check);
+  llvm::Constant *check(const EntryPoint &entry, const Requirement &check);
   llvm::Constant *tensors(const EntryPoint &entry, llvm::ArrayRef<TensorInfo> tensors);
   llvm::Constant *dimensions(const EntryPoint &entry);
   llvm::Constant *entry(const EntryPoint &entry);

@@ -61,7 +61,12 @@ void BodyEmitter::emitLateCheck(unsigned check, unsigned number) {
                               : late.requirement.relation == Relation::AtMost ? CmpInst::ICMP_SGT
                                                                               : CmpInst::ICMP_NE;
   BasicBlock *refused = block("refused"), *next = block("held");
-  builder.CreateCondBr(builder.CreateICmp(broken, got, expected), refused, next,
+  Value *isBroken = builder.CreateICmp(broken, got, expected);
+  for (const DimExpr &condition : late.requirement.when) {
+    Value *taken = emitDimExpr(builder, condition, dimValues);
+    isBroken = builder.CreateAnd(isBroken, builder.CreateICmpSGE(taken, builder.getInt64(0)));
+  }
+  builder.CreateCondBr(isBroken, refused, next,
                        MDBuilder(module.getContext()).createUnlikelyBranchWeights());
   builder.SetInsertPoint(refused);
   Type *i32 = builder.getInt32Ty(), *i64 = builder.getInt64Ty();

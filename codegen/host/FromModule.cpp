@@ -206,7 +206,12 @@ void Translator::launch(LaunchOp op, std::vector<Launch> &into) {
       DimExpr bytes = numElements(operand.shape) * DimExpr(byteSize(operand.type));
       used = used + DimExpr::floorDiv(bytes + DimExpr(63), DimExpr(64)) * DimExpr(64);
     }
-  reserveScratch(mostOf(used));
+  DimExpr scratch = mostOf(used);
+  // Where a branch is not taken, its extents may be less than 0.
+  if (std::optional<int64_t> least = scratch.bounds({}).lower;
+      !isa<func::FuncOp>(op->getParentOp()) && (!least || *least < 0))
+    scratch = DimExpr::max(scratch, 0);
+  reserveScratch(scratch);
   for (const spec::Symbol &symbol : kernel.spec.symbols)
     launch.dims.push_back(DimExpr::symbol(symbol.name));
   auto body = op->getParentOfType<ModuleOp>().lookupSymbol<KernelOp>(op.getKernel());
@@ -263,7 +268,8 @@ void Translator::bind(BindOp op, std::vector<Launch> &into) {
     }
   known.insert(step.symbol);
   for (auto &[requirement, isDone] : late)
-    if (!isDone && isKnown(requirement.got, known) && isKnown(requirement.expected, known)) {
+    if (!isDone && isKnown(requirement.got, known) && isKnown(requirement.expected, known) &&
+        llvm::all_of(requirement.when, [&](const DimExpr &e) { return isKnown(e, known); })) {
       add(requirement, KILN_INVALID_ARGUMENT);
       isDone = true;
     }

@@ -275,7 +275,7 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
 /// dimensions decide becomes a check at entry.
 bool Elaborator::require(const Requirement &requirement, SMRange place, SMRange declared,
                          ArrayRef<Note> reasons) {
-  if (scope.require(requirement, location(place)) != Verdict::Refuted)
+  if (scope.require(requirement, location(place), builder.getInsertionBlock()) != Verdict::Refuted)
     return true;
   std::string text = requirement.subject + ": expected " +
                      std::string(words(requirement.relation)) + dimText(requirement.expected) +

@@ -12,8 +12,9 @@ using namespace llvm;
 using namespace kiln;
 using namespace kiln::ir;
 
-Verdict DimScope::require(const Requirement &requirement, mlir::Location place) {
-  Verdict verdict = kept.add(requirement);
+Verdict DimScope::require(const Requirement &requirement, mlir::Location place,
+                          mlir::Block *block) {
+  Verdict verdict = kept.add(requirementWithin(requirement, block));
   if (verdict == Verdict::Unknown)
     places.push_back(place);
   return verdict;
@@ -37,7 +38,7 @@ std::nullptr_t TensorBuilder::fail(BuildError kind, const Twine &message) {
 }
 
 bool TensorBuilder::require(const Requirement &requirement, BuildError kind) {
-  if (scope.require(requirement, place) != Verdict::Refuted)
+  if (scope.require(requirement, place, builder.getInsertionBlock()) != Verdict::Refuted)
     return true;
   fail(kind, requirement.text());
   return false;

@@ -23,8 +23,8 @@ class DimScope {
 public:
   explicit DimScope(DimExpr::BoundsMap bounds = {}) : declared(bounds), kept(std::move(bounds)) {}
 
-  /// Judges, and keeps with its place what the bounds do not decide.
-  Verdict require(const Requirement &requirement, mlir::Location place);
+  /// Judges for what stands in the block, and keeps with its place what the bounds do not decide.
+  Verdict require(const Requirement &requirement, mlir::Location place, mlir::Block *block);
   /// A dimension that a value decides, from 0 to `most`.
   void declare(const std::string &dimension, const DimExpr &most);
   /// As declared. What an index means follows from these alone, not from what is required so far.

@@ -2,6 +2,8 @@
 
 #include "passes/plan/Places.h"
 
+#include "ir/Requirements.h"
+
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -11,6 +13,10 @@ using namespace kiln::passes;
 using namespace mlir;
 
 Places::Places(func::FuncOp function) : function(function), bound(boundDimensions(function)) {
+  known = Requirements(declaredBounds(function));
+  for (RequirementAttr attr : declaredRequirements(function))
+    if (Requirement requirement = attr.getRequirement(); requirement.when.empty())
+      known.add(std::move(requirement));
   number(function.front());
   shareLoops();
   shareResults();
@@ -215,10 +221,15 @@ void Places::overwrite(LaunchOp launch) {
 // How long
 //===----------------------------------------------------------------------===//
 
-/// Room for the most that values can make of it.
+/// Room for the most that values can make of it. What a branch or loop makes is as good as nothing
+/// where a call that does not run it makes an extent less than 0.
 DimExpr Places::sizeOf(Value value) const {
-  DimExpr bytes =
-      numElements(dimsOf(value.getType())) * DimExpr(byteSize(*dtypeOf(value.getType())));
+  SmallVector<DimExpr> dims = dimsOf(value.getType());
+  if (!isa<func::FuncOp>(value.getParentBlock()->getParentOp()))
+    for (DimExpr &extent : dims)
+      if (std::optional<int64_t> least = known.boundsOf(extent).lower; !least || *least < 0)
+        extent = DimExpr::max(extent, 0);
+  DimExpr bytes = numElements(dims) * DimExpr(byteSize(*dtypeOf(value.getType())));
   return bytes.most(bound);
 }
 

@@ -58,6 +58,7 @@ private:
 
   mlir::func::FuncOp function;
   ir::BoundDimensions bound;
+  Requirements known; ///< what every call meets
   unsigned position = 0;
   llvm::DenseMap<mlir::Operation *, Span> spans;
   llvm::DenseMap<mlir::Value, mlir::Value> shared; ///< a step towards the root

@@ -55,6 +55,8 @@ static LogicalResult fixRequirements(func::FuncOp function, const Fixed &fixed) 
     Requirement requirement = attr.getRequirement();
     requirement.got = requirement.got.substitute(fixed);
     requirement.expected = requirement.expected.substitute(fixed);
+    for (DimExpr &condition : requirement.when)
+      condition = condition.substitute(fixed);
     Verdict verdict = known.add(requirement);
     if (verdict == Verdict::Refuted)
       return emitError(attr.getLoc(), requirement.text());
