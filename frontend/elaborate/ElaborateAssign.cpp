@@ -150,7 +150,10 @@ mlir::Value Elaborator::writeTogether(mlir::Value tensor, SmallVector<Subscript>
 }
 
 Value Elaborator::assignSlice(const IndexExpr *target, mlir::Value tensor, const Value &given) {
-  std::optional<SmallVector<Subscript>> parts = subscripts(target, tensor);
+  SmallVector<size_t> newAxes;
+  std::optional<SmallVector<Subscript>> parts = subscripts(target, tensor, newAxes);
+  if (parts && !newAxes.empty())
+    return fail(target->range, DiagCode::InvalidTarget, "what is assigned to has no new axes");
   if (!parts || given.isError())
     return Value();
   mlir::Value value = toTensor(given, *ir::dtypeOf(tensor.getType()), target->range);

@@ -234,15 +234,20 @@ const FnDecl *Elaborator::method(const Instance &instance, StringRef name) {
   return found == instance.functions.end() ? nullptr : *found;
 }
 
-/// Makes `callee` the current frame unless it is in progress or calls nest too deeply.
+/// Makes `callee` the current frame unless it is in progress or calls nest too deeply. A function
+/// that no layer has may call itself over the parts of layers: those come to an end.
 bool Elaborator::enter(Frame &callee, SMRange place, StringRef name) {
   unsigned nesting = 0;
-  for (Frame *outer = frame; outer; outer = outer->caller, ++nesting)
-    if (outer->decl == callee.decl && (outer->self == callee.self || callee.inLayer)) {
+  bool isOfParts = false;
+  for (Frame *outer = frame; outer; outer = outer->caller, ++nesting) {
+    isOfParts |= !callee.self && outer->self && !outer->inLayer;
+    if (outer->decl == callee.decl && !isOfParts &&
+        (outer->self == callee.self || callee.inLayer)) {
       failAt(place, DiagCode::Recursion, inQuotes(name) + " calls itself, over others or directly",
              declaredName(callee.decl).range, "it is declared here");
       return false;
     }
+  }
   if (nesting >= maxCalls) {
     fail(place, DiagCode::LimitExceeded, "calls nest deeper than " + Twine(maxCalls));
     return false;
@@ -307,7 +312,7 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
   bool ok = true;
   auto bind = [&](const Parameter &parameter, const Arg *arg) {
     Value value = arg ? arg->value : evalDefault(parameter, equations);
-    SMRange at = arg ? arg->range : place;
+    SMRange at = arg ? arg->range : parameter.defaultValue->range;
     std::string what = inQuotes(parameter.name.text) + " of " + callee.title();
     if (value.isError()) {
       ok = false;

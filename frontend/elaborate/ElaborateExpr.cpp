@@ -43,6 +43,8 @@ Value Elaborator::evalKind(const Expr *expr) {
                ? Value(frame->self)
                : fail(expr->range, DiagCode::UnknownName, "'self' stands outside of a layer");
   case Expr::Kind::Wildcard:
+    return fail(expr->range, DiagCode::TypeMismatch,
+                "expected a value here; '_' leaves an extent of a type open, -1 one of 'reshape'");
   case Expr::Kind::Ellipsis:
   case Expr::Kind::Slice:
     return fail(expr->range, DiagCode::TypeMismatch, "expected a value here");
@@ -112,6 +114,8 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
   auto open = find_if(frame->open, [&](auto *generic) { return generic->name.text == name; });
   bool isOpen = open != frame->open.end();
+  if (isOpen)
+    frame->locals[name] = Value(); // one error is enough
   return failAt(place, DiagCode::UnknownName,
                 inQuotes(name) + " has no value here" +
                     (isOpen ? ": it follows from what the function returns" : ""),

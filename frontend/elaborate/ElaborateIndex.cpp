@@ -222,14 +222,20 @@ static mlir::Value maskOf(const Value &value) {
 
 /// One subscript an axis.
 std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *expr,
-                                                             mlir::Value tensor) {
+                                                             mlir::Value tensor,
+                                                             SmallVectorImpl<size_t> &newAxes) {
   Dims dims = ir::dimsOf(tensor.getType());
   std::vector<Value> values;
   size_t given = 0;
+  auto isNewAxis = [&](const Expr *each) {
+    auto *name = dyn_cast<NameExpr>(each);
+    return name && name->name == "None" && !frame->locals.contains("None");
+  };
   for (const Expr *each : expr->subscripts) {
-    values.push_back(isa<SliceExpr, EllipsisExpr>(each) ? Value() : eval(each));
+    bool isValue = !isa<SliceExpr, EllipsisExpr>(each) && !isNewAxis(each);
+    values.push_back(isValue ? eval(each) : Value());
     mlir::Value mask = maskOf(values.back());
-    given += mask ? ir::dimsOf(mask.getType()).size() : !isa<EllipsisExpr>(each);
+    given += mask ? ir::dimsOf(mask.getType()).size() : isValue || isa<SliceExpr>(each);
   }
   if (given > dims.size()) {
     fail(expr->range, DiagCode::ShapeMismatch,
@@ -244,6 +250,10 @@ std::optional<SmallVector<Subscript>> Elaborator::subscripts(const IndexExpr *ex
   for (auto [each, value] : zip(expr->subscripts, values)) {
     if (isa<EllipsisExpr>(each)) {
       axis += dims.size() - given;
+      continue;
+    }
+    if (isNewAxis(each)) {
+      newAxes.push_back(axis);
       continue;
     }
     if (mlir::Value mask = maskOf(value)) {
@@ -295,7 +305,8 @@ mlir::Value Elaborator::gatherAt(mlir::Value tensor,
 /// As NumPy's: what several integers and tensors of integers index together stands where they
 /// stand, or in front if a slice stands between them.
 Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
-  std::optional<SmallVector<Subscript>> parts = subscripts(expr, tensor);
+  SmallVector<size_t> newAxes;
+  std::optional<SmallVector<Subscript>> parts = subscripts(expr, tensor, newAxes);
   if (!parts)
     return Value();
   SmallVector<ir::AxisPart> known;
@@ -351,7 +362,30 @@ Value Elaborator::indexTensor(const IndexExpr *expr, mlir::Value tensor) {
     if (arrays == 1 && !isTogether && result)
       result = moveAxes(result, from, rank, 0, expr->range);
   }
+  if (result && !newAxes.empty())
+    result = addAxes(result, *parts, newAxes, expr->range);
   return result ? Value(result) : Value();
+}
+
+/// The value of the parts with an axis of 1 in front of each of some axes of the tensor.
+mlir::Value Elaborator::addAxes(mlir::Value value, ArrayRef<Subscript> parts,
+                                ArrayRef<size_t> newAxes, SMRange place) {
+  Dims old = ir::dimsOf(value.getType()), dims;
+  size_t next = 0;
+  for (size_t axis = 0; axis <= parts.size(); ++axis) {
+    dims.append(llvm::count(newAxes, axis), DimExpr(1));
+    if (axis == parts.size())
+      break;
+    const Subscript &part = parts[axis];
+    if (part.at && !part.isSlice && !ir::dimsOf(part.at.getType()).empty()) {
+      fail(place, DiagCode::InvalidValue,
+           "a new axis stands beside numbers and slices only; 'unsqueeze' makes one of the result");
+      return nullptr;
+    }
+    if (part.at ? part.isSlice : !part.part.isIndex)
+      dims.push_back(old[next++]);
+  }
+  return at(place).reshape(value, dims);
 }
 
 /// Moves `count` dimensions from one place to another.

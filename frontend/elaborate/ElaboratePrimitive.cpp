@@ -63,7 +63,7 @@ static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
 /// What an argument must be that is no attribute.
 static std::string expectedOf(const Primitive::Slot &slot, const Value &value) {
   if (!value.as<mlir::Value>() && !value.as<DimExpr>())
-    return slot.kind;
+    return slot.kind == "pads" ? "a pair [before, after] for each dimension" : slot.kind;
   return slot.kind + " that is known when compiled" +
          (slot.name == "groups" && value.as<DimExpr>() ? ", or the channels of x for kernels of one"
                                                        : "");
@@ -72,8 +72,11 @@ static std::string expectedOf(const Primitive::Slot &slot, const Value &value) {
 Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange place) {
   SmallVector<Formal> formals;
   bool ofAll = is_contained({"argmax", "argmin"}, primitive.op.stripDialect());
+  // By position too, as PyTorch's of the name are called mostly.
+  bool inOrder = is_contained({"softmax", "log_softmax", "clamp"}, primitive.op.stripDialect());
   for (const Primitive::Slot &slot : primitive.slots)
-    formals.push_back({slot.name, !slot.optional && !(ofAll && slot.name == "axis"), slot.byName});
+    formals.push_back(
+        {slot.name, !slot.optional && !(ofAll && slot.name == "axis"), slot.byName && !inOrder});
   std::vector<const Arg *> bound;
   std::string name = inQuotes(primitive.op.stripDialect());
   bool takesList = !primitive.slots.empty() && primitive.slots[0].variadic;

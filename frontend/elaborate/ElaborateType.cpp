@@ -69,6 +69,8 @@ bool Elaborator::coerce(const Type *type, Value &value) {
     value = static_cast<double>(*integer);
     return true;
   }
+  if (name == "int" && value.as<DimExpr>() && !frame->inLayer)
+    return true; // what wants a number of it says so
   return (name == "int" && value.as<int64_t>()) || (name == "float" && value.as<double>()) ||
          (name == "bool" && value.as<bool>()) || (name == "str" && value.as<std::string>()) ||
          (name == "dtype" && value.as<DType>()) || (name == "layer" && value.as<Instance *>());

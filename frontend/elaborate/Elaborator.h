@@ -79,8 +79,9 @@ private:
   // Subscripts of tensors (ElaborateIndex.cpp, ElaborateAssign.cpp)
   Value indexTensor(const ast::IndexExpr *expr, mlir::Value tensor);
   Value assignSlice(const ast::IndexExpr *target, mlir::Value tensor, const Value &value);
-  std::optional<llvm::SmallVector<Subscript>> subscripts(const ast::IndexExpr *expr,
-                                                         mlir::Value tensor);
+  std::optional<llvm::SmallVector<Subscript>>
+  subscripts(const ast::IndexExpr *expr, mlir::Value tensor, SmallVectorImpl<size_t> &newAxes);
+  mlir::Value addAxes(mlir::Value x, ArrayRef<Subscript> parts, ArrayRef<size_t> axes, SMRange p);
   std::optional<Subscript> subscript(const ast::Expr *expr, const Value &value,
                                      const DimExpr &extent);
   std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);

@@ -33,8 +33,9 @@ private:
   const FnDecl *function = nullptr;
   StringMap<const Stmt *> members; ///< what the layer may have in some branch; functions too
   using Scope = StringMap<SMRange>;
-  Scope scope; ///< arguments, generics and locals so far
-  Scope ended; ///< names of loops and comprehensions that are over
+  Scope scope;            ///< arguments, generics and locals so far
+  Scope ended;            ///< names of loops and comprehensions that are over
+  StringSet<> undeclared; ///< dimensions of the function that an error has named
 
   void visitLayer(const LayerDecl *decl);
   void collectMembers(Block block);
@@ -109,6 +110,7 @@ void Resolver::collectMembers(Block block) {
 
 void Resolver::visitLayer(const LayerDecl *decl) {
   layer = decl;
+  undeclared.clear();
   collectMembers(decl->body);
   visitParameters(decl->parameters);
   Scope arguments = scope;
@@ -141,6 +143,7 @@ void Resolver::visitParameters(ArrayRef<Parameter> parameters) {
 
 void Resolver::visitFn(const FnDecl *fn) {
   ended.clear();
+  undeclared.clear();
   function = fn;
   for (const Generic &generic : fn->generics) {
     if (generic.bound)
@@ -279,7 +282,7 @@ static SMRange memberPlace(const Stmt *stmt, StringRef name) {
 void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
   bool isType = parseDType({name.data(), name.size()}).has_value();
   if (scope.contains(name) || module.decls.contains(name) || module.imports.contains(name) ||
-      isType || (!isDim && namedConstant(name)))
+      isType || undeclared.contains(name) || (!isDim && namedConstant(name)))
     return;
   bool isFunction = primitives.find(name) || is_contained(builtins, name);
   if (isFunction && !isDim)
@@ -290,6 +293,8 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
     append_range(known, primitives.names());
     append_range(known, ArrayRef<StringRef>({"true", "false"}));
   }
+  if (isDim)
+    undeclared.insert(name);
   auto [meant, hint] = meantName(name, known);
   auto member = members.find(name);
   if (member != members.end())
@@ -474,7 +479,9 @@ void Resolver::visit(const Expr *expr) {
   if (auto *index = dyn_cast<IndexExpr>(expr)) {
     visit(index->base);
     for (const Expr *subscript : index->subscripts)
-      visit(subscript);
+      if (auto *name = dyn_cast<NameExpr>(subscript);
+          !name || name->name != "None" || scope.contains("None")) // a new axis
+        visit(subscript);
   } else if (auto *slice = dyn_cast<SliceExpr>(expr)) {
     visit(slice->start);
     visit(slice->stop);
