@@ -149,6 +149,23 @@ bool ir::isNeeded(const Requirement &requirement, const Evaluation &evaluation) 
   });
 }
 
+bool ir::isAlwaysDefined(Operation *op, const Requirements &known) {
+  return !op->walk([&](Operation *inner) {
+              bool isDefined = llvm::all_of(requirementsOf(inner), [&](const Requirement &each) {
+                return known.judge(each) == Verdict::Proved;
+              });
+              return isDefined ? WalkResult::advance() : WalkResult::interrupt();
+            }).wasInterrupted();
+}
+
+Requirements ir::knownOfCalls(FunctionOpInterface function) {
+  Requirements known(declaredBounds(function));
+  for (RequirementAttr attr : declaredRequirements(function))
+    if (Requirement each = attr.getRequirement(); each.when.empty())
+      known.add(std::move(each));
+  return known;
+}
+
 SmallVector<RequirementAttr> ir::declaredRequirements(Operation *function) {
   SmallVector<RequirementAttr> all;
   if (auto list = function->getAttrOfType<ArrayAttr>(attributeName))

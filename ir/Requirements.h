@@ -19,6 +19,12 @@ Requirement requirementWithin(Requirement requirement, mlir::Block *block);
 /// Whether its branch is taken; true where that is not known.
 bool isNeeded(const Requirement &requirement, const Evaluation &evaluation);
 
+/// Whether the op and all in it are defined under what is known, wherever it stands.
+bool isAlwaysDefined(mlir::Operation *op, const Requirements &known);
+
+/// What every call of the function meets: its bounds, and the checks without a condition.
+Requirements knownOfCalls(mlir::FunctionOpInterface function);
+
 /// The elements of the function's `kiln.requires`.
 llvm::SmallVector<RequirementAttr> declaredRequirements(mlir::Operation *function);
 /// Replaces them; no attribute for none.

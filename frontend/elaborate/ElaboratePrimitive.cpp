@@ -72,11 +72,8 @@ static std::string expectedOf(const Primitive::Slot &slot, const Value &value) {
 Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange place) {
   SmallVector<Formal> formals;
   bool ofAll = is_contained({"argmax", "argmin"}, primitive.op.stripDialect());
-  // By position too, as PyTorch's of the name are called mostly.
-  bool inOrder = is_contained({"softmax", "log_softmax", "clamp"}, primitive.op.stripDialect());
   for (const Primitive::Slot &slot : primitive.slots)
-    formals.push_back(
-        {slot.name, !slot.optional && !(ofAll && slot.name == "axis"), slot.byName && !inOrder});
+    formals.push_back({slot.name, !slot.optional && !(ofAll && slot.name == "axis"), slot.byName});
   std::vector<const Arg *> bound;
   std::string name = inQuotes(primitive.op.stripDialect());
   bool takesList = !primitive.slots.empty() && primitive.slots[0].variadic;

@@ -118,7 +118,7 @@ def Kiln_LeOp : Kiln_Binary<"le", "whether a <= b, as bool">;
 def Kiln_GtOp : Kiln_Binary<"gt", "whether a > b, as bool">;
 def Kiln_GeOp : Kiln_Binary<"ge", "whether a >= b, as bool">;
 
-def Kiln_ClampOp : Kiln_PrimitiveOp<"clamp", "clamp(x, *, min: float = -inf, max: float = inf)", "Pointwise",
+def Kiln_ClampOp : Kiln_PrimitiveOp<"clamp", "clamp(x, min: float = -inf, max: float = inf)", "Pointwise",
     perResult # " * ::kiln::DimExpr(2)", [Elementwise, SameOperandsAndResultShape]> {
   let summary = "min(max(x, min), max)";
   let description = [{

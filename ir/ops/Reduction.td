@@ -52,7 +52,7 @@ def Kiln_ArgmaxOp : Kiln_ArgReduction<"argmax", "the position of the largest ele
 def Kiln_ArgminOp : Kiln_ArgReduction<"argmin", "the position of the least element">;
 
 class Kiln_SoftmaxLike<string mnemonic, string what>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, *, axis: axis = -1)", "RowWise", perOperand # " * ::kiln::DimExpr(11)",
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis = -1)", "RowWise", perOperand # " * ::kiln::DimExpr(11)",
                        [SameOperandsAndResultShape]> {
   let summary = what;
   let description = what # [{ along one axis, computed after subtracting the largest element.

@@ -12,11 +12,8 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-Places::Places(func::FuncOp function) : function(function), bound(boundDimensions(function)) {
-  known = Requirements(declaredBounds(function));
-  for (RequirementAttr attr : declaredRequirements(function))
-    if (Requirement requirement = attr.getRequirement(); requirement.when.empty())
-      known.add(std::move(requirement));
+Places::Places(func::FuncOp function)
+    : function(function), bound(boundDimensions(function)), known(knownOfCalls(function)) {
   number(function.front());
   shareLoops();
   shareResults();

@@ -3,11 +3,13 @@
 // Needs: any module of the dialect; what does not depend on the round stands outside of loops.
 // Guarantees: no scan multiplies what depends on its sequences alone by a matrix of around it: that
 // is one product of the whole sequences before the loop, with what leads to it and the elementwise
-// ops behind it. Reports: passed `hoisted` for each.
+// ops behind it, where these are defined for calls that run no round. Reports: passed `hoisted` for
+// each.
 //
 //===----------------------------------------------------------------------===//
 
 #include "ir/DataDimensions.h"
+#include "ir/Requirements.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 
@@ -28,7 +30,9 @@ namespace {
 /// The ops of one scan that depend on its sequences alone.
 class Hoister {
 public:
-  explicit Hoister(ScanOp scan) : scan(scan), builder(scan), bound(boundDimensions(scan)) {}
+  explicit Hoister(ScanOp scan)
+      : scan(scan), builder(scan), bound(boundDimensions(scan)),
+        known(knownOfCalls(scan->getParentOfType<FunctionOpInterface>())) {}
 
   void run() {
     for (auto [element, sequence] : llvm::zip(scan.getElements(), scan.getSequences()))
@@ -75,7 +79,7 @@ private:
   bool isOfSequences(Operation *op) {
     if (llvm::none_of(op->getOperands(), [&](Value v) { return isWhole(v); }) ||
         !llvm::all_of(op->getOperands(), [&](Value v) { return isWhole(v) || isOutside(v); }) ||
-        namesAny(op, bound))
+        namesAny(op, bound) || !isAlwaysDefined(op, known))
       return false;
     if (auto matmul = dyn_cast<MatmulOp>(op))
       return isWhole(matmul.getA()) && isOutside(matmul.getB()) &&
@@ -137,6 +141,7 @@ private:
   llvm::SetVector<Operation *> ops; ///< in the order of the body
   DenseMap<Value, Value> whole;
   BoundDimensions bound;
+  kiln::Requirements known; ///< of calls that run no round, too
 };
 
 struct HoistFromScan : passes::impl::HoistFromScanBase<HoistFromScan> {

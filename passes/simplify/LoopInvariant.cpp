@@ -22,32 +22,18 @@ namespace kiln::passes {
 } // namespace kiln::passes
 
 namespace {
-/// Whether every call meets what the op requires, rounds or none.
-bool isAlwaysDefined(Operation *op) {
-  SmallVector<kiln::Requirement> required = requirementsOf(op);
-  if (required.empty())
-    return true;
-  Operation *function = op->getParentOfType<FunctionOpInterface>();
-  kiln::Requirements known(declaredBounds(function));
-  for (RequirementAttr attr : declaredRequirements(function))
-    if (kiln::Requirement each = attr.getRequirement(); each.when.empty())
-      known.add(std::move(each));
-  return llvm::all_of(required, [&](const kiln::Requirement &each) {
-    return known.judge(each) == kiln::Verdict::Proved;
-  });
-}
-
 struct LoopInvariant : kiln::passes::impl::LoopInvariantBase<LoopInvariant> {
   void runOnOperation() override {
     // Inner loops first: what leaves one may leave the next.
     getOperation()->walk<WalkOrder::PostOrder>([&](LoopLikeOpInterface loop) {
+      kiln::Requirements known = knownOfCalls(loop->getParentOfType<FunctionOpInterface>());
       BoundDimensions bound = boundDimensions(loop);
+      auto isOutside = [&](Value value) { return loop.isDefinedOutsideOfLoop(value); };
       moveLoopInvariantCode(
-          loop.getLoopRegions(),
-          [&](Value value, Region *) { return loop.isDefinedOutsideOfLoop(value); },
-          [&](Operation *op, Region *) {
-            return isMemoryEffectFree(op) && isSpeculatable(op) && !namesAny(op, bound) &&
-                   isAlwaysDefined(op);
+          loop.getLoopRegions(), [&](Value value, Region *) { return isOutside(value); },
+          [&](Operation *op, Region *) { // is asked of each op, so what costs least comes first
+            return llvm::all_of(op->getOperands(), isOutside) && isMemoryEffectFree(op) &&
+                   isSpeculatable(op) && !namesAny(op, bound) && isAlwaysDefined(op, known);
           },
           [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
     });

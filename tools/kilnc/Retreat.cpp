@@ -138,8 +138,8 @@ std::vector<Held> kiln::heldBy(ArrayRef<Step> steps, ArrayRef<Step> all,
   std::vector<Held> held;
   for (auto [i, one] : enumerate(alone)) {
     auto isOf = [layer = i](const Step &step) { return step.layer == layer; };
-    std::string outputs = "the outputs have error " + digits(one.error) +
-                          " when only it is compressed, ";
+    std::string outputs =
+        "the outputs have error " + digits(one.error) + " when only it is compressed, ";
     std::string limit = "and all are to be below " + digits(required);
     one.retreat.clear();
     one.isHeldBack = count_if(steps, isOf) == count_if(all, isOf);

@@ -30,7 +30,7 @@ struct Held {
 /// The ledger of the same layers in several forms.
 struct Forms {
   std::vector<LedgerRow> wanted;
-  std::vector<LedgerRow> pruned; ///< without quantisation; empty if no layer has both
+  std::vector<LedgerRow> pruned;             ///< without quantisation; empty if no layer has both
   std::vector<std::vector<LedgerRow>> wider; ///< in the next scheme, and in the one behind it
   /// The squares of what quantisation and pruning of all layers change the outputs by, over those
   /// of what they change the weights by, the former over the latter: activations lose too.
