@@ -2,6 +2,7 @@
 
 #include "test/gpu/Block.h"
 
+#include "test/gpu/Bulk.h"
 #include "test/gpu/Matrix.h"
 #include "test/gpu/Shared.h"
 #include "test/gpu/Warpgroup.h"
@@ -19,7 +20,7 @@ static constexpr uint32_t warpThreads = 32;
 static constexpr size_t stackBytes = 64 << 10;
 
 namespace {
-enum class Wait : uint8_t { Nothing, Block, Warp, Warpgroup, End };
+enum class Wait : uint8_t { Nothing, Block, Warp, Warpgroup, Phase, End };
 
 struct Fibre {
   ucontext_t context;
@@ -30,6 +31,8 @@ struct Fibre {
   uint32_t result = 0;
   WarpWork work = nullptr; ///< of Wait::Warp, in place of an exchange, and Wait::Warpgroup
   void *brought = nullptr;
+  const void *phaseOf = nullptr; ///< of Wait::Phase: an mbarrier
+  uint32_t parity = 0;
 };
 
 /// All blocks of a process run one after another; their fibres are used again.
@@ -45,7 +48,9 @@ struct Scheduler {
   void runWarp(uint32_t first);
   bool releaseBlock();
   bool releaseWarpgroups();
+  bool releasePhases();
   bool meet(uint32_t first, uint32_t count);
+  bool isAny(Wait what) const;
   void wait(Wait what);
 };
 } // namespace
@@ -128,6 +133,25 @@ bool Scheduler::releaseWarpgroups() {
   return isAny && message.empty();
 }
 
+/// Whether any thread waits for such a thing.
+bool Scheduler::isAny(Wait what) const {
+  return std::any_of(fibres.begin(), fibres.end(),
+                     [&](const Fibre &fibre) { return fibre.wait == what; });
+}
+
+/// Whether any thread waited for a phase that is complete.
+bool Scheduler::releasePhases() {
+  bool isAny = false;
+  for (uint32_t i = 0; i < threads; ++i) {
+    Fibre &fibre = fibres[i];
+    if (fibre.wait != Wait::Phase || !isPhaseComplete(fibre.phaseOf, fibre.parity))
+      continue;
+    fibre.wait = Wait::Nothing;
+    isAny = true;
+  }
+  return isAny;
+}
+
 bool Scheduler::releaseBlock() {
   for (uint32_t i = 0; i < threads; ++i)
     if (fibres[i].wait != Wait::Block || fibres[i].barrier != fibres[0].barrier)
@@ -143,6 +167,7 @@ std::string Scheduler::run() {
   beginShared();
   forgetCopies();
   forgetProducts();
+  forgetBulkCopies();
   fibres.resize(threads);
   for (Fibre &fibre : fibres)
     prepare(fibre);
@@ -154,12 +179,16 @@ std::string Scheduler::run() {
     std::shuffle(warps.begin(), warps.end(), random);
     for (uint32_t first : warps)
       runWarp(first);
-  } while (message.empty() && (releaseWarpgroups() || releaseBlock()));
+  } while (message.empty() && (releaseWarpgroups() || releasePhases() || releaseBlock() ||
+                               (isAny(Wait::Phase) && finishBulkCopy())));
   bool isDone = true;
   for (const Fibre &fibre : fibres)
     isDone &= fibre.wait == Wait::End;
   if (message.empty())
-    message = isDone ? endShared() : "threads wait that never meet";
+    message = isAny(Wait::Phase) ? "a wait for a phase that never completes"
+              : !isDone          ? "threads wait that never meet"
+              : isCopyUnderWay() ? "a copy that nobody waits for"
+                                 : endShared();
   return message;
 }
 
@@ -182,6 +211,13 @@ uint32_t kiln::test::threadCount() { return scheduler.threads; }
 void kiln::test::waitForBlock(uint32_t barrier) {
   scheduler.fibres[scheduler.current].barrier = barrier;
   scheduler.wait(Wait::Block);
+}
+
+void kiln::test::waitForPhase(const void *barrier, uint32_t parity) {
+  Fibre &fibre = scheduler.fibres[scheduler.current];
+  fibre.phaseOf = barrier;
+  fibre.parity = parity;
+  scheduler.wait(Wait::Phase);
 }
 
 void kiln::test::failBlock(const char *text) {

@@ -5,6 +5,7 @@
 #include "codegen/spec/Evaluate.h"
 #include "codegen/spec/Numbers.h"
 #include "test/gpu/Block.h"
+#include "test/gpu/Bulk.h"
 #include "test/gpu/Matrix.h"
 #include "test/gpu/Reference.h"
 #include "test/gpu/Shared.h"
@@ -65,7 +66,16 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.mma.m16n8k32.row.col.s8.u8", "kiln_mma_s8_u8", at(&multiplyI8U8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.u8.s8", "kiln_mma_u8_s8", at(&multiplyU8I8), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.u8", "kiln_mma_u8", at(&multiplyU8), true},
-      {"llvm.nvvm.fence.proxy.async.shared_cta", "kiln_fence_shared", at(&fenceShared)}};
+      {"llvm.nvvm.fence.proxy.async.shared_cta", "kiln_fence_shared", at(&fenceShared)},
+      {"llvm.nvvm.fence.mbarrier_init.release.cluster", "kiln_fence_barriers", at(&fenceShared)},
+      {"llvm.nvvm.mbarrier.init.shared", "kiln_barrier_begin", at(&beginBarrier)},
+      {"llvm.nvvm.mbarrier.inval.shared", "kiln_barrier_end", at(&endBarrier)},
+      {"llvm.nvvm.mbarrier.arrive.scope.cta.space.cta", "kiln_arrive", at(&arrive)},
+      {"llvm.nvvm.mbarrier.arrive.expect.tx.scope.cta.space.cta", "kiln_arrive_expecting",
+       at(&arriveExpecting)},
+      {"llvm.nvvm.mbarrier.try.wait.parity.scope.cta.space.cta", "kiln_try_wait", at(&tryWait)},
+      {"llvm.nvvm.cp.async.bulk.tensor.g2s.tile.2d", "kiln_copy_tensor_2", at(&copyTensor2)},
+      {"llvm.nvvm.cp.async.bulk.tensor.g2s.tile.3d", "kiln_copy_tensor_3", at(&copyTensor3)}};
   for (const WarpgroupCall &call : warpgroupCalls())
     all.push_back({call.name, "stand." + call.name, at(call.function), true});
   return all;

@@ -138,6 +138,7 @@ static void startAll(void *const *threads) {
     }
     memset(static_cast<Brought *>(threads[thread])->result, 0xff, sizeof(own.sums)); // NaN, -1
   }
+  beginProductsOfShared(warpgroup);
   static double a[rows][mostSteps], b[columns][mostSteps];
   for (const uint64_t (&factors)[2] : shared.descriptors) {
     Matrix left(factors[0], false, size), right(factors[1], isAcross, size);
@@ -163,6 +164,7 @@ template <typename Sum, int columns> static void waitForAll(void *const *threads
     return failBlock("no products are under way");
   for (auto [at, bytes] : found->second.reads)
     endProductOfShared(at, bytes, warpgroup);
+  endProductsOfShared(warpgroup);
   for (uint32_t thread = 0; thread < warpgroupThreads; ++thread)
     for (int i = 0; i < sumsOf(columns); ++i) {
       auto [row, column] = placeOf(thread, i);
