@@ -155,12 +155,38 @@ static Value foldMany(StringRef name, ArrayRef<Value> values,
   return result;
 }
 
+/// enumerate, zip and reversed of lists, as Python's; nothing if the arguments are no lists.
+static std::optional<Value> foldLists(StringRef name, const Args &args) {
+  SmallVector<ArrayRef<Value>> lists;
+  for (const Arg &arg : args)
+    if (auto *list = arg.value.as<ListPtr>(); list && arg.name.empty())
+      lists.push_back(**list);
+  if (lists.empty() || lists.size() != args.size() || (name != "zip" && lists.size() != 1))
+    return std::nullopt;
+  if (name == "reversed")
+    return Value::list(std::vector<Value>(lists[0].rbegin(), lists[0].rend()));
+  std::vector<Value> rows;
+  for (size_t i = 0; all_of(lists, [&](ArrayRef<Value> list) { return i < list.size(); }); ++i) {
+    std::vector<Value> row;
+    if (name == "enumerate")
+      row.push_back(static_cast<int64_t>(i));
+    for (ArrayRef<Value> list : lists)
+      row.push_back(list[i]);
+    rows.push_back(Value::list(std::move(row)));
+  }
+  return Value::list(std::move(rows));
+}
+
 /// The functions of compile-time values; `known` tells whether the name and arguments are of one.
 Value Elaborator::callBuiltin(StringRef name, const Args &args, SMRange place, bool &known) {
   bool positional = all_of(args, [](const Arg &arg) { return arg.name.empty(); });
   auto *list = args.size() == 1 ? args[0].value.as<ListPtr>() : nullptr;
   size_t copies = name == "single" ? 1 : name == "pair" ? 2 : name == "triple" ? 3 : 0;
-  known = name == "len" || copies || name == "range";
+  bool ofLists = is_contained({"enumerate", "zip", "reversed"}, name);
+  known = name == "len" || copies || name == "range" || ofLists;
+  if (ofLists)
+    if (std::optional<Value> made = foldLists(name, args))
+      return *made;
   if (positional && args.size() == 1)
     if (std::optional<Value> folded = foldFunction(name, args[0].value)) {
       known = true;
@@ -209,8 +235,9 @@ Value Elaborator::callBuiltin(StringRef name, const Args &args, SMRange place, b
       }
   }
   return known ? fail(place, DiagCode::BadArgument,
-                      "'len' takes a list, 'single', 'pair' and 'triple' one value, 'range' one to "
-                      "three integers")
+                      "'len', 'enumerate' and 'reversed' take a list, 'zip' lists, 'single', "
+                      "'pair' and "
+                      "'triple' one value, 'range' one to three integers")
                : Value();
 }
 
@@ -318,10 +345,8 @@ bool Elaborator::bindParameters(ArrayRef<Parameter> parameters, ArrayRef<const A
       ok = false;
     } else if (isCompileTime(parameter.type) && !value.as<mlir::Value>()) {
       if (!coerce(parameter.type, value)) {
-        StringRef text(parameter.type->range.Start.getPointer(),
-                       parameter.type->range.End.getPointer() -
-                           parameter.type->range.Start.getPointer());
-        failAt(at, DiagCode::TypeMismatch, what + ": expected " + text + ", got " + describe(value),
+        failAt(at, DiagCode::TypeMismatch,
+               what + ": expected " + textOf(parameter.type) + ", got " + describe(value),
                parameter.name.range, "the argument is declared here");
         ok = false;
       }

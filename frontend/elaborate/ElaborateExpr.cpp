@@ -110,6 +110,8 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
     return *dtype;
   if (std::optional<double> constant = namedConstant(name))
     return *constant;
+  if (name == "None")
+    return None{};
   if (frame->module->imports.contains(name) || primitives.find(name))
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
   auto open = find_if(frame->open, [&](auto *generic) { return generic->name.text == name; });
@@ -190,6 +192,12 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
       return failAt(expr->range, DiagCode::NotCompileTime,
                     "a tensor is not known when the model is compiled", (*weight)->decl->name.range,
                     "it is declared here");
+    if ((*weight)->path.empty())
+      return failAt(expr->range, DiagCode::UnknownName,
+                    inQuotes(expr->name.text) +
+                        " has no path, since no member holds its layer: an argument 'x' is held "
+                        "by the member 'x = x'",
+                    (*instance)->made, "the layer is made here");
     return get(*weight, expr->range);
   }
   return it->second;

@@ -9,6 +9,8 @@
 
 #include "ir/KilnDialect.h"
 
+#include <cmath>
+
 using namespace llvm;
 using namespace kiln;
 
@@ -94,9 +96,18 @@ std::optional<Value> Elaborator::Forms::nonzero() {
   return rows ? Value(rows) : Value();
 }
 
-/// max(x, y) and min(x, y) of two tensors, element by element.
+/// max(x, y) and min(x, y) of two tensors, element by element; of a scalar, which has no axes, and
+/// a number or dimension too.
 std::optional<Value> Elaborator::Forms::larger(StringRef op) {
-  if (!bound[1] || !bound[1]->value.as<mlir::Value>() || bound[2])
+  if (!bound[1] || bound[2])
+    return std::nullopt;
+  auto isScalar = [](const Value &value) {
+    auto *tensor = value.as<mlir::Value>();
+    return tensor && rankOf(*tensor) == 0;
+  };
+  const Value &x = bound[0]->value, &y = bound[1]->value;
+  bool isOther = isScalar(x) && bound[1]->name.empty() && (y.isNumber() || y.as<DimExpr>());
+  if (!y.as<mlir::Value>() && !isOther)
     return std::nullopt;
   Args both = {{"", bound[0]->value, bound[0]->range}, {"", bound[1]->value, bound[1]->range}};
   return self.callPrimitive(*self.primitives.find(op), both, place);
@@ -393,6 +404,80 @@ std::optional<Value> Elaborator::Forms::depthwise(const Primitive &primitive) {
   }
   y = y ? here().cast(y, *type) : nullptr;
   return y ? Value(y) : Value();
+}
+
+/// arange(start, stop, step) as a count, a start and a step; false if those are no numbers or
+/// dimensions.
+static bool countSteps(Args &args, ir::DimScope &scope) {
+  Value start = args[0].value, stop = args[1].value;
+  size_t given = args.size() > 2 && args[2].name.empty() ? 3 : 2;
+  auto byName = find_if(args, [](const Arg &arg) { return arg.name == "step"; });
+  Value step = given == 3 ? args[2].value : byName != args.end() ? byName->value : int64_t(1);
+  auto numberOf = [](const Value &value) {
+    return value.as<int64_t>()  ? static_cast<double>(*value.as<int64_t>())
+           : value.as<double>() ? *value.as<double>()
+                                : std::nan("");
+  };
+  std::optional<DimExpr> from = start.asDim(), to = stop.asDim();
+  auto *stride = step.as<int64_t>();
+  DimExpr count;
+  bool isFloat = false;
+  if (from && to && stride && *stride != 0 && *stride != INT64_MIN) {
+    DimExpr distance = *stride > 0 ? *to - *from : *from - *to;
+    DimBounds range = scope.requirements().boundsOf(distance);
+    if (!range.lower || *range.lower < 0)
+      distance = DimExpr::max(distance, 0);
+    count = DimExpr::floorDiv(distance + (std::abs(*stride) - 1), std::abs(*stride));
+  } else {
+    double steps = std::ceil((numberOf(stop) - numberOf(start)) / numberOf(step));
+    if (!(std::fabs(steps) <= maxRounds))
+      return false;
+    count = static_cast<int64_t>(std::max(steps, 0.0));
+    isFloat = true;
+  }
+  Arg first = args[0];
+  std::vector<Arg> others(args.begin() + given, args.end());
+  auto has = [&](StringRef name) {
+    return any_of(others, [&](const Arg &arg) { return arg.name == name; });
+  };
+  SMRange stepPlace = given == 3 ? args[2].range : first.range;
+  args = {{"", Value::dim(count), first.range}, {"start", start, first.range}};
+  if (given == 3)
+    args.push_back({"step", step, stepPlace});
+  if (isFloat && !has("dtype"))
+    args.push_back({"dtype", DType::F32, first.range});
+  args.insert(args.end(), others.begin(), others.end());
+  return true;
+}
+
+/// Calls with more positional arguments than the op has: `arange(start, stop, step)` becomes the
+/// op's own, `transpose(x, a, b)` a permutation.
+std::optional<Value> Elaborator::respelled(const Primitive &primitive, Args &args, SMRange place) {
+  StringRef name = primitive.op.stripDialect();
+  size_t given = count_if(args, [](const Arg &arg) { return arg.name.empty(); });
+  if (name == "arange" && (given == 2 || given == 3) && !countSteps(args, scope))
+    return fail(place, DiagCode::BadArgument,
+                "'arange' expected numbers or dimensions from the start to the stop, by a step "
+                "other than 0; 'arange(count, start = x)' takes what a call computes");
+  if (name != "transpose" || given != 3 || args.size() != 3 || !args[0].value.as<mlir::Value>())
+    return std::nullopt;
+  mlir::Value x = *args[0].value.as<mlir::Value>();
+  int64_t rank = rankOf(x);
+  std::vector<Value> order;
+  for (int64_t axis = 0; axis < rank; ++axis)
+    order.push_back(axis);
+  int64_t swapped[2];
+  for (int i : {0, 1}) {
+    auto *axis = args[1 + i].value.as<int64_t>();
+    swapped[i] = axis ? ir::normalizedAxes({*axis}, rank)[0] : -1;
+    if (swapped[i] < 0 || swapped[i] >= rank)
+      return fail(args[1 + i].range, axis ? DiagCode::OpError : DiagCode::BadArgument,
+                  "'transpose' expected an axis of " + ir::typeText(x.getType()) + ", got " +
+                      describe(args[1 + i].value));
+  }
+  std::swap(order[swapped[0]], order[swapped[1]]);
+  Args permuted = {args[0], {"", Value::list(std::move(order)), args[1].range}};
+  return callPrimitive(*primitives.find("permute"), permuted, place);
 }
 
 std::optional<Value> Elaborator::widerForm(const Primitive &primitive, Bound bound, SMRange place) {

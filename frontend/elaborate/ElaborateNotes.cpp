@@ -17,6 +17,8 @@ std::string kiln::describe(const Value &value) {
     return ir::describe(*number);
   if (auto *text = value.as<std::string>())
     return "the string " + inQuotes(*text);
+  if (value.as<None>())
+    return "None";
   if (auto *dtype = value.as<DType>())
     return "the element type " + std::string(name(*dtype));
   if (auto *dim = value.as<DimExpr>())

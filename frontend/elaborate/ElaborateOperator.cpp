@@ -54,8 +54,11 @@ static constexpr OtherKind otherKinds[] = {
     {TokenKind::kw_or, isNoBool, "bools", "'!= 0' makes bools, '|' is for integers"}};
 
 /// Whether two compile-time values are the same: numbers by value, lists element by element, and
-/// values of two kinds never. Nothing of what only a call tells, and of layers.
+/// values of two kinds never. None is equal to itself only. Nothing of what only a call tells, and
+/// of layers.
 static std::optional<bool> areEqual(const Value &lhs, const Value &rhs) {
+  if (lhs.as<None>() || rhs.as<None>())
+    return lhs.as<None>() && rhs.as<None>();
   auto *a = lhs.as<ListPtr>(), *b = rhs.as<ListPtr>();
   auto isKnown = [](const Value &value) {
     return value.isNumber() || value.as<std::string>() || value.as<DType>() || value.as<ListPtr>();

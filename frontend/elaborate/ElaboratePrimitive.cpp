@@ -34,6 +34,13 @@ static void packLast(const Primitive &primitive, Args &args) {
   args.erase(args.begin() + first + 1, end);
 }
 
+/// What may be left out is, where None is given for it.
+static void leaveOut(const Primitive &primitive, MutableArrayRef<const Arg *> bound) {
+  for (auto [slot, arg] : zip(primitive.slots, bound))
+    if (arg && arg->value.as<None>() && slot.optional)
+      arg = nullptr;
+}
+
 /// What negative numbers of a padding leave of x, as PyTorch's `pad`; they become 0.
 static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
                               mlir::NamedAttrList &attributes) {
@@ -82,9 +89,12 @@ Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange 
                     name + " takes its tensors as a list: write " + primitive.op.stripDialect() +
                         "([a, b])",
                     Note{{}, "the function is " + primitive.signature});
+  if (std::optional<Value> made = respelled(primitive, args, place))
+    return *made;
   packLast(primitive, args);
   if (!bindArguments(formals, args, place, {name, {}, primitive.signature}, bound))
     return Value();
+  leaveOut(primitive, bound);
   if (std::optional<Value> made = widerForm(primitive, bound, place))
     return *made;
   SmallVector<mlir::Value> operands;

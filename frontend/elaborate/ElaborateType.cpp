@@ -17,6 +17,11 @@ std::string kiln::dimText(const DimExpr &expr) {
   return text;
 }
 
+std::string kiln::textOf(const Type *type) {
+  const char *start = type->range.Start.getPointer();
+  return std::string(start, type->range.End.getPointer());
+}
+
 std::optional<DimExpr> Elaborator::evalDim(const Expr *expr) {
   Value value = eval(expr);
   if (std::optional<DimExpr> dim = value.asDim()) {
@@ -42,12 +47,7 @@ std::optional<DType> Elaborator::evalDType(const Ident &name) {
   return std::nullopt;
 }
 
-bool Elaborator::isCompileTime(const Type *type) {
-  if (type->kind != Type::Kind::Named)
-    return true;
-  return !type->hasShape &&
-         is_contained({"int", "float", "bool", "str", "dtype", "layer"}, type->name.text);
-}
+bool Elaborator::isCompileTime(const Type *type) { return !tensorType(type); }
 
 bool Elaborator::coerce(const Type *type, Value &value) {
   if (type->kind == Type::Kind::Union)
@@ -73,7 +73,8 @@ bool Elaborator::coerce(const Type *type, Value &value) {
     return true; // what wants a number of it says so
   return (name == "int" && value.as<int64_t>()) || (name == "float" && value.as<double>()) ||
          (name == "bool" && value.as<bool>()) || (name == "str" && value.as<std::string>()) ||
-         (name == "dtype" && value.as<DType>()) || (name == "layer" && value.as<Instance *>());
+         (name == "dtype" && value.as<DType>()) || (name == "layer" && value.as<Instance *>()) ||
+         (name == "None" && value.as<None>());
 }
 
 /// Binds a generic element type at its first use; compares otherwise.
@@ -114,13 +115,22 @@ bool Elaborator::matchDType(const Ident &name, DType actual, SMRange place,
   return false;
 }
 
+static std::string noTensor(const Type *type, const Value &value) {
+  std::string hint = "; it is optional if its type is '" + textOf(type) + " | None'";
+  return ": expected a tensor, got " + describe(value) + (value.as<None>() ? hint : "");
+}
+
 /// Compares a value with a tensor type of the current frame's signature. Numbers and dimensions
 /// become scalars. What needs solving or proof goes to `equations`.
 bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, const std::string &what,
                              std::vector<Equation> &equations) {
+  if (value.as<None>() && takesNone(type))
+    return true;
+  if (const Type *tensor = tensorType(type))
+    type = tensor;
   if (type->kind != Type::Kind::Named || !(value.isArithmetic() || tableOf(value))) {
-    failAt(place, DiagCode::TypeMismatch, what + ": expected a tensor, got " + describe(value),
-           type->range, "the type is declared here");
+    failAt(place, DiagCode::TypeMismatch, what + noTensor(type, value), type->range,
+           "the type is declared here");
     return false;
   }
   if (!value.as<mlir::Value>()) {

@@ -180,6 +180,7 @@ private:
   bool gatherOperands(const Primitive &primitive, ArrayRef<const Arg *> bound, SMRange place,
                       SmallVectorImpl<mlir::Value> &operands, SmallVectorImpl<int32_t> &segments);
   struct Forms; // ElaborateForms.cpp
+  std::optional<Value> respelled(const Primitive &primitive, Args &args, SMRange place);
   std::optional<Value> widerForm(const Primitive &primitive, Bound bound, SMRange place);
   Value defaultValue(const Primitive::Slot &slot);
   std::optional<Dims> equalParts(int64_t count, SMRange place, mlir::ValueRange operands,

@@ -78,6 +78,12 @@ inline constexpr int64_t maxRounds = 100000, maxSteps = 10000000;
 /// Deepest nesting of calls, and of expressions over all of them.
 inline constexpr unsigned maxCalls = 100, maxEvalDepth = 1500;
 
+/// The type of the tensors that a type takes; null if it takes compile-time values.
+const ast::Type *tensorType(const ast::Type *type);
+/// A type as it is written.
+std::string textOf(const ast::Type *type);
+/// Whether an argument of the type may be None.
+bool takesNone(const ast::Type *type);
 /// A polynomial as messages write it.
 std::string dimText(const DimExpr &expr);
 /// An unknown dimension of a signature while it is being solved; no name of the language has '$'.

@@ -1,6 +1,7 @@
 //===- Sema.cpp - names in all code ---------------------------------------===//
 #include "frontend/elaborate/Sema.h"
 
+#include "frontend/elaborate/Frame.h"
 #include "frontend/syntax/Suggest.h"
 #include "ir/DType.h"
 
@@ -16,8 +17,9 @@ using namespace kiln::ast;
 
 namespace {
 
-constexpr StringLiteral builtins[] = {"len", "single", "pair", "triple", "range", "min", "max"};
-constexpr StringLiteral typeWords[] = {"int", "float", "bool", "str", "dtype", "layer"};
+constexpr StringLiteral builtins[] = {"len",       "single", "pair",     "triple", "range",
+                                      "enumerate", "zip",    "reversed", "min",    "max"};
+constexpr StringLiteral typeWords[] = {"int", "float", "bool", "str", "dtype", "layer", "None"};
 
 class Resolver {
 public:
@@ -177,14 +179,29 @@ static bool isTensor(const Type *type) {
          (type->hasShape || !is_contained(typeWords, type->name.text));
 }
 
+const Type *kiln::tensorType(const Type *type) {
+  if (type->kind != Type::Kind::Union)
+    return isTensor(type) ? type : nullptr;
+  auto member = find_if(type->members, isTensor);
+  return member == type->members.end() ? nullptr : *member;
+}
+
+bool kiln::takesNone(const Type *type) {
+  return type->kind == Type::Kind::Union
+             ? any_of(type->members, takesNone)
+             : type->kind == Type::Kind::Named && !type->hasShape && type->name.text == "None";
+}
+
 void Resolver::visitType(const Type *type) {
+  bool mayLack = type->kind == Type::Kind::Union && type->members.size() == 2 && takesNone(type);
   for (const Type *member : type->members) {
     visitType(member);
-    if (type->kind != Type::Kind::Named && isTensor(member))
+    bool isFirst = type->kind == Type::Kind::List || member == tensorType(type);
+    if (isFirst && !mayLack && isTensor(member))
       diags.error(member->range, DiagCode::TypeMismatch,
                   type->kind == Type::Kind::List
                       ? "a list holds compile-time values, not tensors"
-                      : "a tensor is no alternative of a type: which one is given must be known "
+                      : "a tensor is an alternative of None only: which one is given must be known "
                         "when the model is compiled");
   }
   if (type->kind != Type::Kind::Named)
@@ -282,7 +299,7 @@ static SMRange memberPlace(const Stmt *stmt, StringRef name) {
 void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
   bool isType = parseDType({name.data(), name.size()}).has_value();
   if (scope.contains(name) || module.decls.contains(name) || module.imports.contains(name) ||
-      isType || undeclared.contains(name) || (!isDim && namedConstant(name)))
+      isType || undeclared.contains(name) || (!isDim && (namedConstant(name) || name == "None")))
     return;
   bool isFunction = primitives.find(name) || is_contained(builtins, name);
   if (isFunction && !isDim)
@@ -479,9 +496,7 @@ void Resolver::visit(const Expr *expr) {
   if (auto *index = dyn_cast<IndexExpr>(expr)) {
     visit(index->base);
     for (const Expr *subscript : index->subscripts)
-      if (auto *name = dyn_cast<NameExpr>(subscript);
-          !name || name->name != "None" || scope.contains("None")) // a new axis
-        visit(subscript);
+      visit(subscript);
   } else if (auto *slice = dyn_cast<SliceExpr>(expr)) {
     visit(slice->start);
     visit(slice->stop);

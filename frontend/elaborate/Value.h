@@ -16,6 +16,9 @@ struct Instance;
 struct Value;
 using ListPtr = std::shared_ptr<const std::vector<Value>>;
 
+/// What stands for an argument that is not given.
+struct None {};
+
 /// Several results of a call.
 struct Results {
   ListPtr values;
@@ -32,8 +35,8 @@ struct Weight {
 /// A compile-time value, a dimension or a tensor. The empty value stands for an error that has been
 /// reported: whatever uses it is silent.
 struct Value {
-  std::variant<std::monostate, int64_t, double, bool, std::string, DType, DimExpr, ListPtr, Results,
-               Instance *, Weight *, mlir::Value>
+  std::variant<std::monostate, None, int64_t, double, bool, std::string, DType, DimExpr, ListPtr,
+               Results, Instance *, Weight *, mlir::Value>
       data;
 
   Value() = default;

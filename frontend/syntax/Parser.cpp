@@ -58,6 +58,8 @@ std::string Parser::keywordHint() const {
   if (current().is(TokenKind::Equal) && position &&
       StringRef("+-*/%@|^&**//<<>>").contains(previous().text))
     return ("; '" + previous().text + "=' is written 'x = x " + previous().text + " ...'").str();
+  if (current().text == "is")
+    return peek().text == "not" ? "; 'is not' is written '!='" : "; 'is' is written '=='";
   bool isDoubled = position && previous().endLoc() == current().loc();
   if (isDoubled && current().text == previous().text && StringRef("&|").contains(current().text))
     return std::string("; '") + previous().text.str() + previous().text.str() + "' is written '" +

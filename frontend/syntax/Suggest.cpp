@@ -116,8 +116,7 @@ static constexpr Synonym types[] = {
 
 /// Other libraries' functions and words that are an expression here.
 static constexpr Synonym expressions[] = {
-    {"None", "unsqueeze(x, 0)"},
-    {"none", "unsqueeze(x, 0)"},
+    {"none", "None"},
     {"newaxis", "unsqueeze(x, 0)"},
     {"array", "[1, 2] as f32"},
     {"tensor", "[1, 2] as f32"},

@@ -224,7 +224,10 @@ KILN_INFER(ConcatOp) {
   DimExpr sum = dims[axis];
   for (Value v : operands.drop_front()) {
     SmallVector<DimExpr> d = dimsOf(v.getType());
-    bool same = d.size() == dims.size() && elementOf(v.getType()) == elementOf(first);
+    if (elementOf(v.getType()) != elementOf(first)) // concat-c2
+      return emitOptionalError(loc, "'concat' expected tensors of one type, got ", typeText(first),
+                               " and ", typeText(v.getType()));
+    bool same = d.size() == dims.size();
     for (size_t i = 0; same && i < d.size(); ++i)
       same = static_cast<int64_t>(i) == axis || d[i] == dims[i];
     if (!same) // concat-c2
