@@ -19,15 +19,21 @@ using namespace kiln::spec;
 /// Bytes of a whole reduction that a task keeps where its sums cannot wait for slices.
 static constexpr int64_t mostKeptBytes = 320 << 10;
 
+/// Whether a dimension is part of the value, not only of the coordinates of what it reads.
+static bool hasDim(const ExprPtr &expr, std::set<const Expr *> &seen) {
+  return seen.insert(expr.get()).second &&
+         (expr->op == Op::Dim ||
+          any_of(expr->args, [&](const ExprPtr &arg) { return hasDim(arg, seen); }));
+}
+
 static bool isProduct(const ExprPtr &expr) { return expr->op == Op::Mul && !expr->strict; }
 
 /// Whether a factor is that of all rows: it reads what lies in panels, at coordinates of the
 /// vectors and of the reduction alone.
 bool Emitter::isOfVectors(const Plan &plan, const ExprPtr &factor) {
   const Placed &core = *coreOf(plan);
-  bool isSo = true, readsPanel = false;
   std::set<const Expr *> seen;
-  visitPostOrder(factor, seen, [&](const ExprPtr &node) { isSo &= node->op != Op::Dim; });
+  bool isSo = !hasDim(factor, seen), readsPanel = false;
   walk(factor, frameOf(*core.stage, withReduction(*core.stage, core.at)),
        [&](const Read &read, DType, const Coordinates &at, const Frame &frame) {
          const Operand *operand = spec.findOperand(read.source);

@@ -2,6 +2,7 @@
 
 #include "codegen/lower/Builder.h"
 
+#include <numeric>
 #include <type_traits>
 
 using namespace kiln;
@@ -25,13 +26,40 @@ static spec::Stage sumOfProducts(Type result, std::vector<DimExpr> reduction, co
 }
 
 namespace {
+/// A depth in runs of equal length, each within one group. The last group may be shorter.
+struct Runs {
+  DimExpr count;
+  int64_t length = 0, inGroup = 1;
+
+  static std::optional<Runs> of(const DimExpr &depth, int64_t group) {
+    if (DimExpr groups = DimExpr::floorDiv(depth, group); depth == groups * DimExpr(group))
+      return Runs{groups, group, 1};
+    std::optional<int64_t> known = depth.constantValue();
+    if (!known || *known == 0)
+      return std::nullopt;
+    if (*known < group)
+      return Runs{1, *known, 1};
+    int64_t length = std::gcd(*known, group);
+    return Runs{*known / length, length, group / length};
+  }
+  /// The group of the run at a dimension.
+  spec::Index groupAt(int dim) const {
+    if (inGroup == 1)
+      return spec::index(dim);
+    spec::Index result;
+    result.indirect =
+        spec::apply(spec::Op::FloorDiv, {spec::dim(dim), spec::constant(inGroup, DType::I64)});
+    return result;
+  }
+};
+
 /// A weight in integers. Its scale is a factor of whole sums if it is that of an output channel; in
 /// groups along the depth it is one of partial sums.
 struct Integers {
   Value numbers, scale;
   int64_t group = 0;
 
-  /// Nothing for other weights, those with zero points and ragged groups among them.
+  /// Nothing for other weights, those with zero points among them.
   static std::optional<Integers> of(SpecBuilder &builder, Value weight, int64_t channels,
                                     int64_t depth) {
     auto op = weight.getDefiningOp<DequantizeOp>();
@@ -43,9 +71,8 @@ struct Integers {
     SmallVector<DimExpr> shape = dimsOf(weight.getType());
     bool isChannels =
         result.group == 0 && axis == channels && !dimsOf(op.getScale().getType()).empty();
-    bool isGroups =
-        result.group > 0 && axis == depth && shape.size() == 2 &&
-        shape[depth] == DimExpr::floorDiv(shape[depth], result.group) * DimExpr(result.group);
+    bool isGroups = result.group > 0 && axis == depth && shape.size() == 2 &&
+                    Runs::of(shape[depth], result.group);
     return isChannels || isGroups ? std::optional(result) : std::nullopt;
   }
   ExprPtr load(SpecBuilder &builder, const At &at) const {
@@ -57,28 +84,29 @@ struct Integers {
 };
 } // namespace
 
-/// The depth falls into groups, a dimension each: no position is a quotient.
+/// The depth falls into runs within groups, a dimension each.
 static void lowerGroupedMatmul(SpecBuilder &builder, MatmulOp op, const Integers &weight) {
   DimExpr depth = dimsOf(op.getA().getType()).back();
+  Runs runs = *Runs::of(depth, weight.group);
   int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
-  spec::Index position = affine({{rank, weight.group}, {rank + 1, 1}});
+  spec::Index position = affine({{rank, runs.length}, {rank + 1, 1}});
   At atA = identity(rank), atB(2), atScale(2);
   int64_t n = op.getTransposeB() ? 0 : 1;
   atA[rank - 1] = position;
   atB[n] = atScale[n] = spec::index(rank - 1);
   atB[1 - n] = position;
-  atScale[1 - n] = spec::index(rank);
+  atScale[1 - n] = runs.groupAt(rank);
   ExprPtr right = weight.times(builder, weight.load(builder, atB), atScale);
-  builder.appendAnchor(op, sumOfProducts(op.getType(),
-                                         {DimExpr::floorDiv(depth, weight.group), weight.group},
+  builder.appendAnchor(op, sumOfProducts(op.getType(), {runs.count, runs.length},
                                          builder.load(op.getA(), atA), right));
 }
 
-/// How many products of numbers of fewer bits than a byte are added before the scale multiplies
-/// their sum: whole blocks of any bits.
-static constexpr int64_t productsAtOnce = 8;
+/// How many products of numbers of fewer bits than a byte are added at most before the scale
+/// multiplies their sum: whole blocks of any bits. Of runs that it does not divide fewer.
+static constexpr int64_t mostAtOnce = 8;
+static int64_t productsAtOnce(const Runs &runs) { return std::gcd(runs.length, mostAtOnce); }
 
-/// The weight in parts of bytes, where groups along the depth have whole blocks of them.
+/// The weight in parts of bytes, where runs along the depth have whole blocks of them.
 static DequantizeOp partsOf(SpecBuilder &builder, MatmulOp op) {
   auto weight = op.getB().getDefiningOp<DequantizeOp>();
   int64_t depthAxis = op.getTransposeB() ? 1 : 0;
@@ -87,33 +115,34 @@ static DequantizeOp partsOf(SpecBuilder &builder, MatmulOp op) {
       static_cast<int64_t>(weight.getAxis()) != depthAxis)
     return {};
   int64_t group = weight.getGroup();
-  DimExpr depth = dimsOf(op.getB().getType())[depthAxis];
-  bool isWhole = group > 0 && group % productsAtOnce == 0 &&
-                 depth == DimExpr::floorDiv(depth, group) * DimExpr(group);
+  NumberBlock block{static_cast<int64_t>(weight.getBits())};
+  auto runs = group ? Runs::of(dimsOf(op.getB().getType())[depthAxis], group) : std::nullopt;
+  bool isWhole = runs && productsAtOnce(*runs) % block.numbers() == 0;
   return isWhole ? weight : DequantizeOp();
 }
 
-/// Sums over groups and the products at once in them; those are written out, so that parts of bytes
+/// Sums over runs and the products at once in them; those are written out, so that parts of bytes
 /// are known places and their scale is one factor.
 static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
   DimExpr depth = dimsOf(op.getA().getType()).back();
   int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
-  int64_t group = weight.getGroup(), n = op.getTransposeB() ? 0 : 1;
+  Runs runs = *Runs::of(depth, weight.getGroup());
+  int64_t atOnce = productsAtOnce(runs), n = op.getTransposeB() ? 0 : 1;
   NumberBlock block{static_cast<int64_t>(weight.getBits())};
   bool isSigned = dtypeOf(weight.getX().getType()) == DType::I8;
   At atA = identity(rank), atB(2), atScale(2);
   atB[n] = atScale[n] = spec::index(rank - 1);
-  atScale[1 - n] = spec::index(rank);
+  atScale[1 - n] = runs.groupAt(rank);
   ExprPtr zero, bytes, sum;
   if (weight.getZeroPoint())
     zero = spec::cast(builder.load(weight.getZeroPoint(), atScale), DType::I32);
-  for (int64_t i = 0; i < productsAtOnce; ++i) {
-    atA[rank - 1] = affine({{rank, group}, {rank + 1, productsAtOnce}}, i);
+  for (int64_t i = 0; i < atOnce; ++i) {
+    atA[rank - 1] = affine({{rank, runs.length}, {rank + 1, atOnce}}, i);
     int64_t part = i % block.numbers();
     if (part == 0)
       bytes = loadBlock(
           builder, weight.getX(), atB, 1 - n,
-          affine({{rank, block.bytesOf(group)}, {rank + 1, block.bytesOf(productsAtOnce)}},
+          affine({{rank, block.bytesOf(runs.length)}, {rank + 1, block.bytesOf(atOnce)}},
                  block.bytesOf(i)),
           block);
     ExprPtr q = numberOf(bytes, spec::constant(part, DType::I32), block, isSigned);
@@ -124,7 +153,7 @@ static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
     sum = sum ? spec::apply(spec::Op::Add, {sum, product}) : product;
   }
   builder.appendAnchor(op, sumOfProducts(op.getType(),
-                                         {DimExpr::floorDiv(depth, group), group / productsAtOnce},
+                                         {runs.count, runs.length / atOnce},
                                          sum, builder.load(weight.getScale(), atScale)));
 }
 

@@ -123,12 +123,13 @@ static void replace(std::vector<double> &row, int64_t k, double value, ArrayRef<
 static void compensateRow(std::vector<double> &row, int64_t n, const Layer &layer,
                           const Scheme &scheme, ArrayRef<double> factor, PartBytes &result) {
   int64_t depth = layer.depth();
-  SmallVector<float> values(scheme.group);
+  SmallVector<float> values;
   Steps steps;
   for (int64_t k = 0; k < depth; ++k) {
     if (k % scheme.group == 0) {
-      for (int64_t i = 0; i < scheme.group; ++i)
-        values[i] = static_cast<float>(row[k + i]);
+      values.clear();
+      for (int64_t i = k; i < std::min(k + scheme.group, depth); ++i)
+        values.push_back(static_cast<float>(row[i]));
       steps = Steps::of(values, scheme);
       result.setSteps(n, k / scheme.group, steps);
     }

@@ -13,6 +13,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/NumberBlock.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/compress/Compensate.h"
@@ -231,13 +232,15 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
   return "";
 }
 
-/// Empty if its depth falls into groups.
-static std::string whyNotInGroups(const Layer &layer, int64_t group) {
+/// Empty if its depth falls into groups, the last of which may be shorter, of whole bytes.
+static std::string whyNotInGroups(const Layer &layer, int64_t bits) {
   if (layer.shape().size() != 2)
     return "groups are for matrices, not filters";
-  return layer.depth() % group == 0 ? ""
-                                    : std::to_string(group) + " does not divide its depth " +
-                                          std::to_string(layer.depth());
+  NumberBlock block{bits};
+  return layer.depth() % block.numbers() == 0
+             ? ""
+             : "its depth " + std::to_string(layer.depth()) + " is no multiple of the " +
+                   std::to_string(block.numbers()) + " numbers that share bytes";
 }
 
 /// The weight by the scheme, whose rounding is to the nearest where nothing else is better.
@@ -315,9 +318,9 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
       return leave("it holds a value that is not finite");
   Scheme scheme = wanted;
   if (scheme.kind == Scheme::Kind::Parts)
-    if (std::string reason = whyNotInGroups(layer, scheme.group); !reason.empty())
+    if (std::string reason = whyNotInGroups(layer, scheme.bits()); !reason.empty())
       return leave("int" + Twine(scheme.bits()) + " is in groups, and " + reason);
-  if (std::string reason = scheme.group ? whyNotInGroups(layer, scheme.group) : "";
+  if (std::string reason = scheme.group ? whyNotInGroups(layer, scheme.bits()) : "";
       !reason.empty()) {
     remarkMissed(layer, "group", "has a scale per channel: " + reason);
     scheme.group = 0;

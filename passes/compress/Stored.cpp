@@ -31,18 +31,20 @@ static Stored toInt8(const Layer &layer, int64_t group) {
   Stored stored;
   stored.shape = orientedShape(layer);
   int64_t depth = layer.depth(), run = group ? group : depth;
+  stored.group = group;
   stored.scaleShape.push_back(layer.outputs());
   if (group)
-    stored.scaleShape.push_back(depth / group);
+    stored.scaleShape.push_back(llvm::divideCeil(depth, group));
   stored.bytes.reserve(layer.view->numElements());
   for (int64_t n = 0; n < layer.outputs(); ++n)
     for (int64_t first = 0; first < depth; first += run) {
       float largest = 0;
-      for (int64_t k = first; k < first + run; ++k)
+      int64_t end = std::min(first + run, depth);
+      for (int64_t k = first; k < end; ++k)
         largest = std::max(largest, std::fabs(elementOf(layer, n, k)));
       float scale = orOrdinary(largest / 127);
       stored.scales.push_back(scale);
-      for (int64_t k = first; k < first + run; ++k) {
+      for (int64_t k = first; k < end; ++k) {
         float value = elementOf(layer, n, k);
         float whole = std::fmin(std::fmax(std::nearbyint(value / scale), -127.0f), 127.0f);
         double change = value - static_cast<double>(whole) * scale;
@@ -106,7 +108,8 @@ Steps Steps::of(ArrayRef<float> values, const Scheme &scheme) {
 }
 
 PartBytes::PartBytes(const Layer &layer, const Scheme &scheme) : layer(layer), scheme(scheme) {
-  int64_t groups = layer.depth() / scheme.group;
+  int64_t groups = llvm::divideCeil(layer.depth(), scheme.group);
+  stored.group = scheme.group;
   stored.type = scheme.hasZeroPoints ? DType::U8 : DType::I8;
   stored.bits = scheme.bits();
   stored.shape = {layer.outputs(), NumberBlock{stored.bits}.bytesOf(layer.depth())};
@@ -142,8 +145,7 @@ double Stored::valueAt(int64_t n, int64_t k) const {
   uint64_t whole = 0;
   for (int64_t i = 0; i < block.bytes(); ++i)
     whole |= static_cast<uint64_t>(first[i]) << (8 * i);
-  int64_t groups = scaleShape.size() == 2 ? scaleShape[1] : 1;
-  int64_t depth = shape[1] / block.bytes() * block.numbers(), at = n * groups + k * groups / depth;
+  int64_t at = group ? n * scaleShape[1] + k / group : n;
   int64_t zero = zeroPoints.empty() ? 0 : zeroPoints[at];
   int64_t q = block.numberIn(whole, k % block.numbers(), type == DType::I8);
   return static_cast<double>(q - zero) * scales[at];
@@ -151,14 +153,16 @@ double Stored::valueAt(int64_t n, int64_t k) const {
 
 static Stored toParts(const Layer &layer, const Scheme &scheme) {
   PartBytes result(layer, scheme);
-  SmallVector<float> values(scheme.group);
+  SmallVector<float> values;
   for (int64_t n = 0; n < layer.outputs(); ++n)
     for (int64_t first = 0; first < layer.depth(); first += scheme.group) {
-      for (int64_t i = 0; i < scheme.group; ++i)
-        values[i] = elementOf(layer, n, first + i);
+      int64_t count = std::min(scheme.group, layer.depth() - first);
+      values.clear();
+      for (int64_t i = 0; i < count; ++i)
+        values.push_back(elementOf(layer, n, first + i));
       Steps steps = Steps::of(values, scheme);
       result.setSteps(n, first / scheme.group, steps);
-      for (int64_t i = 0; i < scheme.group; ++i) {
+      for (int64_t i = 0; i < count; ++i) {
         int64_t q = steps.nearest(values[i]);
         result.set(n, first + i, q, steps.valueOf(q));
       }

@@ -10,7 +10,8 @@ namespace kiln::passes {
 /// A weight [N, K…] in fewer bits; of fewer than 8 in blocks (ir/NumberBlock.h): [N, K bits / 8].
 struct Stored {
   DType type = DType::I8;
-  int64_t bits = 8; ///< of an integer
+  int64_t bits = 8;  ///< of an integer
+  int64_t group = 0; ///< numbers along K that share a scale, the last ones fewer; 0: all
   llvm::SmallVector<int64_t> shape;
   std::vector<uint8_t> bytes;
   llvm::SmallVector<int64_t> scaleShape; ///< empty: no scales
@@ -29,7 +30,7 @@ struct Stored {
 float elementOf(const Layer &layer, int64_t n, int64_t k);
 
 /// The layer's weight by the scheme, each number to the nearest; nothing if a narrower float cannot
-/// hold a value. Groups divide the depth.
+/// hold a value. The depth is a multiple of the numbers in a block; its last group may be shorter.
 std::optional<Stored> storedAs(const Layer &layer, const Scheme &scheme);
 
 /// How one group of numbers in parts of bytes is read back: (q - zero) * scale, for q from `low` to
