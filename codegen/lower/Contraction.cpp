@@ -140,11 +140,11 @@ static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
     atA[rank - 1] = affine({{rank, runs.length}, {rank + 1, atOnce}}, i);
     int64_t part = i % block.numbers();
     if (part == 0)
-      bytes = loadBlock(
-          builder, weight.getX(), atB, 1 - n,
-          affine({{rank, block.bytesOf(runs.length)}, {rank + 1, block.bytesOf(atOnce)}},
-                 block.bytesOf(i)),
-          block);
+      bytes =
+          loadBlock(builder, weight.getX(), atB, 1 - n,
+                    affine({{rank, block.bytesOf(runs.length)}, {rank + 1, block.bytesOf(atOnce)}},
+                           block.bytesOf(i)),
+                    block);
     ExprPtr q = numberOf(bytes, spec::constant(part, DType::I32), block, isSigned);
     if (zero)
       q = spec::apply(spec::Op::Sub, {q, zero});
@@ -152,9 +152,8 @@ static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
         spec::apply(spec::Op::Mul, {builder.load(op.getA(), atA), spec::cast(q, DType::F32)}));
     sum = sum ? spec::apply(spec::Op::Add, {sum, product}) : product;
   }
-  builder.appendAnchor(op, sumOfProducts(op.getType(),
-                                         {runs.count, runs.length / atOnce},
-                                         sum, builder.load(weight.getScale(), atScale)));
+  builder.appendAnchor(op, sumOfProducts(op.getType(), {runs.count, runs.length / atOnce}, sum,
+                                         builder.load(weight.getScale(), atScale)));
 }
 
 /// Small integers are multiplied as i32.
