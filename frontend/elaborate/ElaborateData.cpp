@@ -209,10 +209,7 @@ bool Elaborator::closeDimensions(std::vector<Equation> &equations) {
       ok = false;
     }
     frame->locals[name.text] = Value::dim(it->second);
-    std::optional<DimExpr> limit = generic->bound ? evalDim(generic->bound) : std::nullopt;
-    ok &= !generic->bound || (limit && require({it->second, Relation::AtMost, *limit,
-                                                "the dimension " + inQuotes(name.text)},
-                                               frame->resultPlace, name.range));
+    ok &= requireBounds(*generic, it->second, frame->resultPlace);
   }
   return ok;
 }

@@ -271,14 +271,25 @@ bool Elaborator::unify(ArrayRef<Generic> generics, std::vector<Equation> &equati
           requireEqual(equation, reasonsOf(equation, equations, solved));
   }
   for (const Generic &generic : generics) {
-    if (!ok || !generic.bound || is_contained(frame->open, &generic))
+    if (!ok || is_contained(frame->open, &generic))
       continue;
-    std::optional<DimExpr> limit = evalDim(generic.bound),
-                           value = frame->locals[generic.name.text].asDim();
+    std::optional<DimExpr> value = frame->locals[generic.name.text].asDim();
+    ok &= !(generic.bound || generic.least) || (value && requireBounds(generic, *value, place));
+  }
+  return ok;
+}
+
+/// What a signature says of a dimension's size.
+bool Elaborator::requireBounds(const Generic &generic, const DimExpr &value, SMRange place) {
+  bool ok = true;
+  for (auto [bound, relation] :
+       {std::pair(generic.least, Relation::AtLeast), std::pair(generic.bound, Relation::AtMost)}) {
+    if (!bound)
+      continue;
+    std::optional<DimExpr> limit = evalDim(bound);
     ok &=
-        limit && value &&
-        require({*value, Relation::AtMost, *limit, "the dimension " + inQuotes(generic.name.text)},
-                place, generic.name.range);
+        limit && require({value, relation, *limit, "the dimension " + inQuotes(generic.name.text)},
+                         place, generic.name.range);
   }
   return ok;
 }

@@ -202,6 +202,10 @@ mlir::OwningOpRef<mlir::ModuleOp> Elaborator::run(const LayerDecl *model, const 
   for (const FnDecl *fn : entries)
     if (!fn->isPrivate)
       emitEntry(*result, **instance, fn);
+  for (const auto &each : modules.all())
+    for (const Stmt *stmt : each->file.decls)
+      if (auto *constant = dyn_cast<ConstDecl>(stmt)) // one that nothing needs, too
+        evalConstant(constant, each.get(), constant->name.range);
   if (diags.hasErrors())
     return nullptr;
   if (failed(mlir::verify(*result))) {
@@ -226,12 +230,24 @@ bool Elaborator::declareDims(const FnDecl *fn) {
       continue;
     }
     DimBounds range{0, std::nullopt};
+    if (generic.least) {
+      std::optional<DimExpr> least = evalDim(generic.least);
+      std::optional<int64_t> number = least ? least->constantValue() : std::nullopt;
+      if (least && (!number || *number < 0)) {
+        fail(generic.least->range, DiagCode::InvalidValue,
+             "the bound below a dimension is expected to be an integer of at least 0");
+        ok = false;
+      }
+      ok &= least.has_value();
+      range.lower = number.value_or(0);
+    }
     if (generic.bound) {
       std::optional<DimExpr> bound = evalDim(generic.bound);
       range.upper = bound ? bound->constantValue() : std::nullopt;
-      if (bound && (!range.upper || *range.upper < 1)) {
+      if (bound && (!range.upper || *range.upper < std::max<int64_t>(*range.lower, 1))) {
         fail(generic.bound->range, DiagCode::InvalidValue,
-             "the bound of a dimension is expected to be a positive integer");
+             Twine("the bound of a dimension is expected to be a positive integer") +
+                 (generic.least ? ", at least the one below" : ""));
         ok = false;
       }
       ok &= bound.has_value();

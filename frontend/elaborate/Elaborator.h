@@ -11,7 +11,6 @@
 #include "frontend/elaborate/Elaboration.h"
 #include "frontend/emit/Primitives.h"
 #include "ir/DataDimensions.h"
-#include "ir/build/TensorBuilder.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -164,6 +163,7 @@ private:
   bool matchDType(const ast::Ident &name, DType actual, SMRange place, const std::string &what);
   Value evalDefault(const ast::Parameter &parameter, std::vector<Equation> equations);
   bool unify(ArrayRef<ast::Generic> generics, std::vector<Equation> &equations, SMRange place);
+  bool requireBounds(const ast::Generic &generic, const DimExpr &value, SMRange place);
   bool require(const Requirement &requirement, SMRange place, SMRange declared = {},
                ArrayRef<Note> reasons = {});
   bool requireEqual(const Equation &equation, ArrayRef<Note> reasons = {});

@@ -148,8 +148,8 @@ void Resolver::visitFn(const FnDecl *fn) {
   undeclared.clear();
   function = fn;
   for (const Generic &generic : fn->generics) {
-    if (generic.bound)
-      visit(generic.bound);
+    visit(generic.least);
+    visit(generic.bound);
     if (StringRef word = generic.dtypeClass.text;
         !word.empty() && word != "float" && word != "int" && word != "number")
       diags.error(generic.dtypeClass.range, DiagCode::UnknownName,

@@ -207,6 +207,7 @@ void Dumper::writeFn(const FnDecl *fn) {
     os << " [" << generic.name.text;
     if (!generic.dtypeClass.text.empty())
       os << ": " << generic.dtypeClass.text;
+    writePart(">=", generic.least);
     writePart("<=", generic.bound);
     os << ']';
   }

@@ -90,6 +90,7 @@ struct Generic {
   Ident name;
   Ident dtypeClass;  ///< empty text for a dimension
   const Expr *bound; ///< null if there is none
+  const Expr *least; ///< the bound below; null if there is none
 };
 struct Parameter {
   Ident name;

@@ -326,10 +326,15 @@ bool Parser::parseGenerics(ArrayRef<Generic> &generics) {
   SmallVector<Generic> list;
   bool parsed = parseList(TokenKind::RightBracket, "after the generic names", [&] {
     Generic generic{};
+    // What begins with a name is the dimension: a bound below is a number or stands in brackets.
+    if ((at(TokenKind::Integer) || at(TokenKind::LeftParen)) &&
+        (!(generic.least = parseBinary(tighterThanComparison)) ||
+         !expect(TokenKind::LessEqual, "between the bound and the dimension")))
+      return false;
     if (!expectName(generic.name, "the name of a dimension or element type") ||
         !checkUnique(list, generic.name))
       return false;
-    if (accept(TokenKind::Colon)) {
+    if (!generic.least && accept(TokenKind::Colon)) {
       if (!expectName(generic.dtypeClass, "a class of element types after ':'"))
         return false;
     } else if (accept(TokenKind::LessEqual)) {
