@@ -4,7 +4,7 @@
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
 // `kiln.dequantize` (int8, int4, int3) or `kiln.cast` (bf16, f16) of a stored weight of shape
 // [N, K…] (in int4 [N, K / 2], in int3 [N, 3 K / 8]), matmuls with `transpose_b`, takes of rows
-// before they are widened; with dynamic activations, matmuls are `kiln.qmatmul` of it and rows in
+// before they are widened, and convolutions of 1x1 filters in groups are matmuls; with dynamic activations, matmuls are `kiln.qmatmul` of it and rows in
 // u8, with static ones also convolutions `kiln.qconv2d`, by the `kiln.range` of the readers, with
 // GPTQ numbers are rounded by their `kiln.inputs` (Calibrate.h). What does not fit, or would take
 // more bytes, is left alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for
@@ -71,6 +71,7 @@ private:
   WeightOp addWeight(const Layer &layer, StringRef suffix, DType type, ArrayRef<int64_t> shape,
                      std::vector<uint8_t> bytes);
   void replace(Layer &layer, Rounded rounded, const Scheme &scheme);
+  void replaceByProduct(Conv2dOp conv, Value matrix) const;
   void scaleInput(Operation *reader, WeightOp factors) const;
   WeightOp addOffsets(const Layer &layer, const Stored &stored, int64_t zero);
   void replaceStatic(Operation *reader, const Layer &layer, const Stored &stored, WeightOp weight);
@@ -138,9 +139,22 @@ void Quantizer::replaceWeight(Operation *reader, const Integers &integers, const
                                  builder.getI64IntegerAttr(scheme.bits()));
   else
     value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
+  if (auto conv = dyn_cast<Conv2dOp>(reader); conv && scheme.group)
+    return replaceByProduct(conv, value);
   reader->setOperand(1, value);
   if (auto matmul = dyn_cast<MatmulOp>(reader))
     matmul.setTransposeB(true);
+}
+
+/// The product of pixels that a convolution of 1x1 filters is, plus its bias.
+void Quantizer::replaceByProduct(Conv2dOp conv, Value matrix) const {
+  OpBuilder builder(conv);
+  Build build{builder, conv.getLoc()};
+  Value y = build.make<MatmulOp>(conv.getX(), matrix, builder.getUnitAttr());
+  if (Value bias = conv.getBias())
+    y = build.make<AddOp>(y, build.broadcast(bias, dimsOf(y.getType())));
+  conv.getResult().replaceAllUsesWith(y);
+  conv.erase();
 }
 
 void Quantizer::scaleInput(Operation *reader, WeightOp factors) const {
@@ -232,10 +246,22 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
   return "";
 }
 
+/// Whether a convolution is a matrix product of its pixels: of 1x1 filters with channels last.
+static bool isProduct(Operation *op) {
+  auto conv = dyn_cast<Conv2dOp>(op);
+  return conv && conv.getChannelsLast() && conv.getGroups() == 1 &&
+         llvm::all_of(conv.getStride(), [](int64_t stride) { return stride == 1; }) &&
+         llvm::all_of(conv.getPadding().getDims(),
+                      [](const DimExpr &width) { return width == DimExpr(0); });
+}
+
 /// Empty if its depth falls into groups, the last of which may be shorter, of whole bytes.
 static std::string whyNotInGroups(const Layer &layer, int64_t bits) {
-  if (layer.shape().size() != 2)
+  bool isFilter = layer.shape().size() != 2;
+  if (isFilter && layer.depth() != layer.shape().back())
     return "groups are for matrices, not filters";
+  if (isFilter && !llvm::all_of(layer.readers, isProduct))
+    return "groups are for 1x1 filters of all channels, channels last, with stride 1 and no padding";
   NumberBlock block{bits};
   return layer.depth() % block.numbers() == 0
              ? ""

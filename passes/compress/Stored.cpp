@@ -30,6 +30,8 @@ static float orOrdinary(float scale) { return std::fabs(scale) < 1e-37f ? 1.0f :
 static Stored toInt8(const Layer &layer, int64_t group) {
   Stored stored;
   stored.shape = orientedShape(layer);
+  if (group) // 1x1 filters become matrices
+    stored.shape = {layer.outputs(), layer.depth()};
   int64_t depth = layer.depth(), run = group ? group : depth;
   stored.group = group;
   stored.scaleShape.push_back(layer.outputs());
