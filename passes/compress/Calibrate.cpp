@@ -164,8 +164,8 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
     if (!rule || !rule->scheme.needsCalibration() || !layer.reason.empty())
       continue;
     bool isSummed = rule->scheme.needsInputs();
-    if (isSummed && llvm::any_of(layer.readers, [](Operation *op) { return isa<MatmulOp>(op); }))
-      result.addSummed(layer);
+    if (isSummed)
+      result.addSummed(layer, /*withPixels=*/rule->scheme.group > 0);
     if (isSummed)
       continue;
     for (Operation *reader : layer.readers)
@@ -175,9 +175,9 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
   return result;
 }
 
-void Calibrator::addSummed(const Layer &layer) {
+void Calibrator::addSummed(const Layer &layer, bool withPixels) {
   for (Operation *reader : layer.readers)
-    if (isa<MatmulOp>(reader))
+    if (withPixels ? isProduct(reader) : isa<MatmulOp>(reader))
       summed.insert({reader, Inputs(layer.depth())});
 }
 
@@ -187,7 +187,7 @@ void Calibrator::addPruned(ArrayRef<Rule> rules) {
     if (!rule || !layer.reason.empty())
       continue;
     if (rule->sparsity.isCompensated)
-      addSummed(layer);
+      addSummed(layer, /*withPixels=*/false);
     if (rule->sparsity.isWanda)
       for (Operation *reader : layer.readers)
         if (isa<MatmulOp>(reader))

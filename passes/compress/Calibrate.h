@@ -61,7 +61,8 @@ public:
   void finish();
 
 private:
-  void addSummed(const Layer &layer);
+  /// `withPixels`: of convolutions that are products too.
+  void addSummed(const Layer &layer, bool withPixels);
   void addPruned(llvm::ArrayRef<Rule> rules);
   struct Watch {
     std::string layer;

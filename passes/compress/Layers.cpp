@@ -72,6 +72,17 @@ static void inspectUses(Layer &layer, ArrayRef<GetOp> gets) {
     }
 }
 
+bool passes::isProduct(Operation *op) {
+  auto conv = dyn_cast<Conv2dOp>(op);
+  if (!conv)
+    return isa<MatmulOp>(op);
+  SmallVector<DimExpr> filter = dimsOf(conv.getWeight().getType());
+  return conv.getChannelsLast() && conv.getGroups() == 1 && filter[1] == DimExpr(1) &&
+         filter[2] == DimExpr(1) && llvm::all_equal(conv.getStride()) && conv.getStride()[0] == 1 &&
+         llvm::all_of(conv.getPadding().getDims(),
+                      [](const DimExpr &width) { return width == DimExpr(0); });
+}
+
 SmallVector<Layer> passes::layersOf(ModuleOp module) {
   WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
   llvm::StringMap<SmallVector<GetOp>> gets;

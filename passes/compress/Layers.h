@@ -29,6 +29,10 @@ struct Layer {
   float at(int64_t i) const;
 };
 
+/// Whether a reader is a matrix product, or a convolution that is one of its pixels: of 1x1 filters
+/// of all channels, with channels last, stride 1 and no padding.
+bool isProduct(mlir::Operation *op);
+
 /// In the order of the module's weights.
 llvm::SmallVector<Layer> layersOf(mlir::ModuleOp module);
 

@@ -4,12 +4,12 @@
 // (after kiln-layout). Guarantees: each layer that a rule names reads its weight through
 // `kiln.dequantize` (int8, int4, int3) or `kiln.cast` (bf16, f16) of a stored weight of shape
 // [N, K…] (in int4 [N, K / 2], in int3 [N, 3 K / 8]), matmuls with `transpose_b`, takes of rows
-// before they are widened, and convolutions of 1x1 filters in groups are matmuls; with dynamic activations, matmuls are `kiln.qmatmul` of it and rows in
-// u8, with static ones also convolutions `kiln.qconv2d`, by the `kiln.range` of the readers, with
-// GPTQ numbers are rounded by their `kiln.inputs` (Calibrate.h). What does not fit, or would take
-// more bytes, is left alone. `kiln.compress` is gone. Reports: a remark and a row of the ledger for
-// each layer, an error at a rule that names none, a warning if a rule asks for fewer bits and no
-// layer got them.
+// before they are widened, and convolutions of 1x1 filters in groups are matmuls; with dynamic
+// activations, matmuls are `kiln.qmatmul` of it and rows in u8, with static ones also convolutions
+// `kiln.qconv2d`, by the `kiln.range` of the readers, with GPTQ numbers are rounded by their
+// `kiln.inputs` (Calibrate.h). What does not fit, or would take more bytes, is left alone.
+// `kiln.compress` is gone. Reports: a remark and a row of the ledger for each layer, an error at a
+// rule that names none, a warning if a rule asks for fewer bits and no layer got them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -246,22 +246,14 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
   return "";
 }
 
-/// Whether a convolution is a matrix product of its pixels: of 1x1 filters with channels last.
-static bool isProduct(Operation *op) {
-  auto conv = dyn_cast<Conv2dOp>(op);
-  return conv && conv.getChannelsLast() && conv.getGroups() == 1 &&
-         llvm::all_of(conv.getStride(), [](int64_t stride) { return stride == 1; }) &&
-         llvm::all_of(conv.getPadding().getDims(),
-                      [](const DimExpr &width) { return width == DimExpr(0); });
-}
-
 /// Empty if its depth falls into groups, the last of which may be shorter, of whole bytes.
 static std::string whyNotInGroups(const Layer &layer, int64_t bits) {
   bool isFilter = layer.shape().size() != 2;
   if (isFilter && layer.depth() != layer.shape().back())
     return "groups are for matrices, not filters";
   if (isFilter && !llvm::all_of(layer.readers, isProduct))
-    return "groups are for 1x1 filters of all channels, channels last, with stride 1 and no padding";
+    return "groups are for 1x1 filters of all channels, channels last, with stride 1 and no "
+           "padding";
   NumberBlock block{bits};
   return layer.depth() % block.numbers() == 0
              ? ""
@@ -288,8 +280,9 @@ std::optional<Rounded> Quantizer::roundedByInputs(const Layer &layer, Scheme &sc
     remarkMissed(layer, name, "is rounded to the nearest: " + reason);
   };
   std::optional<Inputs> inputs = inputsOf(layer);
+  auto isRead = [&](Operation *op) { return wanted.group ? isProduct(op) : isa<MatmulOp>(op); };
   if (!inputs || inputs->count() == 0 ||
-      (wanted.isScaled && !llvm::all_of(layer.readers, llvm::IsaPred<MatmulOp>))) {
+      (wanted.isScaled && !llvm::all_of(layer.readers, isRead))) {
     toNearest(inputs && inputs->count() ? "not only products read it"
                                         : "no product with it saw calibration data");
     return Rounded{*storedAs(layer, scheme), {}};
