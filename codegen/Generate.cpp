@@ -220,8 +220,8 @@ static std::shared_ptr<const host::DeviceCode> deviceCode(const target::Target &
     for (const spec::Symbol &symbol : job.spec->symbols)
       kernel.symbols.push_back(symbol.name);
     for (cuda::DeviceLaunch &launch : needs.launches)
-      kernel.grids.push_back(
-          {std::move(launch.name), std::move(launch.blocks), launch.threads, launch.sharedBytes});
+      kernel.grids.push_back({std::move(launch.name), std::move(launch.blocks), launch.threads,
+                              launch.sharedBytes, std::move(launch.tensors)});
     kernel.scratchBytes = std::move(needs.scratchBytes);
   }
   return code;

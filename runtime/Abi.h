@@ -63,7 +63,7 @@ enum : uint64_t {
 };
 
 /// Version of the kernel ABI: part of the key under which generated kernels are kept.
-#define KILN_ABI_VERSION 3
+#define KILN_ABI_VERSION 4
 
 /// What a target on a device has beside its bodies.
 struct kiln_device_code {
@@ -73,6 +73,7 @@ struct kiln_device_code {
   const char *const *functions; ///< entry points in the image; bodies know them by position
   const int32_t *shared;        ///< memory that a block of each asks for at its launch, in bytes
   int64_t num_functions;
+  int64_t uses_tensors;     ///< non-zero: some launches take tensors
   const kiln_extent *bytes; ///< for each entry: the device's block, at the bounds of the dimensions
 };
 
@@ -114,9 +115,19 @@ int32_t kiln_device_copy(kiln_ctx *ctx, void *to, const void *from, int64_t byte
 int32_t kiln_device_fetch(kiln_ctx *ctx, void *to, const void *from, int64_t bytes);
 /// KILN_INDEX_OUT_OF_RANGE if the bool at `place` is false; waits for it.
 int32_t kiln_device_assert(kiln_ctx *ctx, const void *place);
-/// `launch`: position in the entry, for texts.
+/// `launch`: position in the entry, for texts. Behind the arguments lie as many kiln_device_tensor
+/// as `tensors` says, whose maps the kernel takes as its last arguments.
 int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
-                           int32_t threads, int64_t *arguments, int32_t count);
+                           int32_t threads, int64_t *arguments, int32_t count, int32_t tensors);
+
+/// A tensor of which a kernel copies boxes, with lines of 128 bytes; the innermost dimension first.
+struct kiln_device_tensor {
+  int64_t argument;      ///< position of its address
+  int64_t element_bytes; ///< 1 or 2
+  int64_t rank;          ///< 2 or 3
+  int64_t extents[3], box[3];
+  int64_t strides[2]; ///< in bytes, of all dimensions but the innermost
+};
 
 /// Around steps of an entry that no value decides on, so that equal dimensions give equal steps.
 /// KILN_STEPS_DONE: the steps are queued already; else they follow, and then the end.

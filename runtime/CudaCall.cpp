@@ -161,16 +161,53 @@ int32_t kiln_device_assert(kiln_ctx *ctx, const void *place) {
   return value ? KILN_OK : KILN_INDEX_OUT_OF_RANGE;
 }
 
+namespace {
+/// What the driver knows of a tensor; it looks the same nowhere else.
+struct alignas(64) TensorMap {
+  uint8_t bytes[128];
+};
+} // namespace
+
+/// Extents, strides and boxes were seen to when the kernel was compiled, but for how large a
+/// tensor is: places in it have 32 bits, with a sign.
+static Result encode(const Driver &driver, const kiln_device_tensor &tensor, void *address,
+                     TensorMap &map) {
+  constexpr int32_t bytes = 0, pairs = 1; // types, of which the copies see the size alone
+  constexpr int32_t noInterleave = 0, lines128 = 3, by128 = 2, zeros = 0;
+  uint64_t extents[3], strides[2];
+  uint32_t box[3], steps[3];
+  for (int64_t i = 0; i < tensor.rank; ++i) {
+    if (tensor.extents[i] > INT32_MAX)
+      return invalidValue;
+    extents[i] = uint64_t(tensor.extents[i]);
+    box[i] = uint32_t(tensor.box[i]);
+    steps[i] = 1;
+    if (i)
+      strides[i - 1] = uint64_t(tensor.strides[i - 1]);
+  }
+  return driver.cuTensorMapEncodeTiled(&map, tensor.element_bytes == 1 ? bytes : pairs,
+                                       uint32_t(tensor.rank), address, extents, strides, box, steps,
+                                       noInterleave, lines128, by128, zeros);
+}
+
 int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
-                           int32_t threads, int64_t *arguments, int32_t count) {
-  // Kernels of more are refused when they are compiled.
-  constexpr int32_t mostArguments = 512;
+                           int32_t threads, int64_t *arguments, int32_t count, int32_t tensors) {
+  // Kernels of more are refused when they are compiled, and take no more than two factors.
+  constexpr int32_t mostArguments = 512, mostTensors = 2;
   Device &device = deviceOf(instanceOf(ctx));
   if (blocks == 0)
     return KILN_OK;
-  void *places[mostArguments];
+  void *places[mostArguments + mostTensors];
   for (int32_t i = 0; i < count && i < mostArguments; ++i)
     places[i] = arguments + i;
+  TensorMap maps[mostTensors]; // which the launch copies
+  auto *forms = reinterpret_cast<const kiln_device_tensor *>(arguments + count);
+  for (int32_t i = 0; i < tensors && i < mostTensors; ++i) {
+    places[count + i] = &maps[i];
+    void *address = pointer(Address(arguments[forms[i].argument]));
+    if (Result result = encode(device.driver, forms[i], address, maps[i]))
+      return failLaunch(instanceOf(ctx), launch, "cannot be launched", result);
+  }
   Result result = device.driver.cuLaunchKernel(
       device.functions[function], uint32_t(blocks), 1, 1, uint32_t(threads), 1, 1,
       uint32_t(device.code->shared[function]), device.stream, places, nullptr);

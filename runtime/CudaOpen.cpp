@@ -167,6 +167,10 @@ kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
       device.events[i] = nullptr;
       return failure(device, "the GPU gives no clock", result, text);
     }
+  if (device.code->uses_tensors && !driver.cuTensorMapEncodeTiled) {
+    text << "the NVIDIA driver is too old: it has no 'cuTensorMapEncodeTiled'; install a newer one";
+    return KILN_NO_DEVICE;
+  }
   Result result = driver.cuModuleLoadData(&device.module, device.code->image);
   if (result)
     device.module = nullptr;

@@ -10,6 +10,9 @@ using namespace kiln::codegen;
 using namespace kiln::spec;
 using namespace llvm;
 
+/// Of a tensor's map.
+static constexpr int mapBytes = 128;
+
 // All chips convert f16 and round to integers by instructions.
 cuda::Emitter::Emitter(const KernelSpec &spec, const cuda::Plan &plan, Module &module)
     : Body(spec, module, true, true), plan(plan) {}
@@ -28,6 +31,8 @@ void cuda::Emitter::start(const Grid &grid, StringRef name) {
   size_t buffers = spec.operands.size() + plan.scratch.size();
   std::vector<Type *> types(buffers, b.getPtrTy(globalSpace));
   types.insert(types.end(), spec.symbols.size(), b.getInt64Ty());
+  size_t maps = grid.tile ? grid.tile->tensors.size() : 0;
+  types.insert(types.end(), maps, b.getPtrTy());
   function = Function::Create(FunctionType::get(b.getVoidTy(), types, false),
                               GlobalValue::ExternalLinkage, name, module);
   function->setCallingConv(CallingConv::PTX_Kernel);
@@ -49,6 +54,13 @@ void cuda::Emitter::start(const Grid &grid, StringRef name) {
     if (!isWritten)
       base->addAttr(Attribute::ReadOnly);
     memories[facts.name] = {&facts, base};
+  }
+  for (size_t i = 0; i < maps; ++i) {
+    Argument *map = function->getArg(types.size() - maps + i);
+    map->addAttr(
+        Attribute::getWithByValType(b.getContext(), ArrayType::get(b.getInt8Ty(), mapBytes)));
+    map->addAttr(Attribute::getWithAlignment(b.getContext(), Align(64)));
+    map->addAttr(Attribute::get(b.getContext(), "nvvm.grid_constant"));
   }
   for (auto [i, symbol] : enumerate(spec.symbols)) {
     env[symbol.name] = {function->getArg(buffers + i), -1};

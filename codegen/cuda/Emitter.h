@@ -114,6 +114,14 @@ private:
   void startProducts(const Tile &tile, llvm::Value *slot);
   void finishProducts(const Tile &tile);
   std::pair<llvm::Value *, llvm::Value *> sumOfWarpgroup(int number);
+  // Boxes.cpp: factors that TMA brings.
+  llvm::Value *boxBarrier(const Tile &tile, bool isFull, llvm::Value *round);
+  void beginBoxes(const Tile &tile);
+  void waitForBoxes(llvm::Value *at, llvm::Value *phase);
+  void loadBoxes(const Tile &tile, const Panel &panel, llvm::Value *map, llvm::Value *round,
+                 llvm::Value *step);
+  void fillBoxes(const Tile &tile, llvm::Value *round, llvm::Value *step);
+  void pipelineBoxes(const Tile &tile);
   std::pair<llvm::Value *, llvm::Value *> sumAt(const Tile &tile, int number);
   void keepTile(const Tile &tile);
   void finishTile(const Grid &grid, const Tile &tile);
@@ -155,7 +163,10 @@ private:
   std::vector<llvm::AllocaInst *> sums; ///< of the tile's points that the thread has
   llvm::GlobalVariable *tileMemory = nullptr;
   Panel panels[2];
-  codegen::Coordinates batchPoint;                    ///< coordinates of the batch dimensions
+  codegen::Coordinates batchPoint;    ///< coordinates of the batch dimensions
+  llvm::Value *batchNumber = nullptr; ///< these as one
+  llvm::GlobalVariable *boxBarriers = nullptr;
+  llvm::AllocaInst *boxRounds = nullptr;              ///< of the tiles before
   llvm::Value *firstStep = nullptr, *steps = nullptr; ///< of the reduction: where to begin, and end
   DimExpr part;                                       ///< number of the part
   const Plan &plan;

@@ -65,7 +65,8 @@ static DeviceNeeds needsOf(const Plan &plan, StringRef symbol) {
     needs.scratchBytes.push_back(scratch.bytes);
   for (const Grid &grid : plan.grids)
     needs.launches.push_back({(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks,
-                              blockThreads, grid.dynamicBytes});
+                              blockThreads, grid.dynamicBytes,
+                              grid.tile ? grid.tile->tensors : std::vector<host::DeviceTensor>()});
   return needs;
 }
 
@@ -73,7 +74,7 @@ static DeviceNeeds needsOf(const ProcedurePlan &plan, StringRef symbol) {
   DeviceNeeds needs{{}, plan.scratchBytes, plan.missed};
   for (const ProcedurePlan::Grid &grid : plan.grids)
     needs.launches.push_back(
-        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads, 0});
+        {(symbol + "_" + Twine(needs.launches.size())).str(), grid.blocks, blockThreads, 0, {}});
   return needs;
 }
 

@@ -7,6 +7,7 @@
 #ifndef KILN_CODEGEN_CUDA_GENERATE_H
 #define KILN_CODEGEN_CUDA_GENERATE_H
 
+#include "codegen/host/Device.h"
 #include "codegen/spec/KernelSpec.h"
 
 #include "llvm/IR/Module.h"
@@ -30,11 +31,13 @@ struct DeviceLaunch {
   int threads = 0;  ///< of a block, in x
   /// Shared memory that the launch asks for: bytes of the variable "NAME_tile" of no size.
   int64_t sharedBytes = 0;
+  /// Whose maps are the launch's last arguments, 128 bytes each.
+  std::vector<host::DeviceTensor> tensors;
 };
 
 /// What running a kernel takes. Every launch takes the same arguments: a device pointer for each
 /// operand of the spec, then for each piece of scratch memory (aligned to 256 bytes), then each
-/// symbol as int64_t.
+/// symbol as int64_t; some take maps of tensors besides.
 struct DeviceNeeds {
   std::vector<DeviceLaunch> launches; ///< in order, each behind the end of the one before
   std::vector<DimExpr> scratchBytes;

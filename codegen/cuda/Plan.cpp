@@ -195,8 +195,10 @@ std::optional<Tile> Planner::tileOf(const Grid &grid, Plan &plan) const {
   std::optional<Tile> tile;
   if (isAlone)
     tile = makeTile(spec, *stage, bounds, chip, why);
-  if (tile && tile->byWarpgroups)
+  if (tile && tile->byWarpgroups) {
     widen(*tile);
+    tile->tensors = tensorsOf(spec, *tile, bounds);
+  }
   if (!tile && plan.missed.empty())
     plan.missed = why;
   return tile;
@@ -369,6 +371,8 @@ static std::string textOf(const Tile &tile) {
   if (tile.stages > 1 && tile.second->type != tile.type)
     text += " and " + std::string(name(tile.second->type));
   text += (tile.stages > 1 ? " " : ", ") + productsOf(tile);
+  if (!tile.tensors.empty())
+    return text + ", loads by TMA, ";
   text += tile.copiesRows ? ", copies rows" : "";
   text += tile.copiesColumns ? ", copies columns" : tile.copiesAcross ? ", copies across" : "";
   text += tile.readsAcross ? ", reads across" : "";

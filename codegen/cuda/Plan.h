@@ -7,6 +7,7 @@
 #ifndef KILN_CODEGEN_CUDA_PLAN_H
 #define KILN_CODEGEN_CUDA_PLAN_H
 
+#include "codegen/host/Device.h"
 #include "codegen/spec/KernelSpec.h"
 
 namespace kiln::cuda {
@@ -41,6 +42,9 @@ struct Tile {
   bool copiesColumns = false;              ///< a chunk of a column's steps are
   bool copiesAcross = false;               ///< a chunk of a step's columns are
   bool readsAcross = false; ///< without copies: neighbouring threads read a step's columns
+
+  /// Of both factors, where boxes of them are copied, by TMA; else of none.
+  std::vector<host::DeviceTensor> tensors;
 
   /// Elements in 16 bytes, which one instruction copies.
   int chunk() const { return 16 / byteSize(type); }
@@ -136,6 +140,11 @@ void setCopies(const spec::KernelSpec &spec, Tile &tile);
 /// and `chunk` of them never part.
 bool isNeighbouring(const spec::KernelSpec &spec, const spec::ExprPtr &factor, int dim,
                     const DimExpr &extent, bool isAlone, int chunk);
+/// Both factors as tensors whose boxes are a tile's elements; none if one of them is no such tensor
+/// for certain: it begins and strides by 16 bytes, and has rows, columns, steps and batches as
+/// dimensions, one each.
+std::vector<host::DeviceTensor> tensorsOf(const spec::KernelSpec &spec, const Tile &tile,
+                                          const DimExpr::BoundsMap &bounds);
 /// Whether the second factor's neighbours along its last columns are neighbours in memory.
 bool readsAcross(const spec::KernelSpec &spec, const Tile &tile);
 

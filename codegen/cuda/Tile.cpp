@@ -54,6 +54,8 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
     return DimExpr::floorDiv(product(extentsOf(*tile.stage, dims)) + DimExpr(size - 1),
                              DimExpr(size));
   };
+  if (!tile.tensors.empty())
+    beginBoxes(tile);
   std::vector<DimExpr> extents = {DimExpr(grid.parts ? grid.parts->count : 1),
                                   product(extentsOf(*tile.stage, tile.batches)),
                                   tilesOf(tile.rows, tile.m), tilesOf(tile.columns, tile.n)};
@@ -65,13 +67,16 @@ void cuda::Emitter::emitTiles(const Grid &grid) {
         Coordinates at = decompose(number, extents, "%t");
         part = at[0];
         choosePart(grid);
-        batchPoint = decompose(emit(at[1]), extentsOf(*tile.stage, tile.batches), "%b");
+        batchNumber = emit(at[1]);
+        batchPoint = decompose(batchNumber, extentsOf(*tile.stage, tile.batches), "%b");
         panels[0].first = emit(at[2] * DimExpr(tile.m));
         panels[1].first = emit(at[3] * DimExpr(tile.n));
         addUp(tile);
         keepTile(tile);
         barrier();
         finishTile(grid, tile);
+        if (!tile.tensors.empty()) // whose copies of the next tile's elements go another way
+          special(Intrinsic::nvvm_fence_proxy_async_shared_cta);
         barrier();
       },
       blocks);
@@ -94,6 +99,8 @@ void cuda::Emitter::choosePart(const Grid &grid) {
 void cuda::Emitter::addUp(const Tile &tile) {
   for (AllocaInst *sum : sums)
     b.CreateStore(values.identity(Combiner::Add, tile.stage->type).value, sum);
+  if (!tile.tensors.empty())
+    return pipelineBoxes(tile);
   if (tile.stages > 1)
     return pipeline(tile);
   loop(

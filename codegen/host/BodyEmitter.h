@@ -40,6 +40,8 @@ private:
   void emitDeviceSteps(unsigned &number);
   void moveFromDevice(unsigned number);
   void emitDeviceLaunch(const Launch &launch, unsigned number);
+  size_t roomBehindBuffers(const Launch &launch) const;
+  void emitTensor(const DeviceTensor &tensor, const DimValues &values, size_t at);
   void emitGrids(const Launch &launch, unsigned number);
   llvm::Value *onDevice(const DimExpr &offset);
   void callDevice(llvm::StringRef function, llvm::ArrayRef<llvm::Value *> arguments,

@@ -235,16 +235,19 @@ Constant *Descriptor::device(const Target &target) {
     return null();
   const DeviceCode &code = *target.device;
   std::vector<Constant *> functions, shared, bytes;
+  bool usesTensors = false;
   for (const DeviceGrid *grid : gridsOf(code)) {
     functions.push_back(text(grid->function));
     shared.push_back(i32(grid->sharedBytes));
+    usesTensors |= !grid->tensors.empty();
   }
   for (const EntryPoint &entry : program.entries)
     bytes.push_back(upperBound(entry, layOut(entry, code).bytes));
-  return array({record({i32(code.capability), i32(code.isExact), text(code.image),
-                        array(functions, "functions"), array(shared, "shared_bytes"),
-                        i64(int64_t(functions.size())), array(bytes, "device_bytes")})},
-               "device_code");
+  return array(
+      {record({i32(code.capability), i32(code.isExact), text(code.image),
+               array(functions, "functions"), array(shared, "shared_bytes"),
+               i64(int64_t(functions.size())), i64(usesTensors), array(bytes, "device_bytes")})},
+      "device_code");
 }
 
 void Descriptor::emit(ArrayRef<Target> targets, ArrayRef<std::vector<Function *>> bodies,

@@ -14,12 +14,22 @@
 
 namespace kiln::host {
 
+/// An operand as a tensor of two or three dimensions, the innermost first, of which a kernel copies
+/// boxes. The formulas are over the kernel's symbols.
+struct DeviceTensor {
+  unsigned argument = 0; ///< position among the launch's pointers
+  int elementBytes = 0;
+  std::vector<DimExpr> extents, strides; ///< in bytes, of all dimensions but the innermost
+  std::vector<int> box;
+};
+
 /// One grid of a kernel; the formula is over the kernel's symbols.
 struct DeviceGrid {
-  std::string function;    ///< entry point in the image
-  DimExpr blocks;          ///< 0: nothing to launch
-  int threads = 0;         ///< of a block
-  int64_t sharedBytes = 0; ///< that the launch asks for
+  std::string function;              ///< entry point in the image
+  DimExpr blocks;                    ///< 0: nothing to launch
+  int threads = 0;                   ///< of a block
+  int64_t sharedBytes = 0;           ///< that the launch asks for
+  std::vector<DeviceTensor> tensors; ///< whose maps are arguments behind all others
 };
 
 /// How a Launch's kernel runs on the device: its grids in order, each with the pointers of the

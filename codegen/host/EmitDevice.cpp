@@ -87,7 +87,35 @@ void BodyEmitter::moveFromDevice(unsigned number) {
   }
 }
 
-/// Each argument of a grid is 64 bits wide, and all grids of a launch have the same.
+/// What a launch's arguments have besides its buffers and dims, in 64 bits each.
+size_t BodyEmitter::roomBehindBuffers(const Launch &launch) const {
+  const DeviceKernel &kernel = target.device->kernels.find(launch.kernel)->second;
+  size_t tensors = 0;
+  for (const DeviceGrid &grid : kernel.grids)
+    tensors = std::max(tensors, grid.tensors.size());
+  return kernel.scratchBytes.size() + tensors * (sizeof(kiln_device_tensor) / sizeof(int64_t));
+}
+
+/// Writes a kiln_device_tensor behind the arguments.
+void BodyEmitter::emitTensor(const DeviceTensor &tensor, const DimValues &values, size_t at) {
+  auto put = [&](size_t offset, const DimExpr &value) {
+    Value *place =
+        builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, at + offset / sizeof(int64_t));
+    builder.CreateStore(emitDimExpr(builder, value, values), place);
+  };
+  put(offsetof(kiln_device_tensor, argument), DimExpr(tensor.argument));
+  put(offsetof(kiln_device_tensor, element_bytes), DimExpr(tensor.elementBytes));
+  put(offsetof(kiln_device_tensor, rank), DimExpr(int64_t(tensor.extents.size())));
+  for (size_t i = 0; i < tensor.extents.size(); ++i) {
+    put(offsetof(kiln_device_tensor, extents) + i * sizeof(int64_t), tensor.extents[i]);
+    put(offsetof(kiln_device_tensor, box) + i * sizeof(int64_t), DimExpr(tensor.box[i]));
+  }
+  for (size_t i = 0; i < tensor.strides.size(); ++i)
+    put(offsetof(kiln_device_tensor, strides) + i * sizeof(int64_t), tensor.strides[i]);
+}
+
+/// Each argument of a grid is 64 bits wide, and all grids of a launch have the same, but for
+/// tensors.
 void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
   const DeviceKernel &kernel = target.device->kernels.find(launch.kernel)->second;
   SmallVector<Value *> arguments;
@@ -109,11 +137,15 @@ void BodyEmitter::emitGrids(const Launch &launch, unsigned number) {
   for (size_t i = 0; i < arguments.size(); ++i)
     builder.CreateStore(arguments[i], builder.CreateConstGEP1_64(builder.getInt64Ty(), bufs, i));
   for (const DeviceGrid &grid : kernel.grids) {
+    for (size_t i = 0; i < grid.tensors.size(); ++i)
+      emitTensor(grid.tensors[i], values,
+                 arguments.size() + i * (sizeof(kiln_device_tensor) / sizeof(int64_t)));
     auto index = find(grids, &grid) - grids.begin();
     callDevice("kiln_device_launch",
                {builder.getInt32(number), builder.getInt32(uint32_t(index)),
                 emitDimExpr(builder, grid.blocks, values), builder.getInt32(uint32_t(grid.threads)),
-                bufs, builder.getInt32(uint32_t(arguments.size()))},
+                bufs, builder.getInt32(uint32_t(arguments.size())),
+                builder.getInt32(uint32_t(grid.tensors.size()))},
                number);
   }
 }

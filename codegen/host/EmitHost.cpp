@@ -57,8 +57,7 @@ void BodyEmitter::prepare() {
   forEachLaunch(entry.launches, [&](const Launch &launch) {
     size_t buffers = launch.buffers.size();
     if (target.device && launch.kind == Launch::Kind::Kernel)
-      buffers += launch.dims.size() +
-                 target.device->kernels.find(launch.kernel)->second.scratchBytes.size();
+      buffers += launch.dims.size() + roomBehindBuffers(launch);
     mostBuffers = std::max(mostBuffers, buffers);
     mostDims = std::max(mostDims, launch.dims.size());
   });

@@ -213,6 +213,12 @@ void kiln::test::waitForBlock(uint32_t barrier) {
   scheduler.wait(Wait::Block);
 }
 
+void kiln::test::waitForWarp(uint32_t mask) {
+  if (mask != ~0u)
+    failThread("a barrier of part of a warp");
+  togetherInWarp([](void *const *) {}, nullptr);
+}
+
 void kiln::test::waitForPhase(const void *barrier, uint32_t parity) {
   Fibre &fibre = scheduler.fibres[scheduler.current];
   fibre.phaseOf = barrier;

@@ -20,6 +20,8 @@ uint32_t blockCount();
 uint32_t threadCount();
 /// Waits for all threads of the block; a thread that has ended is an error.
 void waitForBlock(uint32_t barrier);
+/// Waits for all threads of the warp.
+void waitForWarp(uint32_t mask);
 /// Waits until the phase of an mbarrier of this parity is complete.
 void waitForPhase(const void *barrier, uint32_t parity);
 /// Waits for all threads of the warp; gives the value of the lane whose number differs by

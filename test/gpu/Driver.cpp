@@ -4,6 +4,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "test/gpu/Bulk.h"
 #include "test/gpu/DriverCalls.h"
 
 #include <cstring>
@@ -298,6 +299,22 @@ int cuStreamSynchronize(void *stream) {
   return found ? driver().run(*found) : InvalidHandle;
 }
 
+int cuTensorMapEncodeTiled(void *map, int type, uint32_t rank, void *address,
+                           const uint64_t *extents, const uint64_t *strides, const uint32_t *box,
+                           const uint32_t *steps, int interleave, int swizzle, int promotion,
+                           int fill) {
+  ENTER("cuTensorMapEncodeTiled");
+  std::string text =
+      encode(static_cast<TensorMap *>(map), {type, rank, address, extents, strides, box, steps,
+                                             interleave, swizzle, promotion, fill});
+  uint64_t bytes = text.empty() ? extents[rank - 1] * strides[rank - 2] : 0;
+  if (text.empty() && !driver().isMemory(reinterpret_cast<uint64_t>(address), bytes))
+    text = "it is of memory that is not there";
+  if (text.empty())
+    return Success;
+  return driver().fault("a tensor map: " + text), InvalidValue;
+}
+
 int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t gridZ, uint32_t blockX,
                    uint32_t blockY, uint32_t blockZ, uint32_t sharedBytes, void *stream,
                    void **arguments, void **extra) {
@@ -316,9 +333,15 @@ int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t grid
   std::vector<int64_t> values(kernel.kernel->numArguments());
   for (size_t i = 0; i < values.size(); ++i)
     memcpy(&values[i], arguments[i], sizeof(int64_t));
-  queue->add([&kernel, gridX, blockX, sharedBytes, values] {
+  std::vector<TensorMap> maps(kernel.tensors); // by value, as all arguments
+  for (size_t i = 0; i < maps.size(); ++i)
+    memcpy(&maps[i], arguments[values.size() + i], sizeof(TensorMap));
+  queue->add([&kernel, gridX, blockX, sharedBytes, values, maps] {
+    std::vector<int64_t> all = values;
+    for (const TensorMap &map : maps)
+      all.push_back(reinterpret_cast<int64_t>(&map));
     std::string text =
-        kernel.kernel->launch(kernel.name, gridX, int(blockX), sharedBytes, values.data());
+        kernel.kernel->launch(kernel.name, gridX, int(blockX), sharedBytes, all.data());
     if (text.empty())
       return Success;
     return driver().fault(text), LaunchFailed;

@@ -130,8 +130,9 @@ FakeModule *DriverState::load(StringRef image) {
     if (!shared)
       return nullptr;
     for (const cuda::DeviceLaunch &launch : shared->launches())
-      made->functions[launch.name] = {shared, launch.name, launch.threads, launch.sharedBytes,
-                                      current.back()};
+      made->functions[launch.name] = {
+          shared,         launch.name, launch.threads,       launch.sharedBytes,
+          current.back(), 48 << 10,    launch.tensors.size()};
   }
   if (image.count(".entry ") != made->functions.size())
     return fault("the image has " + Twine(image.count(".entry ")) + " entry points, specs give " +

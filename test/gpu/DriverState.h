@@ -50,6 +50,7 @@ struct FakeModule {
     int64_t sharedBytes = 0; ///< that its launches must ask for
     void *context = nullptr;
     int64_t mostShared = 48 << 10; ///< that they may
+    size_t tensors = 0;            ///< whose maps are the last arguments
   };
   std::map<std::string, Function> functions;
 };

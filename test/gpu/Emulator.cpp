@@ -30,7 +30,7 @@ using namespace kiln::test;
 using namespace llvm;
 
 /// NVPTX's address space of shared memory.
-static constexpr unsigned sharedSpace = 3;
+static constexpr unsigned sharedSpace = 3, clusterSpace = 7;
 
 namespace {
 /// An intrinsic and what stands for it here.
@@ -51,6 +51,7 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.read.ptx.sreg.nctaid.x", "kiln_blocks", at(&blockCount)},
       {"llvm.nvvm.read.ptx.sreg.ntid.x", "kiln_threads", at(&threadCount)},
       {"llvm.nvvm.barrier.cta.sync.aligned.all", "kiln_barrier", at(&waitForBlock)},
+      {"llvm.nvvm.bar.warp.sync", "kiln_warp_barrier", at(&waitForWarp)},
       {"llvm.nvvm.shfl.sync.bfly.i32", "kiln_shuffle", at(&shuffleAcross)},
       {"", readsShared.str(), at(&readShared)},
       {"", writesShared.str(), at(&writeShared)},
@@ -119,10 +120,19 @@ static void addEntry(Module &module, Function &kernel) {
   b.CreateRetVoid();
 }
 
+/// Whether an address is only where boxes are copied to.
+static bool isForBoxes(const AddrSpaceCastInst &cast) {
+  return cast.getDestAddressSpace() == clusterSpace && all_of(cast.users(), [](const User *user) {
+           auto *call = dyn_cast<CallInst>(user);
+           return call && call->getCalledFunction() &&
+                  call->getCalledFunction()->getName().starts_with("llvm.nvvm.cp.async.bulk.");
+         });
+}
+
 /// Whether the instruction may touch shared memory, but as no plain load or store.
 static bool touchesSharedOtherwise(const Instruction &instruction) {
   if (auto *cast = dyn_cast<AddrSpaceCastInst>(&instruction))
-    return cast->getSrcAddressSpace() == sharedSpace;
+    return cast->getSrcAddressSpace() == sharedSpace && !isForBoxes(*cast);
   if (auto *atomic = dyn_cast<AtomicRMWInst>(&instruction))
     return atomic->getPointerAddressSpace() == sharedSpace;
   return isa<AnyMemIntrinsic, AtomicCmpXchgInst>(instruction);
@@ -276,6 +286,27 @@ Expected<std::unique_ptr<Emulated>> Emulated::compile(const KernelSpec &spec, St
   return std::unique_ptr<Emulated>(new Emulated(std::move(state)));
 }
 
+/// Makes the map that a launch takes.
+static std::string mapOf(const host::DeviceTensor &tensor, ArrayRef<int64_t> arguments,
+                         const DimExpr::Environment &symbols, TensorMap &map) {
+  std::vector<uint64_t> extents, strides;
+  for (const DimExpr &extent : tensor.extents)
+    extents.push_back(uint64_t(extent.evaluate(symbols).value_or(0)));
+  for (const DimExpr &stride : tensor.strides)
+    strides.push_back(uint64_t(stride.evaluate(symbols).value_or(0)));
+  std::vector<uint32_t> box(tensor.box.begin(), tensor.box.end()), steps(box.size(), 1);
+  TensorForm form;
+  form.type = tensor.elementBytes == 1 ? 0 : 1; // bytes, pairs of them
+  form.rank = uint32_t(extents.size());
+  form.address = reinterpret_cast<const void *>(arguments[tensor.argument]);
+  form.extents = extents.data();
+  form.strides = strides.data();
+  form.box = box.data();
+  form.steps = steps.data();
+  form.swizzle = 3; // lines of 128 bytes
+  return encode(&map, form);
+}
+
 std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<int64_t> &symbols,
                           int64_t mostBlocks) {
   auto find = [&](std::string_view name) -> std::optional<int64_t> {
@@ -302,8 +333,16 @@ std::string Emulated::run(const std::vector<void *> &buffers, const std::vector<
     std::optional<int64_t> blocks = launch.blocks.evaluate(find);
     if (!blocks || *blocks < 0)
       return "a grid of no size: " + launch.blocks.str();
+    std::vector<TensorMap> maps(launch.tensors.size());
+    std::vector<int64_t> all = arguments;
+    for (size_t i = 0; i < maps.size() && *blocks; ++i) {
+      std::string text = mapOf(launch.tensors[i], arguments, find, maps[i]);
+      if (!text.empty())
+        return "a tensor map: " + text;
+      all.push_back(reinterpret_cast<int64_t>(&maps[i]));
+    }
     if (std::string text = this->launch(launch.name, std::min(*blocks, mostBlocks), launch.threads,
-                                        launch.sharedBytes, arguments.data());
+                                        launch.sharedBytes, all.data());
         !text.empty())
       return text;
   }

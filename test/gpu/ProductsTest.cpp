@@ -336,6 +336,128 @@ TEST(GPUWarpgroups, FactorsThatAreComputed) {
   }
 }
 
+/// [B, M, K] times [B, N, K], or [B, K, N] if not `isTurned`, whose rows are of `columns` and
+/// `steps` that TMA can copy.
+static KernelSpec boxed(DType type, DType second, bool isTurned, int64_t columns, int64_t steps) {
+  KernelSpec spec;
+  for (const char *name : {"B", "M"})
+    spec.symbols.push_back({name, 0, std::nullopt});
+  DimExpr batch = DimExpr::symbol("B"), m = DimExpr::symbol("M");
+  Shape shape = isTurned ? Shape{batch, columns, steps} : Shape{batch, steps, columns};
+  DType sum = isByte(type) ? DType::I32 : DType::F32;
+  spec.operands = {operand("x", type, {batch, m, steps}), operand("w", second, shape),
+                   output("y", sum, {batch, m, columns})};
+  for (int i : {0, 1})
+    spec.operands[i].alignment = 16;
+  ExprPtr x = wide(readAt("x", type, {0, 1, 3}));
+  ExprPtr w = wide(readAt("w", second, isTurned ? std::vector{0, 2, 3} : std::vector{0, 3, 2}));
+  spec.stages = {reducing("y", sum, {batch, m, columns}, {steps}, Combiner::Add, constant(0.0, sum),
+                          relaxed(apply(Op::Mul, {x, w})))};
+  return spec;
+}
+
+static bool loadsBoxes(const KernelSpec &spec) {
+  cuda::Plan plan = cuda::makePlan(spec, "sm_90a");
+  return plan.grids[0].tile && !plan.grids[0].tile->tensors.empty();
+}
+
+/// Boxes across all ends of both factors, in one stage, all of them and several rounds of these.
+TEST(GPUBoxes, EveryExtent) {
+  std::mt19937 random(3 + GTEST_FLAG_GET(random_seed));
+  std::pair<DType, DType> pairs[] = {{DType::F16, DType::F16},
+                                     {DType::BF16, DType::BF16},
+                                     {DType::I8, DType::I8},
+                                     {DType::U8, DType::I8}};
+  for (auto [type, second] : pairs)
+    for (bool isTurned : {false, true})
+      for (auto [columns, steps] : {std::pair<int64_t, int64_t>(64, 16), {200, 80}, {97, 400}}) {
+        if (!isTurned && (isByte(type) || columns % 8))
+          continue; // bytes are not turned
+        KernelSpec spec = boxed(type, second, isTurned, columns, steps);
+        ASSERT_TRUE(loadsBoxes(spec));
+        auto kernel = Emulated::compile(spec, "sm_90a");
+        ASSERT_TRUE(static_cast<bool>(kernel)) << llvm::toString(kernel.takeError());
+        assembleLater(spec, "sm_90a");
+        for (int64_t rows : {int64_t(0), int64_t(5 + random() % 150)}) {
+          int64_t batches = 1 + int64_t(random() % 4);
+          EXPECT_EQ(compareEmulated(**kernel, spec, {batches, rows}, 0), "")
+              << name(type) << (isTurned ? ", turned " : " ") << batches << " x " << rows << " x "
+              << columns << " x " << steps;
+        }
+      }
+}
+
+/// What is no such tensor for certain is copied otherwise.
+TEST(GPUBoxes, OnlyWhereTheyFit) {
+  KernelSpec spec = boxed(DType::F16, DType::F16, true, 64, 128);
+  EXPECT_TRUE(loadsBoxes(spec));
+  EXPECT_FALSE(loadsBoxes(boxed(DType::F16, DType::F16, true, 64, 130)));  // strides
+  EXPECT_FALSE(loadsBoxes(boxed(DType::F16, DType::F16, false, 68, 128))); // of one factor
+  EXPECT_FALSE(loadsBoxes(boxed(DType::I8, DType::I8, false, 64, 128)));   // the order
+  EXPECT_FALSE(loadsBoxes(product(DType::F16, true)));                     // open strides
+  for (int i : {0, 1}) {
+    KernelSpec other = spec;
+    other.operands[i].alignment = 8;
+    EXPECT_FALSE(loadsBoxes(other));
+    other = spec;
+    other.operands[i].strides[0] = other.operands[i].strides[0] * DimExpr(2); // batches apart
+    EXPECT_FALSE(loadsBoxes(other));
+    other = spec;
+    other.operands[i].strides[1] = DimExpr(64); // rows that overlap
+    EXPECT_FALSE(loadsBoxes(other));
+  }
+  EXPECT_TRUE(cuda::makePlan(spec, "sm_80").grids[0].tile->tensors.empty());
+}
+
+/// Each way to break how boxes are waited for makes a difference; the emulator says which.
+TEST(GPUBoxes, FaultsAreNoticed) {
+  using Calls = std::vector<llvm::CallInst *>;
+  for (bool isTurned : {false}) {
+    KernelSpec spec = boxed(DType::F16, DType::F16, isTurned, 64, 336); // 6 rounds of 4 stages
+    auto said = [&](llvm::StringRef name, size_t number, auto change) {
+      size_t found = 0;
+      std::string text = compareEmulated(
+          spec, {4, 40}, 0, // more tiles than blocks
+          [&](llvm::Module &module) {
+            Calls calls = callsOf(module, name);
+            found = calls.size();
+            if (number < found)
+              change(calls[number]);
+          },
+          "sm_90a");
+      return number < found ? text : "none";
+    };
+    auto dropped = [](llvm::CallInst *call) {
+      if (!call->getType()->isVoidTy())
+        call->replaceAllUsesWith(llvm::ConstantInt::getAllOnesValue(call->getType()));
+      call->eraseFromParent();
+    };
+    auto each = [&](llvm::StringRef name, std::vector<size_t> numbers, auto change) {
+      for (size_t number : numbers) {
+        std::string text = said(name, number, change);
+        EXPECT_TRUE(!text.empty() && text != "none") << name.str() << " " << number;
+      }
+    };
+    each("llvm.nvvm.mbarrier.init", {0, 4}, dropped);   // of a full and an empty stage
+    each("llvm.nvvm.mbarrier.arrive", {0, 4}, dropped); // who fills, who has read
+    each("llvm.nvvm.fence", {0, 1}, dropped);
+    each("llvm.nvvm.barrier", {0, 1, 2, 3}, dropped);
+    each("llvm.nvvm.cp.async.bulk", {0, 1}, dropped);
+    for (unsigned argument : {3u, 4u, 5u}) // places in the tensor
+      each("llvm.nvvm.cp.async.bulk", {1}, [&](llvm::CallInst *call) {
+        llvm::IRBuilder<> b(call);
+        call->setArgOperand(argument, b.CreateAdd(call->getArgOperand(argument), b.getInt32(1)));
+      });
+    // Who fills waits for who reads: its waits follow one another, in front of those for boxes.
+    size_t silent = 0, waits = 0;
+    for (std::string text; (text = said("llvm.nvvm.mbarrier.try.wait", waits, dropped)) != "none";
+         ++waits)
+      silent += text.empty();
+    EXPECT_GE(waits, 3u);
+    EXPECT_EQ(silent, waits - 2) << "the first fills of all stages wait for nobody";
+  }
+}
+
 /// Several parts of a product's steps are added in order: exact sums are those of one.
 TEST(GPUWarpgroups, Parts) {
   KernelSpec spec = deep(DType::F16, 150, DimExpr(1051));
