@@ -29,15 +29,20 @@ static ExprPtr loadBroadcast(SpecBuilder &builder, BroadcastToOp op, const At &a
   return builder.load(op.getX(), inner);
 }
 
-static ExprPtr loadSlice(SpecBuilder &builder, SliceOp op, const At &at,
-                         std::optional<double> outside) {
-  if (outside)
-    return nullptr;
+/// Where the slice's element lies in x.
+static At throughSlice(SliceOp op, const At &at) {
   SmallVector<DimExpr> starts = op.getStarts().getDims();
   At inner;
   for (size_t i = 0; i < at.size(); ++i)
     inner.push_back(scaled(at[i], op.getSteps()[i], starts[i]));
-  return builder.load(op.getX(), inner);
+  return inner;
+}
+
+static ExprPtr loadSlice(SpecBuilder &builder, SliceOp op, const At &at,
+                         std::optional<double> outside) {
+  if (outside)
+    return nullptr;
+  return builder.load(op.getX(), throughSlice(op, at));
 }
 
 /// What is read at computed positions lies in memory, or is computed from the position alone.
@@ -96,7 +101,8 @@ static ExprPtr loadPad(SpecBuilder &builder, PadOp op, const At &at,
   return builder.load(op.getX(), inner, value);
 }
 
-/// Chooses the piece by the coordinate; the pieces not chosen are read outside of their shape.
+/// Chooses the piece by the coordinate; the pieces not chosen are read outside of their shape, or
+/// somewhere in what they are slices of.
 static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
                           std::optional<double> outside) {
   if (outside)
@@ -109,8 +115,13 @@ static ExprPtr loadConcat(SpecBuilder &builder, ConcatOp op, const At &at,
   auto piece = [&](size_t i) {
     At inner = at;
     inner[axis] = scaled(at[axis], 1, -begins[i]);
-    return builder.load(op.getXs()[i], inner,
-                        op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
+    Value x = op.getXs()[i];
+    for (auto slice = x.getDefiningOp<SliceOp>(); slice && !builder.isStored(x);
+         slice = x.getDefiningOp<SliceOp>()) {
+      inner = throughSlice(slice, inner);
+      x = slice.getX();
+    }
+    return builder.load(x, inner, op.getXs().size() > 1 ? std::optional(0.0) : std::nullopt);
   };
   // Halves of halves: a position is found by few comparisons.
   std::function<ExprPtr(size_t, size_t)> among = [&](size_t from, size_t to) {

@@ -18,8 +18,20 @@ FusionRole passes::roleOf(Operation *op) {
   return fusable ? fusable.getFusionRole() : FusionRole::Opaque;
 }
 
+/// Whether vectors are read through the slice as from its operand, by ops that read no element more
+/// often than the slice would.
+static bool isReadThrough(Operation *op) {
+  auto slice = dyn_cast<SliceOp>(op);
+  return slice && !slice.getSteps().empty() && slice.getSteps().back() == 1 &&
+         llvm::all_of(op->getUsers(), [](Operation *user) {
+           FusionRole role = roleOf(user);
+           return role == FusionRole::Pointwise || role == FusionRole::RowWise ||
+                  isa<ConcatOp>(user);
+         });
+}
+
 bool passes::isFree(Operation *op) {
-  return roleOf(op) == FusionRole::Constant || isa<BroadcastToOp>(op);
+  return roleOf(op) == FusionRole::Constant || isa<BroadcastToOp>(op) || isReadThrough(op);
 }
 
 static bool isAnchor(Operation *op) {

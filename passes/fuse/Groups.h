@@ -24,7 +24,7 @@ struct Group {
 
 /// Role of an op; Opaque if it has none.
 ir::FusionRole roleOf(mlir::Operation *op);
-/// Constants and broadcasts: each kernel that reads one contains its own.
+/// Constants, broadcasts and slices of whole vectors: each kernel that reads one contains its own.
 bool isFree(mlir::Operation *op);
 
 /// Rewrites attention for GPUs: heads that share keys become a dimension of their own, and factors
