@@ -19,6 +19,35 @@ static constexpr int64_t mostSpan = 64;
 /// Elements from lane to lane that are loaded with what lies between, not gathered.
 static constexpr int64_t mostApart = 4;
 
+/// Whether lanes so far apart are loaded with what lies between.
+static bool isNear(int64_t stride, int64_t lanes) {
+  int64_t apart = std::abs(stride);
+  return lanes > 1 && apart <= mostApart && apart * (lanes - 1) < mostSpan;
+}
+
+/// Lanes that lie a few elements apart, or run backwards: loads of all between the one that lies
+/// first and the last, and shuffles.
+static Value *loadStrided(IRBuilder<> &b, FixedVectorType *type, Value *first, int64_t stride,
+                          Align align) {
+  int64_t lanes = type->getNumElements(), apart = std::abs(stride);
+  int64_t span = apart * (lanes - 1) + 1;
+  Value *result = nullptr;
+  for (int64_t part = 0; part < apart; ++part) {
+    int64_t start = std::min(part * lanes, span - lanes); // nothing behind the last lane
+    Value *from = b.CreateConstGEP1_64(type->getElementType(), first, start);
+    Value *loaded = b.CreateAlignedLoad(type, from, align);
+    SmallVector<int, 64> pick;
+    for (int64_t lane = 0; lane < lanes; ++lane) {
+      int64_t at = apart * (stride < 0 ? lanes - 1 - lane : lane) - start;
+      bool isHere = at >= 0 && at < lanes;
+      pick.push_back(static_cast<int>(!isHere ? lane : result ? lanes + at : at));
+    }
+    result =
+        result ? b.CreateShuffleVector(result, loaded, pick) : b.CreateShuffleVector(loaded, pick);
+  }
+  return result;
+}
+
 /// The distance of neighbouring lanes in elements; nothing if it is not one known number.
 std::optional<int64_t> Emitter::laneStride(const DimExpr &position) {
   auto split = position.splitLinear(laneName);
@@ -144,34 +173,6 @@ Value *Emitter::loadSteps(const Memory &memory, const Steps &steps, Value *scala
   return b.CreateBitCast(b.CreateShuffleVector(loaded, pick), FixedVectorType::get(each, lanes));
 }
 
-/// Lanes that lie a few elements apart, or run backwards: loads of all between the first lane and
-/// the last, and shuffles. Nothing where the lanes are too far apart.
-Value *Emitter::loadStrided(const Memory &memory, const DimExpr &place, int64_t stride,
-                            Value *scalarTest, Constant *missing) {
-  int64_t apart = std::abs(stride), span = apart * (lanes - 1) + 1;
-  if (apart > mostApart || span > mostSpan || lanes == 1 || mask)
-    return nullptr;
-  DimExpr first = place - DimExpr::symbol(laneName) * DimExpr(stride);
-  first = stride < 0 ? first + DimExpr(stride * (lanes - 1)) : first;
-  Value *pointer = guardedAddress(memory, first, scalarTest, missing);
-  auto *type = FixedVectorType::get(values.memoryType(memory.facts->type), lanes);
-  Value *result = nullptr;
-  for (int64_t part = 0; part < apart; ++part) {
-    int64_t start = std::min<int64_t>(part * lanes, span - lanes); // nothing behind the last lane
-    Value *from = b.CreateConstGEP1_64(type->getElementType(), pointer, start);
-    Value *loaded = b.CreateAlignedLoad(type, from, Align(byteSize(memory.facts->type)));
-    SmallVector<int, 64> pick;
-    for (int64_t lane = 0; lane < lanes; ++lane) {
-      int64_t at = apart * (stride < 0 ? lanes - 1 - lane : lane) - start;
-      pick.push_back(at >= 0 && at < lanes ? static_cast<int>(result ? lanes + at : at)
-                                           : static_cast<int>(lane));
-    }
-    result = result ? b.CreateShuffleVector(result, loaded, pick)
-                    : b.CreateShuffleVector(loaded, pick);
-  }
-  return result;
-}
-
 /// Constant memory of at least `count` elements that accesses outside of a tensor are sent to
 /// instead of a branch around them.
 Constant *Emitter::outsideValues(Constant *element, int64_t count) {
@@ -229,10 +230,10 @@ Value *Emitter::load(const Memory &memory, const Coordinates &at, const std::vec
     result = value;
   } else if (stride == 0 && !laneTest) {
     result = b.CreateAlignedLoad(element, guarded(place), align);
-  } else if (Value *value = stride && stride != 1 && !laneTest
-                                ? loadStrided(memory, place, *stride, scalarTest, missing)
-                                : nullptr) {
-    result = value;
+  } else if (stride && stride != 1 && !laneTest && !mask && isNear(*stride, lanes)) {
+    DimExpr lane = DimExpr::symbol(laneName);
+    DimExpr first = place - (stride > 0 ? lane : lane - DimExpr(lanes - 1)) * DimExpr(*stride);
+    result = loadStrided(b, FixedVectorType::get(element, lanes), guarded(first), *stride, align);
   } else {
     auto *type = FixedVectorType::get(element, lanes);
     auto *rest = ConstantVector::getSplat(type->getElementCount(), missing);

@@ -78,8 +78,6 @@ private:
   llvm::Value *loadParts(const Steps &steps, llvm::Value *first, llvm::Type *element,
                          llvm::Value *isThere,
                          llvm::function_ref<llvm::Value *(llvm::Value *)> get);
-  llvm::Value *loadStrided(const Memory &memory, const DimExpr &place, int64_t stride,
-                           llvm::Value *scalarTest, llvm::Constant *missing);
   llvm::Value *loadSteps(const Memory &memory, const Steps &steps, llvm::Value *scalarTest,
                          llvm::Constant *missing, llvm::Type *each);
   llvm::Constant *outsideValues(llvm::Constant *element, int64_t count);

@@ -158,6 +158,22 @@ TEST(LLVMRows, Movement) {
   }
 }
 
+/// Lanes that lie apart or run backwards, of rows that end where the last lane lies, with rows of
+/// the border among them.
+TEST(LLVMRows, LanesApart) {
+  for (DType type : {F32, DType::F64, DType::U8, DType::F16, DType::Bool})
+    for (int64_t stride : {-5, -4, -3, -2, -1, 2, 3, 4, 5})
+      for (int64_t columns : {1, 16, 33, 64, 150}) {
+        int64_t width = std::abs(stride) * (columns - 1) + 1;
+        KernelSpec spec;
+        spec.operands = {operand("x", type, {3, width}), output("z", type, {5, columns})};
+        spec.stages = {pointwise(
+            "z", type, {5, columns},
+            read("x", {index(0, 1, -1), index(1, stride, stride < 0 ? width - 1 : 0)}, type, 1.0))};
+        expectEqual(spec);
+      }
+}
+
 TEST(LLVMRows, PaddingThroughAnInlinedStage) {
   KernelSpec spec;
   spec.operands = {operand("x", F32, {5, 20}), output("y", F32, {9, 30})};
