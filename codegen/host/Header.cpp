@@ -69,6 +69,8 @@ static void writeEntry(raw_ostream &os, const Program &program, const EntryPoint
          << dimension.most.str() << " */";
     if (dimension.upper)
       os << " /* " << dimension.lower << ".." << *dimension.upper << " */";
+    else if (dimension.lower > 0)
+      os << " /* at least " << dimension.lower << " */";
   }
   for (const TensorInfo &tensor : entry.arguments)
     os << ",\n    const " << cType(tensor.type) << " *" << names.unique(tensor.name) << " /* "
