@@ -4,6 +4,7 @@
 #include "frontend/syntax/Suggest.h"
 
 #include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/StringExtras.h"
 
 using namespace llvm;
 using namespace kiln;
@@ -88,6 +89,19 @@ Value Elaborator::evalKind(const Expr *expr) {
   llvm_unreachable("all kinds are handled");
 }
 
+/// The first argument that may be None whose type names a dimension.
+static const Parameter *optionalTeller(const Stmt *decl, StringRef name) {
+  auto *fn = dyn_cast<FnDecl>(decl);
+  auto tells = [&](const Parameter &parameter) {
+    std::string type = textOf(parameter.type);
+    SmallVector<StringRef> words;
+    SplitString(type, words, " []|,+-*/%()<>");
+    return takesNone(parameter.type) && is_contained(words, name);
+  };
+  auto *found = fn ? find_if(fn->parameters, tells) : nullptr;
+  return fn && found != fn->parameters.end() ? found : nullptr;
+}
+
 Value Elaborator::evalName(StringRef name, SMRange place) {
   if (auto it = frame->locals.find(name); it != frame->locals.end()) {
     auto *dim = it->second.as<DimExpr>();
@@ -116,12 +130,15 @@ Value Elaborator::evalName(StringRef name, SMRange place) {
     return fail(place, DiagCode::TypeMismatch, inQuotes(name) + " is no value");
   auto open = find_if(frame->open, [&](auto *generic) { return generic->name.text == name; });
   bool isOpen = open != frame->open.end();
-  if (isOpen)
-    frame->locals[name] = Value(); // one error is enough
+  if (!isOpen)
+    return fail(place, DiagCode::UnknownName, inQuotes(name) + " has no value here");
+  frame->locals[name] = Value(); // one error is enough
+  const Parameter *teller = optionalTeller(frame->decl, name);
   return failAt(place, DiagCode::UnknownName,
-                inQuotes(name) + " has no value here" +
-                    (isOpen ? ": it follows from what the function returns" : ""),
-                isOpen ? (*open)->name.range : SMRange(), "it is declared here");
+                inQuotes(name) + " has no value here: " +
+                    (teller ? inQuotes(teller->name.text) + ", which tells it, is not given"
+                            : "it follows from what the function returns"),
+                (*open)->name.range, "it is declared here");
 }
 
 Value Elaborator::evalConstant(const ConstDecl *decl, const Module *module, SMRange place) {
