@@ -450,11 +450,26 @@ static bool countSteps(Args &args, ir::DimScope &scope) {
   return true;
 }
 
+/// PyTorch's order `gather(x, 1, indices)`, `scatter(x, 1, indices, src)`: a number in front of the
+/// positions is the axis, which the op takes by name.
+static void axisLast(const Primitive &primitive, Args &args, size_t given) {
+  ArrayRef<Primitive::Slot> slots = primitive.slots;
+  bool takesAxis = slots.size() > 2 && slots[1].name == "indices" && slots.back().byName &&
+                   slots.back().name == "axis";
+  if (!takesAxis || given != slots.size() || !args[1].value.as<int64_t>())
+    return;
+  args[1].name = "axis";
+  std::rotate(args.begin() + 1, args.begin() + 2, args.begin() + given);
+}
+
 /// Calls with more positional arguments than the op has: `arange(start, stop, step)` becomes the
 /// op's own, `transpose(x, a, b)` a permutation.
 std::optional<Value> Elaborator::respelled(const Primitive &primitive, Args &args, SMRange place) {
   StringRef name = primitive.op.stripDialect();
   size_t given = count_if(args, [](const Arg &arg) { return arg.name.empty(); });
+  if (name == "arange" && given == 4 && args[3].value.as<DType>()) // NumPy's order
+    args[3].name = "dtype", given = 3;
+  axisLast(primitive, args, given);
   if (name == "arange" && (given == 2 || given == 3) && !countSteps(args, scope))
     return fail(place, DiagCode::BadArgument,
                 "'arange' expected numbers or dimensions from the start to the stop, by a step "

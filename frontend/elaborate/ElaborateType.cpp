@@ -120,6 +120,15 @@ static std::string noTensor(const Type *type, const Value &value) {
   return ": expected a tensor, got " + describe(value) + (value.as<None>() ? hint : "");
 }
 
+/// The element type of a name in a signature, if it has one already.
+static std::optional<DType> typeNamed(const Frame &frame, StringRef name) {
+  auto bound = frame.locals.find(name);
+  if (bound != frame.locals.end())
+    if (auto *dtype = bound->second.as<DType>())
+      return *dtype;
+  return parseDType({name.data(), name.size()});
+}
+
 /// Compares a value with a tensor type of the current frame's signature. Numbers and dimensions
 /// become scalars. What needs solving or proof goes to `equations`.
 bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, const std::string &what,
@@ -134,13 +143,7 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
     return false;
   }
   if (!value.as<mlir::Value>()) {
-    std::optional<DType> like;
-    if (Value *bound = &frame->locals[type->name.text]; auto *dtype = bound->as<DType>())
-      like = *dtype;
-    else if (frame->locals.erase(type->name.text);
-             auto known = parseDType({type->name.text.data(), type->name.text.size()}))
-      like = known;
-    mlir::Value tensor = toTensor(value, like, place);
+    mlir::Value tensor = toTensor(value, typeNamed(*frame, type->name.text), place);
     if (!tensor)
       return false;
     value = tensor;
@@ -161,9 +164,11 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
   size_t axis = 0;
   bool ok = true;
   for (const Expr *expr : type->dims) {
-    if (isa<EllipsisExpr>(expr)) {
+    if (auto *ellipsis = dyn_cast<EllipsisExpr>(expr)) {
       ArrayRef<DimExpr> found = ArrayRef(actual).slice(axis, actual.size() - fixed);
       axis += found.size();
+      if (ellipsis->isOwn)
+        continue;
       if (!frame->leading) {
         frame->leading = Dims(found);
         frame->leadingPlace = place;

@@ -96,7 +96,7 @@ void Dumper::write(const Expr *expr) {
     os << '_';
     return;
   case Expr::Kind::Ellipsis:
-    os << "...";
+    os << (cast<EllipsisExpr>(expr)->isOwn ? "_..." : "...");
     return;
   default:
     os << '(';

@@ -76,8 +76,10 @@ struct NameExpr : ExprOf<Expr::Kind::Name> {
 struct SelfExpr : ExprOf<Expr::Kind::Self> {};
 /// `_`: an inferred dimension, or a dropped result as a target.
 struct WildcardExpr : ExprOf<Expr::Kind::Wildcard> {};
-/// `...` in a type or an index.
-struct EllipsisExpr : ExprOf<Expr::Kind::Ellipsis> {};
+/// `...` in a type or an index; `_...` in a type.
+struct EllipsisExpr : ExprOf<Expr::Kind::Ellipsis> {
+  bool isOwn; ///< not those of the signature's other types
+};
 
 enum class UnaryOp : uint8_t { Negate, Not };
 struct UnaryExpr : ExprOf<Expr::Kind::Unary> {

@@ -249,7 +249,7 @@ const Expr *Parser::parseSubscript() {
 const Expr *Parser::parseEllipsis() {
   SMRange range = current().range();
   advance();
-  return makeExpr<EllipsisExpr>(range, 0);
+  return makeExpr<EllipsisExpr>(range, 0, false);
 }
 
 const Expr *Parser::parseInteger(bool negative) {
@@ -423,6 +423,13 @@ const Type *Parser::parseTypeAtom() {
                           arena.copy(Exprs(dims)), ArrayRef<const Type *>());
 }
 
-const Expr *Parser::parseDim() { return at(TokenKind::Ellipsis) ? parseEllipsis() : parseExpr(); }
+const Expr *Parser::parseDim() {
+  if (at(TokenKind::Ellipsis))
+    return parseEllipsis();
+  const Expr *dim = parseExpr();
+  if (!dim || !isa<WildcardExpr>(dim) || !accept(TokenKind::Ellipsis))
+    return dim;
+  return makeExpr<EllipsisExpr>(rangeFrom(dim->range.Start), 0, true);
+}
 
 } // namespace kiln

@@ -148,7 +148,7 @@ TEST(Declarations, all) {
   Parsed parsed(R"(import nn
 import "b.kiln" as b
 const EPS = 1e-5
-fn g[D: float, N <= 2 * 8](x: D[..., N // 2], k: int | [[int]] = 1) -> D[...] { return x }
+fn g[D: float, N <= 2 * 8](x: D[..., N // 2], k: int | [[int]] = 1, y: D[_..., 2] = 2) -> D[...] { return x }
 layer L(n: int, bias: bool = true) {
   param weight: f32[n, _]
   if bias { buffer b: f32[n] }
@@ -169,7 +169,7 @@ recipe r for M {
   EXPECT_EQ(parsed.tree, R"((import nn as nn)
 (import "b.kiln" as b)
 (const EPS 1e-05)
-(fn g [D: float] [N <= (* 2 8)] (x: D[..., (// N 2)]) (k: (| int (list (list int))) = 1) -> D[...]
+(fn g [D: float] [N <= (* 2 8)] (x: D[..., (// N 2)]) (k: (| int (list (list int))) = 1) (y: D[_..., 2] = 2) -> D[...]
   (return x))
 (layer L (n: int) (bias: bool = true)
   (param weight f32[n, _])
@@ -217,6 +217,7 @@ TEST(Recovery, messages) {
             "test.kiln:1:6: note: the first one is here\n"
             "  fn f(x: f32, x: f32) {}\n       ^\n");
   EXPECT_EQ(Parsed("fn f(x: f32[..., 1, ...]) {}").errors, "1:21 repeated-ellipsis\n");
+  EXPECT_EQ(Parsed("fn f(x: f32[..., 1, _...]) {}").errors, "1:21 repeated-ellipsis\n");
   EXPECT_EQ(Parsed("fn layer() {}").errors, "1:4 reserved-name\n");
   EXPECT_EQ(Parsed("layer L { param w: f32 = 0 }").errors, "1:24 misplaced-statement\n");
 }
