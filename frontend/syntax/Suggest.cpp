@@ -84,7 +84,6 @@ static constexpr Synonym functions[] = {
     {"segment_sum", "index_add"},
     {"segment_max", "index_max"},
     {"segment_min", "index_min"},
-    {"scatter_reduce", "scatter_max"},
     {"scatter_amax", "scatter_max"},
     {"scatter_amin", "scatter_min"},
 };
@@ -155,8 +154,8 @@ static constexpr StringLiteral functional =
     " linspace local_response_norm logaddexp logaddexp2 logcumsumexp logit logspace"
     " lp_pool1d lp_pool2d margin_ranking_loss masked_fill median meshgrid mse_loss mv"
     " nan_to_num nanmedian nll_loss norm normalize ones_like outer pairwise_distance"
-    " poisson_nll_loss quantile remove_small_boxes repeat_interleave rfft sinc"
-    " sinusoidal_positions smooth_l1_loss soft_cross_entropy soft_margin_loss std std_mean"
+    " poisson_nll_loss quantile remove_small_boxes repeat_interleave rfft scatter_reduce"
+    " sinc sinusoidal_positions smooth_l1_loss soft_cross_entropy soft_margin_loss std std_mean"
     " stft swiglu trace tril triplet_margin_loss triu unfold var_mean vector_norm xlogy"
     " zeros_like ";
 

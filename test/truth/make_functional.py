@@ -76,6 +76,12 @@ def statistics():
         for self in (True, False):
             case(f"index_reduce_{name}{self:d}", f'F.index_reduce($holed, $ids % 5, $slices, "{name}", {str(self).lower()})',
                  torch.index_reduce(holed, 0, ids % 5, slices, name, include_self=self))
+    marks = tensor("marks", "K M", torch.arange(42).reshape(6, 7) * 5 % 11)
+    for name in ("amax", "amin", "mean", "sum", "prod"):
+        for axis, self in ((0, True), (0, False), (-1, False)):
+            case(f"scatter_reduce_{name}{axis % 2}{self:d}", f'F.scatter_reduce($holed, {axis}, $marks[:5] % 4, $slices[:5], "{name}", {str(self).lower()})',
+                 torch.scatter_reduce(holed, axis, marks[:5] % 4, slices[:5], name, include_self=self))
+    case("scatter_reduce_more", 'F.scatter_reduce($x, 0, $marks % 5, $slices, "prod")', torch.scatter_reduce(x, 0, marks % 5, slices, "prod"))
 
 
 def norms():
