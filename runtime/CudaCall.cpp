@@ -19,13 +19,18 @@ kiln_status failCall(Instance &instance, const char *what, Result result) {
   return failure(deviceOf(instance), what, result, text);
 }
 
-/// The same for a launch, by the label and place of what it computes.
-static kiln_status failLaunch(Instance &instance, int32_t launch, const char *what, Result result) {
+/// Begins the text of a launch's failure, by the label and place of what it computes.
+static TextWriter beginOfLaunch(Instance &instance, int32_t launch) {
   const kiln_entry &entry = instance.code->model->entries[instance.current];
   const kiln_launch &failed = entry.launches[launch];
   TextWriter text = instance.fail();
   text << "'" << entry.name << "': the kernel '" << failed.label << "' (" << failed.location
        << ") ";
+  return text;
+}
+
+static kiln_status failLaunch(Instance &instance, int32_t launch, const char *what, Result result) {
+  TextWriter text = beginOfLaunch(instance, launch);
   return failure(deviceOf(instance), what, result, text);
 }
 
@@ -170,24 +175,31 @@ struct alignas(64) TensorMap {
 
 /// Extents, strides and boxes were seen to when the kernel was compiled, but for how large a
 /// tensor is: places in it have 32 bits, with a sign.
-static Result encode(const Driver &driver, const kiln_device_tensor &tensor, void *address,
-                     TensorMap &map) {
+static kiln_status makeMap(Instance &instance, int32_t launch, const kiln_device_tensor &tensor,
+                           void *address, TensorMap &map) {
   constexpr int32_t bytes = 0, pairs = 1; // types, of which the copies see the size alone
   constexpr int32_t noInterleave = 0, lines128 = 3, by128 = 2, zeros = 0;
   uint64_t extents[3], strides[2];
   uint32_t box[3], steps[3];
   for (int64_t i = 0; i < tensor.rank; ++i) {
-    if (tensor.extents[i] > INT32_MAX)
-      return invalidValue;
+    if (tensor.extents[i] > INT32_MAX) {
+      beginOfLaunch(instance, launch)
+          << "cannot be launched: expected at most " << int64_t(INT32_MAX)
+          << " rows, columns, steps and batches of what it multiplies, got " << tensor.extents[i]
+          << "; lower the dimensions, or compile the model for a plainer target, such as "
+             "cuda:sm_90";
+      return KILN_TOO_LARGE;
+    }
     extents[i] = uint64_t(tensor.extents[i]);
     box[i] = uint32_t(tensor.box[i]);
     steps[i] = 1;
     if (i)
       strides[i - 1] = uint64_t(tensor.strides[i - 1]);
   }
-  return driver.cuTensorMapEncodeTiled(&map, tensor.element_bytes == 1 ? bytes : pairs,
-                                       uint32_t(tensor.rank), address, extents, strides, box, steps,
-                                       noInterleave, lines128, by128, zeros);
+  Result result = deviceOf(instance).driver.cuTensorMapEncodeTiled(
+      &map, tensor.element_bytes == 1 ? bytes : pairs, uint32_t(tensor.rank), address, extents,
+      strides, box, steps, noInterleave, lines128, by128, zeros);
+  return result ? failLaunch(instance, launch, "cannot be launched", result) : kiln_status(KILN_OK);
 }
 
 int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int64_t blocks,
@@ -205,8 +217,8 @@ int32_t kiln_device_launch(kiln_ctx *ctx, int32_t launch, int32_t function, int6
   for (int32_t i = 0; i < tensors && i < mostTensors; ++i) {
     places[count + i] = &maps[i];
     void *address = pointer(Address(arguments[forms[i].argument]));
-    if (Result result = encode(device.driver, forms[i], address, maps[i]))
-      return failLaunch(instanceOf(ctx), launch, "cannot be launched", result);
+    if (kiln_status status = makeMap(instanceOf(ctx), launch, forms[i], address, maps[i]))
+      return status;
   }
   Result result = device.driver.cuLaunchKernel(
       device.functions[function], uint32_t(blocks), 1, 1, uint32_t(threads), 1, 1,
