@@ -412,7 +412,7 @@ TEST(GPUBoxes, OnlyWhereTheyFit) {
 /// Each way to break how boxes are waited for makes a difference; the emulator says which.
 TEST(GPUBoxes, FaultsAreNoticed) {
   using Calls = std::vector<llvm::CallInst *>;
-  for (bool isTurned : {false}) {
+  for (bool isTurned : {false, true}) {
     KernelSpec spec = boxed(DType::F16, DType::F16, isTurned, 64, 336); // 6 rounds of 4 stages
     auto said = [&](llvm::StringRef name, size_t number, auto change) {
       size_t found = 0;
@@ -435,7 +435,8 @@ TEST(GPUBoxes, FaultsAreNoticed) {
     auto each = [&](llvm::StringRef name, std::vector<size_t> numbers, auto change) {
       for (size_t number : numbers) {
         std::string text = said(name, number, change);
-        EXPECT_TRUE(!text.empty() && text != "none") << name.str() << " " << number;
+        EXPECT_TRUE(!text.empty() && text != "none")
+            << name.str() << " " << number << (isTurned ? ", turned" : "");
       }
     };
     each("llvm.nvvm.mbarrier.init", {0, 4}, dropped);   // of a full and an empty stage
