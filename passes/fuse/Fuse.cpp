@@ -80,16 +80,18 @@ void Former::storeConstants(func::FuncOp function) {
   }
 }
 
-/// Whether the caller's memory may hold the value: it is (a view of) an argument, or returned.
-static bool isCallers(Value value) {
+/// Whether the value may begin at any multiple of its elements' size: it is (a view of) an argument
+/// of a block, or of what ends one. Arguments and results of calls lie there if the caller's memory
+/// holds them; a device has copies of its own. Those of a loop's body may be slices.
+static bool mayLieAnywhere(Value value, bool isOnDevice) {
   while (auto view = value.getDefiningOp<ReshapeOp>())
     value = view.getX();
-  if (isa<BlockArgument>(value))
-    return true;
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    return !isOnDevice || !isa<func::FuncOp>(argument.getOwner()->getParentOp());
   SmallVector<Value> aliases{value};
   while (!aliases.empty())
     for (Operation *user : aliases.pop_back_val().getUsers()) {
-      if (user->hasTrait<OpTrait::IsTerminator>())
+      if (user->hasTrait<OpTrait::IsTerminator>() && !(isOnDevice && isa<func::ReturnOp>(user)))
         return true;
       if (isa<ReshapeOp>(user))
         aliases.push_back(user->getResult(0));
@@ -97,9 +99,9 @@ static bool isCallers(Value value) {
   return false;
 }
 
-static DictionaryAttr alignmentOf(Value value) {
+static DictionaryAttr alignmentOf(Value value, bool isOnDevice) {
   Builder builder(value.getContext());
-  if (isCallers(value))
+  if (mayLieAnywhere(value, isOnDevice))
     return builder.getDictionaryAttr({});
   return builder.getDictionaryAttr(
       builder.getNamedAttr("kiln.align", builder.getI64IntegerAttr(arenaAlignment)));
@@ -127,8 +129,9 @@ KernelOp Former::build(const Group &group, ArrayRef<Operation *> ops, ArrayRef<V
   Location loc = group.ops.back()->getLoc();
   auto type = builder.getFunctionType(ValueRange(inputs).getTypes(), results.getTypes());
   auto alignments = [&](auto values) {
-    return builder.getArrayAttr(
-        llvm::map_to_vector(values, [](Value v) -> Attribute { return alignmentOf(v); }));
+    return builder.getArrayAttr(llvm::map_to_vector(values, [&](Value v) -> Attribute {
+      return alignmentOf(v, kind == Grouping::Kind::Device);
+    }));
   };
   KernelOp kernel = KernelOp::create(builder, loc, "k", type, alignments(inputs),
                                      alignments(results), builder.getStringAttr("private"));

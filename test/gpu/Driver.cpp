@@ -333,6 +333,12 @@ int cuLaunchKernel(void *function, uint32_t gridX, uint32_t gridY, uint32_t grid
   std::vector<int64_t> values(kernel.kernel->numArguments());
   for (size_t i = 0; i < values.size(); ++i)
     memcpy(&values[i], arguments[i], sizeof(int64_t));
+  const std::vector<kiln::spec::Operand> &operands = kernel.spec->operands;
+  for (size_t i = 0; i < operands.size(); ++i)
+    if (values[i] % operands[i].alignment)
+      return driver().fault("'" + operands[i].name + "' of " + kernel.name +
+                            " begins elsewhere than its spec says"),
+             InvalidValue;
   std::vector<TensorMap> maps(kernel.tensors); // by value, as all arguments
   for (size_t i = 0; i < maps.size(); ++i)
     memcpy(&maps[i], arguments[values.size() + i], sizeof(TensorMap));

@@ -131,8 +131,8 @@ FakeModule *DriverState::load(StringRef image) {
       return nullptr;
     for (const cuda::DeviceLaunch &launch : shared->launches())
       made->functions[launch.name] = {
-          shared,         launch.name, launch.threads,       launch.sharedBytes,
-          current.back(), 48 << 10,    launch.tensors.size()};
+          shared,         launch.name, launch.threads,        launch.sharedBytes,
+          current.back(), 48 << 10,    launch.tensors.size(), &spec};
   }
   if (image.count(".entry ") != made->functions.size())
     return fault("the image has " + Twine(image.count(".entry ")) + " entry points, specs give " +

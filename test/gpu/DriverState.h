@@ -51,6 +51,7 @@ struct FakeModule {
     void *context = nullptr;
     int64_t mostShared = 48 << 10; ///< that they may
     size_t tensors = 0;            ///< whose maps are the last arguments
+    const spec::KernelSpec *spec = nullptr;
   };
   std::map<std::string, Function> functions;
 };

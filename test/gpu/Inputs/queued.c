@@ -77,17 +77,21 @@ static void graphs(int isOff) {
   mlp_destroy(model);
 }
 
-/* A context and two streams of the caller, an instance on each, memory of the device. */
+/* A context and two streams of the caller, an instance on each, memory of the device: of a number's
+ * alignment and no more. */
 static void foreign(void) {
   void *context, *streams[2], *other;
-  uint64_t x, y[2];
+  uint64_t memory[3], x, y[2];
   float got[most * out];
   mlp *models[2];
   EXPECT(!cuInit(0) && !cuCtxCreate_v2(&context, 0, 0));
-  EXPECT(!cuMemAlloc_v2(&x, sizeof images));
+  EXPECT(!cuMemAlloc_v2(&memory[2], sizeof images + sizeof(float)));
+  x = memory[2] + sizeof(float);
   for (int i = 0; i < 2; ++i) {
     mlp_options options = plain();
-    EXPECT(!cuStreamCreate(&streams[i], 1) && !cuMemAlloc_v2(&y[i], sizeof got));
+    EXPECT(!cuStreamCreate(&streams[i], 1) &&
+           !cuMemAlloc_v2(&memory[i], sizeof got + sizeof(float)));
+    y[i] = memory[i] + sizeof(float);
     options.cuda_context = context;
     options.cuda_stream = streams[i];
     models[i] = create(options);
@@ -105,10 +109,13 @@ static void foreign(void) {
     }
     EXPECT(mlp_logits(models[0], 3, (float *)x, got) == KILN_OK);
     expectAll(3, got);
+    EXPECT(mlp_logits(models[0], 3, (float *)(x + 2), got) == KILN_INVALID_ARGUMENT);
+    EXPECT(strstr(mlp_last_error(models[0]), "is misaligned: expected a multiple of 4 bytes"));
   }
   for (int i = 0; i < 2; ++i)
     mlp_destroy(models[i]);
-  EXPECT(!cuMemFree_v2(x) && !cuMemFree_v2(y[0]) && !cuMemFree_v2(y[1]));
+  for (int i = 0; i < 3; ++i)
+    EXPECT(!cuMemFree_v2(memory[i]));
   EXPECT(!cuStreamDestroy_v2(streams[0]) && !cuStreamDestroy_v2(streams[1]));
   EXPECT(!cuCtxPopCurrent_v2(&other) && other == context && !cuCtxDestroy_v2(context));
 }

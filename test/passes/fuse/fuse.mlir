@@ -26,3 +26,19 @@ func.func @blocks(%i: tensor<?x8x8x4xf32, #kiln.dims<[N, 8, 8, 4]>>) -> tensor<?
   %v = kiln.exp %r2 : (tensor<?x8x8x4xf32, #kiln.dims<[N, 8, 8, 4]>>) -> tensor<?x8x8x4xf32, #kiln.dims<[N, 8, 8, 4]>>
   return %v : tensor<?x8x8x4xf32, #kiln.dims<[N, 8, 8, 4]>>
 }
+
+// On a device arguments and results of calls are copies that begin as values of the arena do; slices of a loop's sequences, and what it stacks, do not.
+// RUN: kiln-opt %s --kiln-fuse="devices=true" | FileCheck %s --check-prefix=DEVICE
+// CHECK: kiln.kernel private @{{.*}}_cos(%{{.*}}: tensor<3xf32>) -> tensor<3xf32> {
+// CHECK: kiln.kernel private @{{.*}}_exp(%{{.*}}: tensor<6x3xf32>) -> tensor<6x3xf32> {
+// DEVICE: kiln.kernel private @{{.*}}_cos(%{{.*}}: tensor<3xf32>) -> tensor<3xf32> {
+// DEVICE: kiln.kernel private @{{.*}}_exp(%{{.*}}: tensor<6x3xf32> {kiln.align = 64 : i64}) -> (tensor<6x3xf32> {kiln.align = 64 : i64}) {
+func.func @slices(%x: tensor<6x3xf32>) -> (tensor<6x3xf32>, tensor<6x3xf32>) {
+  %0 = kiln.exp %x : (tensor<6x3xf32>) -> tensor<6x3xf32>
+  %1 = kiln.scan sequences(%0) carries() : (tensor<6x3xf32>) -> tensor<6x3xf32> {
+  ^bb0(%xt: tensor<3xf32>):
+    %2 = kiln.cos %xt : (tensor<3xf32>) -> tensor<3xf32>
+    kiln.yield %2 : tensor<3xf32>
+  }
+  return %0, %1 : tensor<6x3xf32>, tensor<6x3xf32>
+}
