@@ -3,15 +3,14 @@
 // Needs: kernels and launches (after kiln-fuse or kiln-outline).
 // Guarantees: every kernel has `kiln.generator` ("halide" or "llvm") and `kiln.template`, a row of
 // ir/target/Templates.def, if one fits; without one the generator is "llvm".
-// Reports: a remark a kernel with the choice, its reason and what decides its time.
+// Reports: a remark a kernel with the choice, its reason and what decides its time; one where the
+// form of its weight costs time.
 //
 //===----------------------------------------------------------------------===//
 
 #include "passes/Passes.h"
+#include "passes/choose/Forms.h"
 #include "passes/choose/Weights.h"
-
-#include "ir/target/Measured.h"
-#include "ir/target/Target.h"
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/Format.h"
@@ -53,6 +52,9 @@ int64_t sizeOf(ArrayRef<DimExpr> dims) {
 /// From how many places of its result on a convolution is worth a weight that is packed at each
 /// launch: packing an element takes about as long as two products of it are shorter.
 constexpr int64_t placesWorthPacking = 8;
+
+/// From which ratio of two estimates on one is slower; less than that is noise.
+constexpr double slower = 1.1;
 
 /// Of images, by its attributes: floats and small integers have each an op.
 Choice chooseConvolution(Operation *op, const Launches &launches) {
@@ -165,6 +167,25 @@ struct Choose : passes::impl::ChooseBase<Choose> {
     return *ratio < 0.97 ? "halide" : "llvm"; // less than that is noise
   }
 
+  /// Where fewer bits of a weight are estimated to save memory alone.
+  void reportForm(KernelOp kernel, const target::KernelShape &shape, const Launches &launches) {
+    Operation *anchor = anchorOf(kernel);
+    const target::Target *facts = target::find(std::string_view(target));
+    if (!anchor || !facts)
+      return;
+    std::optional<FormEstimate> form = estimateForm(anchor, shape, *facts, launches);
+    if (!form || form->time <= slower * form->timeF32)
+      return;
+    std::string text;
+    llvm::raw_string_ostream(text)
+        << "'" << kernel.getName() << "': its weight in " << form->form << " is estimated to take "
+        << llvm::format("%.2f of f32's time on %s, %.3g us for %.3g, and %.3g MB for %.3g",
+                        form->time / form->timeF32, facts->name.data(), form->time, form->timeF32,
+                        form->bytes * 1e-6, form->bytesF32 * 1e-6)
+        << " (rows " << shape.rows << ", one thread)";
+    remark::missed(kernel.getLoc(), remark::RemarkOpts::name("form").category("choose")) << text;
+  }
+
   void runOnOperation() override {
     Launches launches = launchesOf(getOperation());
     Builder builder(&getContext());
@@ -196,6 +217,8 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       (choice.name.empty() ? remark::missed(kernel.getLoc(), note)
                            : remark::passed(kernel.getLoc(), note))
           << text;
+      if (chosen == "llvm")
+        reportForm(kernel, shape, launches);
     }
   }
 };

@@ -9,9 +9,6 @@ using namespace kiln::ir;
 using namespace kiln::passes;
 using namespace mlir;
 
-/// Bytes that one processor may count on in the last cache.
-static constexpr int64_t residentBytes = 16 << 20;
-
 /// What comes again and again with the launch: a loop, else the function.
 static Operation *repeatedAround(Operation *op) {
   do
@@ -33,6 +30,8 @@ static int64_t weightBytesIn(Operation *repeated) {
   });
   return bytes;
 }
+
+int64_t passes::weightBytesAround(LaunchOp launch) { return weightBytesIn(repeatedAround(launch)); }
 
 void passes::markResident(ModuleOp module, const Launches &launches) {
   llvm::DenseMap<Operation *, int64_t> bytes;

@@ -38,6 +38,12 @@ mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
 /// known, is read only there and computed at run time by a launch or given by the caller.
 mlir::BlockArgument computedWeightOf(mlir::Operation *anchor, const Launches &launches);
 
+/// Bytes that one processor may count on in the last cache.
+inline constexpr int64_t residentBytes = 16 << 20;
+
+/// Of the weights that are read in the loop around a launch, or in its function, each once.
+int64_t weightBytesAround(ir::LaunchOp launch);
+
 /// Marks `linear` kernels that are launched only where the weights of the loop, or of the function
 /// if there is none, are so small together that they come from the last cache each time but the
 /// first: there to fetch them ahead costs more than to wait.
