@@ -15,8 +15,10 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
 
 #include <dlfcn.h>
+#include <random>
 
 using namespace kiln;
 using namespace kiln::conformance;
@@ -128,6 +130,23 @@ void Batch::keepLegal(llvm::ArrayRef<Case> all) {
 
 mlir::FunctionOpInterface Batch::find(llvm::StringRef entry) {
   return module->lookupSymbol<mlir::FunctionOpInterface>(entry);
+}
+
+/// Random weights have zeros for integers; those of a byte are how weights are stored in fewer
+/// bits, and get any value.
+static void fillBytes(mlir::ModuleOp module) {
+  WeightStore &store = module.getContext()->getLoadedDialect<ir::KilnDialect>()->getWeights();
+  for (auto weight : module.getOps<ir::WeightOp>()) {
+    auto type = mlir::cast<mlir::RankedTensorType>(weight.getType());
+    std::optional<DType> element = ir::dtypeOf(type);
+    if (element != DType::I8 && element != DType::U8)
+      continue;
+    std::vector<uint8_t> bytes(type.getNumElements());
+    std::mt19937_64 random(llvm::xxh3_64bits(weight.getSymName()));
+    for (uint8_t &byte : bytes)
+      byte = random();
+    weight.setHash(store.addOwned(*element, type.getShape(), std::move(bytes)));
+  }
 }
 
 /// A call that fails is one that is refused at entry, which leaves the states as they were.
@@ -393,6 +412,7 @@ void Batch::run(llvm::ArrayRef<Case> all) {
     else if (llvm::Error error = bindWeights(*module, {{"random:1"}, "", true}))
       whole("weights", toString(std::move(error)));
     else {
+      fillBytes(*module);
       imported = module->clone();
       for (Running &running : cases)
         prepare(running);

@@ -171,9 +171,9 @@ void Maker::makeEntry() {
     for (auto [number, weight] : llvm::enumerate(program.weights))
       entry->weights[entry->add(weight)] = number;
   std::vector<Family> families;
-  for (auto list :
-       {elementwiseFamilies(), shapeFamilies(), networkFamilies(), sequenceFamilies(),
-        controlFamilies(), program.states.empty() ? llvm::ArrayRef<Family>() : stateFamilies()})
+  for (auto list : {elementwiseFamilies(), shapeFamilies(), networkFamilies(), compressedFamilies(),
+                    sequenceFamilies(), controlFamilies(),
+                    program.states.empty() ? llvm::ArrayRef<Family>() : stateFamilies()})
     families.insert(families.end(), list.begin(), list.end());
   unsigned sum = 0;
   for (const Family &family : families)

@@ -69,6 +69,7 @@ struct Family {
 llvm::ArrayRef<Family> elementwiseFamilies();
 llvm::ArrayRef<Family> shapeFamilies();
 llvm::ArrayRef<Family> networkFamilies();
+llvm::ArrayRef<Family> compressedFamilies();
 llvm::ArrayRef<Family> sequenceFamilies();
 llvm::ArrayRef<Family> controlFamilies();
 llvm::ArrayRef<Family> stateFamilies();
