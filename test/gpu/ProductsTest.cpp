@@ -409,23 +409,30 @@ TEST(GPUBoxes, OnlyWhereTheyFit) {
   EXPECT_TRUE(cuda::makePlan(spec, "sm_80").grids[0].tile->tensors.empty());
 }
 
+/// What is said of a kernel for sm_90a after a change to one of its calls of a name: "" where that
+/// makes no difference, "none" where there are not so many.
+static std::string saidOfBroken(const KernelSpec &spec, const std::vector<int64_t> &symbols,
+                                llvm::StringRef name, size_t number,
+                                llvm::function_ref<void(llvm::CallInst *)> change) {
+  size_t found = 0;
+  std::string text = compareEmulated(
+      spec, symbols, 0,
+      [&](llvm::Module &module) {
+        std::vector<llvm::CallInst *> calls = callsOf(module, name);
+        found = calls.size();
+        if (number < found)
+          change(calls[number]);
+      },
+      "sm_90a");
+  return number < found ? text : "none";
+}
+
 /// Each way to break how boxes are waited for makes a difference; the emulator says which.
 TEST(GPUBoxes, FaultsAreNoticed) {
-  using Calls = std::vector<llvm::CallInst *>;
   for (bool isTurned : {false, true}) {
     KernelSpec spec = boxed(DType::F16, DType::F16, isTurned, 64, 336); // 6 rounds of 4 stages
     auto said = [&](llvm::StringRef name, size_t number, auto change) {
-      size_t found = 0;
-      std::string text = compareEmulated(
-          spec, {4, 40}, 0, // more tiles than blocks
-          [&](llvm::Module &module) {
-            Calls calls = callsOf(module, name);
-            found = calls.size();
-            if (number < found)
-              change(calls[number]);
-          },
-          "sm_90a");
-      return number < found ? text : "none";
+      return saidOfBroken(spec, {4, 40}, name, number, change); // more tiles than blocks
     };
     auto dropped = [](llvm::CallInst *call) {
       if (!call->getType()->isVoidTy())
@@ -473,23 +480,12 @@ TEST(GPUWarpgroups, Parts) {
 
 /// Each way to break products of warpgroups makes a difference; the emulator says which.
 TEST(GPUWarpgroups, FaultsAreNoticed) {
-  using Calls = std::vector<llvm::CallInst *>;
   for (bool isTurned : {false, true}) {
     KernelSpec spec = product(DType::F16, isTurned);
     auto said = [&](llvm::StringRef name, size_t number, auto change) {
-      size_t found = 0;
       bool isBarrier = name.contains("barrier"); // more tiles than blocks, so that one goes on
-      std::string text = compareEmulated(
-          spec, {isBarrier ? 4 : 1, isBarrier ? 16 : 72, isBarrier ? 16 : 72, 320},
-          0, // steps of 5 stages
-          [&](llvm::Module &module) {
-            Calls calls = callsOf(module, name);
-            found = calls.size();
-            if (number < found)
-              change(calls[number]);
-          },
-          "sm_90a");
-      return number < found ? text : "none";
+      int64_t extent = isBarrier ? 16 : 72;      // and steps of 5 stages
+      return saidOfBroken(spec, {isBarrier ? 4 : 1, extent, extent, 320}, name, number, change);
     };
     auto dropped = [](llvm::CallInst *call) { call->eraseFromParent(); };
     // Sums are there when they have been waited for, and what is read is kept until then.
