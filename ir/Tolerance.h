@@ -29,6 +29,12 @@ double errorOf(FusionRole role, DType type, double size);
 /// The bias of a batch norm may cancel the rest: an error of one unit of either is left of both.
 inline bool cancels(llvm::StringRef op) { return op == "batch_norm"; }
 
+/// Results are sums of products of elements, which plain signs may let cancel.
+inline bool addsTerms(FusionRole role, llvm::StringRef op) {
+  return role == FusionRole::Contraction || role == FusionRole::Convolution || op == "sum" ||
+         op == "mean";
+}
+
 /// The size of the largest finite element; 0 if there is none.
 double largestFinite(const Tensor &tensor);
 

@@ -53,6 +53,7 @@ private:
   std::optional<std::vector<ir::Tensor>> interpret(const Call &call, ir::States &states);
   void exportCalls();
   bool runStages();
+  ir::Allowed errorsOfTerms(const Running &running, const Call &call, size_t result);
   std::string difference(const Running &running, Call &call, size_t result, const ir::Tensor &got);
   void checkStage(llvm::StringRef stage);
   bool build();
@@ -224,16 +225,39 @@ void Batch::prepare(Running &running) {
   }
 }
 
+/// Of a single op: sums that cancel are off by units of what they add up.
+ir::Allowed Batch::errorsOfTerms(const Running &running, const Call &call, size_t result) {
+  const ir::Tensor &expected = (*call.expected)[result];
+  if (!expected.isFloat())
+    return {};
+  if (ir::addsTerms(running.role, running.what->op)) {
+    std::vector<ir::Tensor> sizes = call.arguments;
+    for (ir::Tensor &argument : sizes)
+      for (double &value : argument.floats)
+        value = std::isfinite(value) ? std::fabs(value) : 0;
+    auto terms =
+        ir::interpret(imported->lookupSymbol<mlir::FunctionOpInterface>(call.entry), sizes);
+    if (succeeded(terms))
+      return errorsOfSums((*terms)[result]);
+  }
+  // The interpreter itself adds up in f64.
+  if (expected.type == DType::F64 && running.role == ir::FusionRole::RowWise)
+    return ir::Allowed(expected.numElements(), errorOfReduction(call.arguments, expected));
+  return {};
+}
+
 /// A program's call is wrong only by the errors of many runs; they are tried where few do not
 /// explain it. States would need the calls before.
 std::string Batch::difference(const Running &running, Call &call, size_t result,
                               const ir::Tensor &got) {
   const ir::Tensor &expected = (*call.expected)[result];
-  llvm::ArrayRef<ir::Tensor> summed = call.arguments;
-  if (!running.what->isProgram())
-    return conformance::difference(expected, got, running.role, ir::cancels(running.what->op),
-                                   running.role == ir::FusionRole::RowWise ? summed
-                                                                           : summed.take_front(0));
+  if (!running.what->isProgram()) {
+    bool cancels = ir::cancels(running.what->op);
+    std::string text = conformance::difference(expected, got, running.role, cancels);
+    return text.empty() ? text
+                        : conformance::difference(expected, got, running.role, cancels,
+                                                  errorsOfTerms(running, call, result));
+  }
   std::string text = conformance::difference(expected, got, call.allowed[result]);
   if (text.empty() || call.isSure || running.what->hasStates)
     return text;

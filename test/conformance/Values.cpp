@@ -62,9 +62,9 @@ static double clipped(double value, const ir::FloatFormat &format) {
   return std::isinf(value) ? std::copysign(format.largest * (1 + format.precision), value) : value;
 }
 
-/// Units are of the element or of `scale`; sums that cancel are off by units of their `terms`.
+/// Units are of the element or of `scale`.
 static bool agree(double expected, double got, const ir::FloatFormat &format, double units,
-                  double scale, double terms) {
+                  double scale, double more) {
   if (std::isnan(expected) || std::isnan(got))
     return std::isnan(expected) && std::isnan(got);
   if (expected == got)
@@ -73,8 +73,7 @@ static bool agree(double expected, double got, const ir::FloatFormat &format, do
     return false;
   double a = clipped(expected, format), b = clipped(got, format);
   double size = std::max(std::fabs(a), scale);
-  return std::fabs(a - b) <=
-         units * std::max(format.precision * size, format.least) + 4 * format.precision * terms;
+  return std::fabs(a - b) <= units * std::max(format.precision * size, format.least) + more;
 }
 
 static std::string place(const ir::Tensor &tensor, int64_t at) {
@@ -114,21 +113,34 @@ std::string conformance::firstDifference(const ir::Tensor &expected, const ir::T
   return text;
 }
 
+static constexpr double unitsOfSums = 4;
+
+ir::Allowed conformance::errorsOfSums(const ir::Tensor &terms) {
+  double precision = ir::formatOf(std::min(terms.type, DType::F32)).precision;
+  ir::Allowed allowed;
+  for (double size : terms.floats)
+    allowed.push_back(std::isfinite(size) ? unitsOfSums * precision * size : 0);
+  return allowed;
+}
+
+double conformance::errorOfReduction(llvm::ArrayRef<ir::Tensor> read, const ir::Tensor &result) {
+  double size = 0;
+  for (const ir::Tensor &tensor : read)
+    size = std::max({size, ir::largestFinite(tensor),
+                     sumOfFinite(tensor) / std::max<int64_t>(result.numElements(), 1)});
+  return unitsOfSums * ir::formatOf(result.type).precision * size;
+}
+
 std::string conformance::difference(const ir::Tensor &expected, const ir::Tensor &got,
-                                    ir::FusionRole role, bool cancels,
-                                    llvm::ArrayRef<ir::Tensor> summed) {
+                                    ir::FusionRole role, bool cancels, const ir::Allowed &more) {
   const ir::Tolerance &tolerance = ir::toleranceOf(role);
   ir::FloatFormat format = ir::formatOf(expected.type);
   double units = tolerance.units(expected.type);
-  double scale = tolerance.sums || cancels ? ir::largestFinite(expected) : 0, terms = 0;
-  if (expected.type == DType::F64) // in which the interpreter itself adds up
-    for (const ir::Tensor &tensor : summed)
-      terms = std::max({terms, ir::largestFinite(tensor),
-                        sumOfFinite(tensor) / std::max<int64_t>(expected.numElements(), 1)});
+  double scale = tolerance.sums || cancels ? ir::largestFinite(expected) : 0;
   return firstDifference(expected, got, [&](int64_t i) {
-    return expected.isFloat()
-               ? agree(expected.floats[i], got.floats[i], format, units, scale, terms)
-               : expected.ints[i] == got.ints[i];
+    return expected.isFloat() ? agree(expected.floats[i], got.floats[i], format, units, scale,
+                                      more.empty() ? 0 : more[i])
+                              : expected.ints[i] == got.ints[i];
   });
 }
 

@@ -21,11 +21,18 @@ ir::Tensor makeTensor(DType type, llvm::ArrayRef<int64_t> shape, uint64_t seed, 
 
 /// Empty if the tensors are the same within the table of the class; else the first difference.
 /// `cancels`: the last step adds values that may cancel, so units are of the largest element.
-/// `summed`: what a reduction adds up; a few units of its largest element, or of the sizes that one
-/// result adds up on average, come on top in f64, where the interpreter rounds its sums as well:
-/// two orders of one sum differ by up to n units of that (Higham, Accuracy and Stability, 4.2).
+/// `more` is allowed on top, by elements; none if empty.
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got, ir::FusionRole role,
-                       bool cancels = false, llvm::ArrayRef<ir::Tensor> summed = {});
+                       bool cancels = false, const ir::Allowed &more = {});
+
+/// What two orders of a sum may be apart, by elements: a few units of the type in which it is added
+/// up, which is f32 for narrower ones, of the sizes of all its terms (Higham, Accuracy and
+/// Stability, 4.2). `terms`: those sums of sizes.
+ir::Allowed errorsOfSums(const ir::Tensor &terms);
+
+/// The same for one element of a reduction that is no plain sum, of what it reads: the largest
+/// element, or the sizes that one result reads on average.
+double errorOfReduction(llvm::ArrayRef<ir::Tensor> read, const ir::Tensor &result);
 
 /// The same where the allowed errors are known.
 std::string difference(const ir::Tensor &expected, const ir::Tensor &got,
