@@ -4,7 +4,7 @@
 
 include "ir/ops/Base.td"
 
-def Kiln_FullOp : Kiln_PrimitiveOp<"full", "full(shape: shape, value: number, *, dtype: dtype = f32)", "Constant",
+def Kiln_FullOp : Kiln_PrimitiveOp<"full", "full(shape: shape, value: number, dtype: dtype = f32)", "Constant",
     perResult> {
   let summary = "a tensor of one value";
   let description = [{
@@ -21,7 +21,7 @@ def Kiln_FullOp : Kiln_PrimitiveOp<"full", "full(shape: shape, value: number, *,
 }
 
 class Kiln_Filled<string mnemonic>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(shape: shape, *, dtype: dtype = f32)", "Constant", perResult,
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(shape: shape, dtype: dtype = f32)", "Constant", perResult,
                        [DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
   let arguments = (ins Kiln_DimsAttr:$shape, TypeAttr:$dtype);
 }

@@ -7,7 +7,7 @@ include "ir/ops/Base.td"
 /// A convolution over so many spatial dimensions; `extents` names their kind of attribute.
 class Kiln_Convolution<string mnemonic, string extents, list<Trait> traits = []>
     : Kiln_PrimitiveOp<mnemonic,
-        mnemonic # "(x, weight, bias?, *, stride: " # extents # " = 1, padding: padding = 0, dilation: " # extents # " = 1, groups: int = 1)",
+        mnemonic # "(x, weight, bias?, stride: " # extents # " = 1, padding: padding = 0, dilation: " # extents # " = 1, groups: int = 1)",
         "Convolution", "flops()",
         traits # [DeclareOpInterfaceMethods<Kiln_Requiring>, DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let assemblyFormat = "$x `,` $weight (`,` $bias^)? attr-dict `:` functional-type(operands, results)";
@@ -69,7 +69,7 @@ def Kiln_Conv3dOp : Kiln_Convolution<"conv3d", "triple"> {
 /// A transposed convolution; PyTorch's order of arguments by name.
 class Kiln_ConvTranspose<string mnemonic, string extents, string shapes>
     : Kiln_PrimitiveOp<mnemonic,
-        mnemonic # "(x, weight, bias?, *, stride: " # extents # " = 1, padding: padding = 0, output_padding: " # extents # " = 0, groups: int = 1, dilation: " # extents # " = 1)",
+        mnemonic # "(x, weight, bias?, stride: " # extents # " = 1, padding: padding = 0, output_padding: " # extents # " = 0, groups: int = 1, dilation: " # extents # " = 1)",
         "Convolution", "flops()",
         [DeclareOpInterfaceMethods<Kiln_Requiring>, DeclareOpInterfaceMethods<Kiln_Aligning>,
          DeclareOpInterfaceMethods<Kiln_Decomposable>]> {

@@ -9,7 +9,7 @@ include "ir/ops/Base.td"
 class Kiln_IndexingOp<string mnemonic, string signature, list<Trait> traits = []>
     : Kiln_PrimitiveOp<mnemonic, signature, "Movement", "::kiln::DimExpr(0)", traits>;
 
-def Kiln_TakeOp : Kiln_IndexingOp<"take", "take(x, indices, *, axis: axis = 0)", [Kiln_Indexing]> {
+def Kiln_TakeOp : Kiln_IndexingOp<"take", "take(x, indices, axis: axis = 0)", [Kiln_Indexing]> {
   let summary = "slices of x at positions along an axis; an index out of range is a status";
   let description = [{
     As NumPy's `take` and ONNX's Gather: the result has x's shape with the axis replaced by the shape of

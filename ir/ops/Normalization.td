@@ -67,7 +67,7 @@ def Kiln_RmsNormOp : Kiln_Norm<"rms_norm", "rms_norm(x, weight?, *, axis: axes =
 }
 
 def Kiln_GroupNormOp : Kiln_Norm<"group_norm",
-    "group_norm(x, num_groups: int, weight?, bias?, *, eps: float = 1e-5)", [AttrSizedOperandSegments]> {
+    "group_norm(x, num_groups: int, weight?, bias?, eps: float = 1e-5)", [AttrSizedOperandSegments]> {
   let summary = "normalises groups of channels by the mean and variance there";
   let description = [{
     (x - mean) / sqrt(var + eps) * weight[c] + bias[c], where c is the second dimension; mean and var are

@@ -7,7 +7,7 @@ include "ir/ops/Base.td"
 /// A pool over so many spatial dimensions; `extents` names their kind of attribute.
 class Kiln_Pool<string mnemonic, string extents, string extra, string what, string shapes, list<Trait> traits = []>
     : Kiln_PrimitiveOp<mnemonic,
-        mnemonic # "(x, kernel_size: " # extents # ", stride: " # extents # " = kernel_size, padding: padding = 0, *, " # extra # "ceil_mode: bool = false)",
+        mnemonic # "(x, kernel_size: " # extents # ", stride: " # extents # " = kernel_size, padding: padding = 0, " # extra # ")",
         "Window", "flops()", traits # [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = what;
   let description = what # " of each window of " # shapes # [{, as PyTorch's function of that name. `padding` is a
@@ -26,13 +26,13 @@ class Kiln_Pool<string mnemonic, string extents, string extra, string what, stri
 }
 
 class Kiln_MaxPool<string mnemonic, string extents, string what, string shapes, list<Trait> traits = []>
-    : Kiln_Pool<mnemonic, extents, "dilation: " # extents # " = 1, ", what, shapes, traits> {
+    : Kiln_Pool<mnemonic, extents, "dilation: " # extents # " = 1, ceil_mode: bool = false", what, shapes, traits> {
   dag common = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride,
     Kiln_DimsAttr:$padding, DenseI64ArrayAttr:$dilation, BoolAttr:$ceil_mode);
 }
 
 class Kiln_AvgPool<string mnemonic, string extents, string what, string shapes, list<Trait> traits = []>
-    : Kiln_Pool<mnemonic, extents, "count_include_pad: bool = true, ", what, shapes, traits> {
+    : Kiln_Pool<mnemonic, extents, "ceil_mode: bool = false, count_include_pad: bool = true", what, shapes, traits> {
   dag common = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$kernel_size, DenseI64ArrayAttr:$stride,
     Kiln_DimsAttr:$padding, BoolAttr:$count_include_pad, BoolAttr:$ceil_mode);
 }

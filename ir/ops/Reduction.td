@@ -4,8 +4,8 @@
 
 include "ir/ops/Base.td"
 
-class Kiln_Reduction<string mnemonic, string what, list<Trait> traits = []>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axes = all, *, keepdims: bool = false)", "RowWise", perOperand,
+class Kiln_Reduction<string mnemonic, string what, list<Trait> traits = [], string byName = "">
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axes = all, " # byName # "keepdims: bool = false)", "RowWise", perOperand,
                        traits> {
   let summary = what;
   let description = what # [{ along `axis` (all axes if not given), which leaves the shape or stays as 1
@@ -30,11 +30,12 @@ def Kiln_MinOp : Kiln_Reduction<"min", "the least element; NaN if there is one",
                                 [DeclareOpInterfaceMethods<Kiln_Requiring>]>;
 def Kiln_AnyOp : Kiln_Reduction<"any", "whether an element is true (false if empty)">;
 def Kiln_AllOp : Kiln_Reduction<"all", "whether all elements are true (true if empty)">;
-def Kiln_VarOp : Kiln_Reduction<"var", "the variance, divided by the count (NaN if empty)">;
+// PyTorch's third argument of `var` has been another one.
+def Kiln_VarOp : Kiln_Reduction<"var", "the variance, divided by the count (NaN if empty)", [], "*, ">;
 def Kiln_LogSumExpOp : Kiln_Reduction<"logsumexp", "log of the sum of exponentials (-inf if empty)">;
 
 class Kiln_ArgReduction<string mnemonic, string what>
-    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis, *, keepdims: bool = false)", "RowWise", perOperand,
+    : Kiln_PrimitiveOp<mnemonic, mnemonic # "(x, axis: axis, keepdims: bool = false)", "RowWise", perOperand,
                        [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = what;
   let description = what # [{ along `axis` as i64, the lowest on ties; the first NaN is found if there is one.

@@ -5,7 +5,7 @@
 include "ir/ops/Base.td"
 
 def Kiln_InterpolateOp : Kiln_PrimitiveOp<"interpolate",
-    "interpolate(x, size: shape = [], *, scale_factor: floats = [], mode: str = 'nearest', align_corners: bool = false)",
+    "interpolate(x, size: shape = [], scale_factor: floats = [], mode: str = 'nearest', align_corners: bool = false)",
     "Window", "flops()", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = "an image of another size, between its elements";
   let description = [{

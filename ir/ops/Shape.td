@@ -145,7 +145,7 @@ def Kiln_StackOp : Kiln_CompositeShapeOp<"stack", "stack(xs..., axis: new_axis =
   let arguments = (ins Variadic<Kiln_Tensor>:$xs, I64Attr:$axis);
 }
 
-def Kiln_SplitOp : Kiln_CompositeShapeOp<"split", "split(x, sizes: parts, *, axis: axis = 0)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
+def Kiln_SplitOp : Kiln_CompositeShapeOp<"split", "split(x, sizes: parts, axis: axis = 0)", [DeclareOpInterfaceMethods<Kiln_Aligning>]> {
   let summary = "cuts a tensor into parts along a dimension";
   let description = [{
     `split(x, 3)` gives three equal parts, `split(x, [2, 5])` parts of those sizes.
@@ -174,7 +174,7 @@ def Kiln_SliceOp : Kiln_ShapeOp<"slice", "slice(x, starts: shape, sizes: shape, 
   let hasFolder = 1;
 }
 
-def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, *, mode: str = 'constant', value: float = 0.0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
+def Kiln_PadOp : Kiln_ShapeOp<"pad", "pad(x, padding: pads, mode: str = 'constant', value: float = 0.0)", "Movement", [DeclareOpInterfaceMethods<Kiln_Requiring>]> {
   let summary = "adds a border: of one value, or of x reflected, replicated or continued";
   let description = [{
     `low` and `high` elements a dimension. In the language `padding` is a list of pairs, one a dimension, as
@@ -221,7 +221,7 @@ def Kiln_FlipOp : Kiln_CompositeShapeOp<"flip", "flip(x, axis: axes)"> {
   let arguments = (ins Kiln_Tensor:$x, DenseI64ArrayAttr:$axis);
 }
 
-def Kiln_RollOp : Kiln_CompositeShapeOp<"roll", "roll(x, shift: int, *, axis: axis)"> {
+def Kiln_RollOp : Kiln_CompositeShapeOp<"roll", "roll(x, shift: int, axis: axis)"> {
   let summary = "rotates a dimension";
   let description = [{
     Element i moves to (i + shift) modulo the extent, as NumPy's `roll`.
