@@ -2,6 +2,7 @@
 
 #include "codegen/Generate.h"
 
+#include "codegen/Cubins.h"
 #include "codegen/KernelCache.h"
 #include "codegen/cuda/Generate.h"
 #include "codegen/llvm/Generate.h"
@@ -207,8 +208,8 @@ static host::Target hostTarget(const target::Target &target) {
 }
 
 /// All kernels of a device as one module of PTX, with what launches them.
-static std::shared_ptr<const host::DeviceCode> deviceCode(const target::Target &target,
-                                                          llvm::ArrayRef<Job> jobs) {
+static std::shared_ptr<host::DeviceCode> deviceCode(const target::Target &target,
+                                                    llvm::ArrayRef<Job> jobs) {
   auto code = std::make_shared<host::DeviceCode>();
   code->capability = target.capability;
   code->isExact = target.isExact;
@@ -225,6 +226,24 @@ static std::shared_ptr<const host::DeviceCode> deviceCode(const target::Target &
     kernel.scratchBytes = std::move(needs.scratchBytes);
   }
   return code;
+}
+
+/// Gives each target its kernels, of the jobs in their order.
+static std::vector<link::TargetKernels>
+collect(const GenerateOptions &options, llvm::MutableArrayRef<Job> jobs,
+        std::vector<std::shared_ptr<host::DeviceCode>> &devices) {
+  std::vector<link::TargetKernels> result;
+  size_t each = jobs.size() / options.targets.size();
+  for (auto [i, target] : llvm::enumerate(options.targets)) {
+    result.push_back({hostTarget(*target), {}});
+    auto part = jobs.slice(i * each, each);
+    devices.push_back(target->kind == target::Kind::CUDA ? deviceCode(*target, part) : nullptr);
+    result.back().target.device = devices.back();
+    if (!devices.back())
+      for (Job &job : part)
+        result.back().kernels.push_back(std::move(job.code));
+  }
+  return result;
 }
 
 llvm::Expected<std::vector<link::TargetKernels>>
@@ -260,12 +279,10 @@ codegen::generateKernels(ModuleOp module, const llvm::StringMap<host::KernelEntr
   }
 
   reportDeclined(module, kernels, jobs);
-  if (llvm::any_of(options.targets,
-                   [](const target::Target *t) { return t->kind == target::Kind::CUDA; }))
+  bool isForDevices = llvm::any_of(
+      options.targets, [](const target::Target *t) { return t->kind == target::Kind::CUDA; });
+  if (isForDevices)
     reportSimple(module, kernels);
-  std::vector<link::TargetKernels> result;
-  for (const target::Target *target : options.targets)
-    result.push_back({hostTarget(*target), {}});
   llvm::SmallVector<llvm::StringRef> used;
   auto use = [&](bool isUsed, llvm::StringRef name) {
     if (isUsed && !llvm::is_contained(used, name))
@@ -274,17 +291,14 @@ codegen::generateKernels(ModuleOp module, const llvm::StringMap<host::KernelEntr
   for (Job &job : jobs)
     if (!job.error.empty())
       return llvm::createStringError("cannot generate a kernel: " + job.error);
-  for (auto [i, target] : llvm::enumerate(options.targets)) {
-    auto part = llvm::MutableArrayRef(jobs).slice(i * distinct.size(), distinct.size());
-    if (target->kind == target::Kind::CUDA)
-      result[i].target.device = deviceCode(*target, part);
-    else
-      for (Job &job : part)
-        result[i].kernels.push_back(std::move(job.code));
-  }
+  std::vector<std::shared_ptr<host::DeviceCode>> devices;
+  std::vector<link::TargetKernels> result = collect(options, jobs, devices);
   use(llvm::any_of(jobs, [](const Job &job) { return job.halide; }), "halide");
   for (const Job &job : jobs)
     use(!job.halide, job.target->kind == target::Kind::CUDA ? "cuda" : "llvm");
+  std::string assembler =
+      isForDevices && options.cubins ? addCubins(module, options, devices) : std::string();
+  use(!assembler.empty(), assembler);
   generators = llvm::join(used, ", ");
   return result;
 }

@@ -23,6 +23,7 @@ struct GenerateOptions {
   const halide::Generator *halide = nullptr; ///< absent: LLVM generates everything
   unsigned jobs = 1;
   std::string cacheFolder;                                   ///< empty: no cache
+  bool cubins = false;                                       ///< beside PTX, where ptxas is at hand
   std::function<void(unsigned done, unsigned all)> progress; ///< called from one thread at a time
 };
 
@@ -33,7 +34,7 @@ mlir::FailureOr<llvm::StringMap<host::KernelEntry>> lowerKernels(mlir::ModuleOp 
 /// Generates every distinct kernel for every target, in parallel, through the cache. The generator
 /// is the one that `choose` wrote on the kernel; a spec that Halide has no template for, or fails
 /// at in any way, is LLVM's, with a missed remark at the kernel. `generators` gets the names of
-/// those used, for the library's version.
+/// those used, for the library's version; ptxas is among them, with its own, if there are cubins.
 llvm::Expected<std::vector<link::TargetKernels>>
 generateKernels(mlir::ModuleOp module, const llvm::StringMap<host::KernelEntry> &kernels,
                 const GenerateOptions &options, std::string &generators);

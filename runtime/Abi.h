@@ -70,6 +70,7 @@ struct kiln_device_code {
   int32_t capability;           ///< of the device: 80 for 8.0
   int32_t exact;                ///< non-zero: no later one will do
   const char *image;            ///< PTX, terminated
+  const void *cubin;            ///< machine code for the capability; null: none
   const char *const *functions; ///< entry points in the image; bodies know them by position
   const int32_t *shared;        ///< memory that a block of each asks for at its launch, in bytes
   int64_t num_functions;

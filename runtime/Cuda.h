@@ -21,6 +21,7 @@ struct Device {
   Driver driver;
   size_t blockBytes = 0;
   const kiln_device_code *code = nullptr; ///< of the target that the device runs
+  int32_t capability = 0;                 ///< of the device, as that of the code
   int32_t number = -1;                    ///< of the device whose context is held; -1: none is
   void *context = nullptr, *stream = nullptr, *module = nullptr;
   bool ownsStream = true;         ///< not the caller's

@@ -19,6 +19,7 @@ enum : Result {
   invalidValue = 1,
   outOfMemory = 2,
   noDevice = 100,
+  wrongImage = 200,
   noBinary = 209,
   invalidImage = 218,
   tooNewImage = 222,

@@ -42,7 +42,7 @@ static Result tryDevice(Device &device, const kiln_model_code &code, int32_t num
     return result;
   if (Result result = driver.cuDeviceGetAttribute(&minor, capabilityMinor, number))
     return result;
-  capability = 10 * major + minor;
+  capability = device.capability = 10 * major + minor;
   target = targetFor(code, capability);
   if (target >= 0)
     device.code = code.targets[target].device;
@@ -152,6 +152,27 @@ static kiln_status allowShared(Device &device, int64_t function, TextWriter &tex
                 : kiln_status(KILN_OK);
 }
 
+/// Whether the driver does not take a piece of code, for what it is.
+static bool isRefusal(Result result) {
+  return result == wrongImage || result == noBinary || result == invalidImage ||
+         result == tooNewImage;
+}
+
+/// Loads machine code that the device may run: that of its major number. Without any, or if it is
+/// newer than the driver, the driver compiles the PTX.
+static Result loadImage(Device &device) {
+  Driver &driver = device.driver;
+  const kiln_device_code &code = *device.code;
+  Result result = noBinary;
+  if (code.cubin && code.capability / 10 == device.capability / 10)
+    result = driver.cuModuleLoadData(&device.module, code.cubin);
+  if (isRefusal(result))
+    result = driver.cuModuleLoadData(&device.module, code.image);
+  if (result)
+    device.module = nullptr;
+  return result;
+}
+
 kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
   Driver &driver = device.driver;
   Device::Scope scope(device);
@@ -171,10 +192,8 @@ kiln_status loadCode(Device &device, bool isProfiled, TextWriter &text) {
     text << "the NVIDIA driver is too old: it has no 'cuTensorMapEncodeTiled'; install a newer one";
     return KILN_NO_DEVICE;
   }
-  Result result = driver.cuModuleLoadData(&device.module, device.code->image);
-  if (result)
-    device.module = nullptr;
-  if (result == tooNewImage || result == noBinary || result == invalidImage) {
+  Result result = loadImage(device);
+  if (isRefusal(result)) {
     text << "the NVIDIA driver is too old for the library's code (" << driver.nameOf(result)
          << " in " << driver.failed << "); install a newer one";
     return KILN_NO_DEVICE;

@@ -25,6 +25,8 @@ config.environment["HOME"] = os.environ.get("HOME", "/root")
 config.environment["KILN_CACHE"] = cache
 # Kernels are compiled once a build, never taken from or left in the user's own cache.
 config.environment["KILN_KERNEL_CACHE"] = os.path.join(config.kiln_build, "kernel-cache")
+# Libraries for GPUs are the same where there is a ptxas and where there is none, unless a test asks for it.
+config.environment["KILN_PTXAS"] = ""
 
 roundTrip = " --verify-roundtrip" if lit_config.params.get("verify_roundtrip") else ""
 config.substitutions += [

@@ -230,6 +230,14 @@ Constant *Descriptor::model(ArrayRef<Target> targets, Constant *code) {
                  runtime("kiln_rt_wait")});
 }
 
+Constant *Descriptor::cubin(StringRef code) {
+  if (code.empty())
+    return null();
+  auto *global = cast<GlobalVariable>(text(code));
+  global->setAlignment(Align(64));
+  return global;
+}
+
 Constant *Descriptor::device(const Target &target) {
   if (!target.device)
     return null();
@@ -244,7 +252,7 @@ Constant *Descriptor::device(const Target &target) {
   for (const EntryPoint &entry : program.entries)
     bytes.push_back(upperBound(entry, layOut(entry, code).bytes));
   return array(
-      {record({i32(code.capability), i32(code.isExact), text(code.image),
+      {record({i32(code.capability), i32(code.isExact), text(code.image), cubin(code.cubin),
                array(functions, "functions"), array(shared, "shared_bytes"),
                i64(int64_t(functions.size())), i64(usesTensors), array(bytes, "device_bytes")})},
       "device_code");

@@ -37,6 +37,7 @@ private:
   llvm::Constant *tensors(const EntryPoint &entry, llvm::ArrayRef<TensorInfo> tensors);
   llvm::Constant *dimensions(const EntryPoint &entry);
   llvm::Constant *entry(const EntryPoint &entry);
+  llvm::Constant *cubin(llvm::StringRef code);
   llvm::Constant *device(const Target &target);
   llvm::Constant *model(llvm::ArrayRef<Target> targets, llvm::Constant *code);
   llvm::Function *createFunction(llvm::Constant *code);

@@ -42,9 +42,10 @@ struct DeviceKernel {
 
 /// All kernels of a Program for one chip.
 struct DeviceCode {
-  int capability = 0;                                       ///< that the image asks for
-  bool isExact = false;                                     ///< no later one will do
-  std::string image;                                        ///< PTX
+  int capability = 0;   ///< that the image asks for
+  bool isExact = false; ///< no later one will do
+  std::string image;    ///< PTX
+  std::string cubin;    ///< its machine code for the same capability; empty: none
   std::map<std::string, DeviceKernel, std::less<>> kernels; ///< by Launch::kernel
 };
 

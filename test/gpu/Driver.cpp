@@ -164,9 +164,10 @@ int cuModuleLoadData(void **module, const void *image) {
   ENTER_CONTEXT("cuModuleLoadData");
   if (isForbidden("cuModuleLoadData"))
     return NoCapture;
-  FakeModule *loaded = driver().load(static_cast<const char *>(image));
+  FakeModule *loaded = nullptr;
+  Result result = driver().load(static_cast<const char *>(image), loaded);
   *module = loaded;
-  return loaded ? Success : InvalidImage;
+  return result;
 }
 
 int cuModuleUnload(void *module) {

@@ -4,6 +4,8 @@
 
 #include "test/gpu/Specs.h"
 
+#include "llvm/BinaryFormat/ELF.h"
+#include "llvm/Object/ELF.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -98,49 +100,98 @@ bool DriverState::readKernels() {
 }
 
 /// Makes sure that what is emulated is what the image holds.
-std::shared_ptr<Emulated> DriverState::emulated(StringRef image, StringRef chip,
-                                                const std::string &symbol,
+std::shared_ptr<Emulated> DriverState::emulated(const Image &image, const std::string &symbol,
                                                 const spec::KernelSpec &spec) {
-  Compiled &known = compiled[{chip.str(), symbol}];
+  Compiled &known = compiled[{image.chip, symbol}];
   if (!known.kernel) {
-    auto kernel = cuda::generateCUDA(spec, chip, symbol);
+    auto kernel = cuda::generateCUDA(spec, image.chip, symbol);
     if (!kernel)
       return fault(toString(kernel.takeError())), nullptr;
-    auto made = Emulated::compile(spec, chip, {}, symbol);
+    auto made = Emulated::compile(spec, image.chip, {}, symbol);
     if (!made)
       return fault(toString(made.takeError())), nullptr;
     known = {cuda::withoutHead(kernel->ptx).str(), std::move(*made)};
   }
-  if (image.contains(known.ptx))
+  if (image.ptx.empty() || image.ptx.contains(known.ptx))
     return known.kernel;
   return fault("the image has other code for '" + Twine(symbol) + "' than its spec gives"), nullptr;
 }
 
-FakeModule *DriverState::load(StringRef image) {
+static Image readPTX(StringRef text) {
+  Image image{text, text.split(".target ").second.split('\n').first.trim().str(), {}};
+  for (StringRef rest = text.split(".entry ").second; !rest.empty();
+       rest = rest.split(".entry ").second)
+    image.entries.insert(rest.split('(').first.str());
+  return image;
+}
+
+/// Machine code is an executable of NVIDIA's machine, with a section of text for each entry point.
+/// Nobody says how long it is; its program's header lies behind all else.
+static Expected<Image> readCubin(const char *data) {
+  const auto &head = *reinterpret_cast<const ELF::Elf64_Ehdr *>(data);
+  size_t bytes = std::max(head.e_phoff + size_t(head.e_phnum) * head.e_phentsize,
+                          head.e_shoff + size_t(head.e_shnum) * head.e_shentsize);
+  if (head.e_machine != ELF::EM_CUDA || head.e_ident[ELF::EI_ABIVERSION] != 8)
+    return createStringError("machine code of a form that is not known here");
+  // The head has the chip's number alone; the assembler notes the options it had.
+  StringRef all(data, bytes), options = all.split("-arch ").second;
+  Image image{"", options.take_while([](char c) { return isAlnum(c) || c == '_'; }).str(), {}};
+  auto file = object::ELF64LEFile::create(all);
+  auto sections = file ? file->sections() : file.takeError();
+  if (!sections)
+    return sections.takeError();
+  for (const auto &section : *sections) {
+    auto name = file->getSectionName(section);
+    if (!name)
+      return name.takeError();
+    if (name->consume_front(".text."))
+      image.entries.insert(name->str());
+  }
+  return image;
+}
+
+/// Whether machine code for one chip runs on another, as the CUDA manual says.
+static bool runs(StringRef code, int chip) {
+  bool isExact = code.consume_back("a");
+  int number = 0;
+  code.consume_front("sm_");
+  code.getAsInteger(10, number);
+  return number == chip || (!isExact && number / 10 == chip / 10 && number < chip);
+}
+
+Result DriverState::load(const char *data, FakeModule *&module) {
   if (!isRead && !readKernels())
-    return nullptr;
-  StringRef chip = image.split(".target ").second.split('\n').first.trim();
-  log("target: " + chip);
+    return InvalidImage;
+  bool isCubin = StringRef(data, 4) == StringRef(ELF::ElfMagic, 4);
+  Expected<Image> image = isCubin ? readCubin(data) : readPTX(data);
+  if (!image)
+    return fault(toString(image.takeError())), InvalidImage;
+  log((isCubin ? "code: " : "target: ") + image->chip);
+  if (isCubin && !runs(image->chip, chip))
+    return NoBinary;
   auto made = std::make_unique<FakeModule>();
   made->context = current.back();
   for (auto &[symbol, spec] : kernels) {
-    if (!image.contains(".entry " + symbol + "_0("))
+    if (!image->entries.count(symbol + "_0"))
       continue;
-    std::shared_ptr<Emulated> shared = emulated(image, chip, symbol, spec);
+    std::shared_ptr<Emulated> shared = emulated(*image, symbol, spec);
     if (!shared)
-      return nullptr;
+      return InvalidImage;
     for (const cuda::DeviceLaunch &launch : shared->launches())
       made->functions[launch.name] = {
           shared,         launch.name, launch.threads,        launch.sharedBytes,
           current.back(), 48 << 10,    launch.tensors.size(), &spec};
   }
-  if (image.count(".entry ") != made->functions.size())
-    return fault("the image has " + Twine(image.count(".entry ")) + " entry points, specs give " +
+  bool isSame =
+      image->entries.size() == made->functions.size() &&
+      all_of(made->functions, [&](auto &each) { return image->entries.count(each.first); });
+  if (!isSame)
+    return fault("the image has " + Twine(image->entries.size()) + " entry points, specs give " +
                  Twine(made->functions.size())),
-           nullptr;
-  FakeModule *module = made.get();
+           InvalidImage;
+  module = made.get();
   modules[module] = std::move(made);
-  return module;
+  return Success;
 }
 
 Result DriverState::run(FakeStream &stream) {

@@ -32,6 +32,7 @@ enum Result : int {
   NotInitialized = 3,
   NoDevice = 100,
   InvalidContext = 201,
+  NoBinary = 209,
   InvalidHandle = 400,
   InvalidImage = 218,
   NotFound = 500,
@@ -83,6 +84,13 @@ struct FakeEvent {
   double milliseconds = 0; ///< of the clock, when it was reached
 };
 
+/// What a module is loaded from.
+struct Image {
+  llvm::StringRef ptx; ///< empty: machine code
+  std::string chip;
+  std::set<std::string> entries; ///< names of entry points
+};
+
 class DriverState {
 public:
   DriverState();
@@ -108,14 +116,15 @@ public:
   /// Whether some stream has work, or records it.
   bool isBusy() const;
   bool isRecording() const;
-  /// Null if the image is not what its kernels' specs give.
-  FakeModule *load(llvm::StringRef image);
+  /// The module, if the image is what its kernels' specs give: PTX or, of which names are compared
+  /// alone, machine code.
+  Result load(const char *data, FakeModule *&module);
   Result run(FakeStream &stream);
 
 private:
   bool readKernels();
-  std::shared_ptr<Emulated> emulated(llvm::StringRef image, llvm::StringRef chip,
-                                     const std::string &symbol, const spec::KernelSpec &spec);
+  std::shared_ptr<Emulated> emulated(const Image &image, const std::string &symbol,
+                                     const spec::KernelSpec &spec);
   void log(const llvm::Twine &line);
 
   std::string failName;

@@ -439,6 +439,7 @@ int Compilation::build() {
   generate.optLevel = options.options.optLevel;
   generate.halide = halide.get();
   generate.jobs = options.jobs;
+  generate.cubins = options.cubins;
   generate.cacheFolder = options.cacheFolder;
   if (options.progress)
     generate.progress = [](unsigned done, unsigned all) {

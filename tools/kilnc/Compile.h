@@ -27,6 +27,7 @@ struct CompileOptions {
   std::string cacheFolder; ///< empty: no cache
   std::string mapPath, ledgerPath, reportPath, recipe, calibrationPath, saveCalibrationPath;
   bool remarks = false, progress = false, checkEach = false;
+  bool cubins = true;       ///< machine code for GPUs, where ptxas is at hand
   bool verify = false;      ///< run the library against the interpreter before it is handed over
   std::string verifyInputs; ///< arguments for that; empty: random ones
 };

@@ -125,6 +125,16 @@ static cl::opt<unsigned> jobs("j", cl::Prefix,
                               cl::desc("kernels generated at once (default: all cores)"),
                               cl::init(0), cl::cat(category));
 static cl::opt<bool> noCache("no-cache", cl::desc("generate every kernel anew"), cl::cat(category));
+enum class Cubin { Auto, Off };
+static cl::opt<Cubin>
+    cubin("cubin",
+          cl::desc("machine code for GPUs beside the PTX, which then need not be compiled "
+                   "at each creation"),
+          cl::values(clEnumValN(Cubin::Auto, "auto",
+                                "where ptxas is at hand: that of $KILN_PTXAS (empty: none), of the "
+                                "PATH or of /usr/local/cuda/bin (default)"),
+                     clEnumValN(Cubin::Off, "off", "PTX alone")),
+          cl::init(Cubin::Auto), cl::cat(category));
 static cl::opt<bool> remarks("remarks",
                              cl::desc("print every decision of the compiler, with its reason"),
                              cl::cat(category));
@@ -252,6 +262,7 @@ static int fill(CompileOptions &options, int argc, char **argv) {
     return code;
   options.reportPath = htmlReport;
   options.checkEach = checkEach;
+  options.cubins = cubin == Cubin::Auto;
   options.verify = verify.getNumOccurrences() > 0;
   options.verifyInputs = verify;
   for (int i = 0; i < argc; ++i)
