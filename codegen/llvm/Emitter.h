@@ -132,7 +132,7 @@ private:
   void widen(const Plan &plan);
   void widenLevel(const Plan &plan, Coordinates &at);
   void widenStep(const Plan &plan, const Coordinates &at);
-  void keptStep(const Placed &placed, std::vector<Instance> &instances);
+  void widenedStep(const Placed &placed, std::vector<Instance> &instances);
 
   // Prefetch.cpp: the next tile of a weight, and the end of this one.
   llvm::SmallVector<Touch> touched(const Plan &plan, const Frame &frame);

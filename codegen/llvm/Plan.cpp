@@ -426,6 +426,8 @@ Plan Emitter::makePlan(const Stage &root) {
   chooseLanes(plan);
   for (Placed &placed : plan.placed)
     placed.dot = dotOf(placed);
+  if (!plan.placed.empty())
+    plan.placed.back().widened = widenedOf(plan);
   chooseTile(plan);
   chooseTransposition(plan);
   chooseLevels(plan);

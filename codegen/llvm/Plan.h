@@ -62,6 +62,16 @@ struct Dot {
   }
 };
 
+/// A weight that takes more than a conversion to be a factor, widened once for several rows: a step
+/// of the reduction takes the products of all terms, times the scale, if there is one.
+struct Widened {
+  struct Term {
+    spec::ExprPtr x, weight;
+  };
+  std::vector<Term> terms;
+  spec::ExprPtr scale;
+};
+
 /// A reducing stage computed where its coordinates are known, before the tiles that read it.
 struct Placed {
   const spec::Stage *stage;
@@ -70,16 +80,7 @@ struct Placed {
   int lanesAlong = -1;   ///< reduction dimension whose positions fill the lanes
   size_t depth = 0;      ///< levels entered before it is computed
   std::optional<Dot> dot = std::nullopt;
-};
-
-/// A weight that tiles of many rows multiply in f32, widened once for all of them: a step of the
-/// reduction takes the products of all terms, each weight times the scale, if there is one.
-struct Widened {
-  struct Term {
-    spec::ExprPtr x, weight;
-  };
-  std::vector<Term> terms;
-  spec::ExprPtr scale;
+  std::optional<Widened> widened = std::nullopt;
 };
 
 struct Level {
@@ -109,12 +110,12 @@ struct Plan {
   bool isTurning = false;  ///< rows are lanes of the loads
   int64_t blockTiles = 32; ///< tiles of the level cut into blocks in one of them
   std::optional<Slicing> slicing;
-  std::optional<Widened> widened; ///< in memory for each slice
-  bool alternates = false;        ///< tasks go through their tiles back in odd rounds of a loop
-  bool isFar = false;             ///< caches do not hold the result until it is read
-  bool storesOn = false;          ///< tiles that turn go on along the store, not the loads
-  bool vectorsLast = false;       ///< tasks take all vectors of a row block before the next
-  DimExpr work; ///< points times reduction: its size decides on parallel execution
+  bool keepsWeight = false; ///< the core's, widened in memory, for each slice
+  bool alternates = false;  ///< tasks go through their tiles back in odd rounds of a loop
+  bool isFar = false;       ///< caches do not hold the result until it is read
+  bool storesOn = false;    ///< tiles that turn go on along the store, not the loads
+  bool vectorsLast = false; ///< tasks take all vectors of a row block before the next
+  DimExpr work;             ///< points times reduction: its size decides on parallel execution
 };
 
 // What is known of the code being emitted.
@@ -189,8 +190,7 @@ struct Access {
 
 /// The widened weight that the tiles being emitted read.
 struct Kept {
-  const Widened *weight;
-  const spec::Stage *stage;
+  const Placed *core;
   llvm::Value *memory; ///< [step of the slice][term][vector][lane]
   int64_t vectors;
 };

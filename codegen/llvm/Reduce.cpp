@@ -182,8 +182,8 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
     if (placed.lanesAlong >= 0)
       return reduceLanes(placed, instances);
     fetch(placed, instances.front().frame);
-    if (kept && kept->stage == &stage)
-      return keptStep(placed, instances);
+    if (placed.widened)
+      return widenedStep(placed, instances);
     for (Instance &instance : instances)
       if (placed.dot)
         dotStep(placed, instance, placed.dot->group);
@@ -214,10 +214,11 @@ void Emitter::reduceLevel(const Placed &placed, std::vector<Instance> &instances
           DimExpr::floorDiv(stage.reduction[i], groupAt(i)).constantValue().value_or(64), 0, 64);
     // A full tile fills the registers: more than one step of it at a time would spill.
     size_t most = instances.size() > 16 ? 48 : 128;
+    size_t products = instances.size() * (placed.widened ? placed.widened->terms.size() : 1);
     if (isFixed) {
       at(start);
       reduceLevel(placed, instances, level + 1);
-    } else if (trips > 0 && trips * instances.size() <= most && trips <= 9) {
+    } else if (trips > 0 && trips * products <= most && trips <= 9) {
       // Without trips another extent may still be one that only a call knows.
       for (int64_t i = 0; i < *extent.constantValue(); ++i) {
         at(start + DimExpr(i * groupAt(level)));

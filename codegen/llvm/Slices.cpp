@@ -75,10 +75,10 @@ void Emitter::chooseSlices(Plan &plan) {
        });
   std::optional<int64_t> rows = rowsBehind(plan, level).bounds(bounds).upper;
   if (steps > 0 && (!rows || *rows > plan.rows))
-    plan.widened = widenedOf(plan);
-  if (plan.widened)
+    plan.keepsWeight = core->widened.has_value();
+  if (plan.keepsWeight)
     each = plan.vectors * plan.lanes * byteSize(DType::F32) *
-           static_cast<int64_t>(plan.widened->terms.size());
+           static_cast<int64_t>(core->widened->terms.size());
   bool isLong = steps * each > target.cacheBytes / pieceParts && extents.back() % group == 0;
   std::optional<Slicing> slicing;
   if (isLong)
@@ -87,11 +87,10 @@ void Emitter::chooseSlices(Plan &plan) {
     int64_t most = std::max<int64_t>(target.cacheBytes / sliceParts / each, 1);
     sizeSlices(*slicing, extents, most, group);
     plan.slicing = slicing;
-  } else if (plan.widened) {
+  } else if (plan.keepsWeight) {
     keepWhole(plan, level, steps, each);
   }
-  if (!plan.slicing)
-    plan.widened.reset();
+  plan.keepsWeight &= plan.slicing.has_value();
 }
 
 /// Room for the sums of the tiles of a level and those within: of all, or of blocks of the level.
@@ -156,7 +155,7 @@ Value *Emitter::waitingSum(const Plan &plan, int row, int vector) {
 /// Slices, or with a widened weight only where a call has many rows for it.
 void Emitter::slicedIfMany(const Plan &plan) {
   DimExpr rows = rowsBehind(plan, plan.slicing->level);
-  if (!plan.widened || rows.constantValue())
+  if (!plan.keepsWeight || rows.constantValue())
     return sliced(plan);
   branch(
       b.CreateICmpSGT(emit(rows), b.getInt64(plan.rows)), [&] { sliced(plan); },
@@ -209,7 +208,7 @@ void Emitter::eachSlice(const Plan &plan, size_t dim) {
       bool isEven = *extent.constantValue() % slicing.size == 0;
       slice->extent =
           isEven ? DimExpr(slicing.size) : DimExpr::min(extent - slice->at.back(), slicing.size);
-      if (plan.widened)
+      if (plan.keepsWeight)
         widen(plan);
       tiledLevel(plan, slicing.level);
       kept.reset();

@@ -1,9 +1,10 @@
 //===- Widen.cpp - weights of small numbers, widened once for many rows ---===//
 //
 // A weight in parts of bytes, or in groups of bytes, takes several operations a number before it is
-// a factor. Where many rows read it, the panels of a tile's vectors are widened into f32 in memory
-// of the task, for all tiles of rows: the whole reduction of them where that is small, else a slice
-// of it at a time.
+// a factor. The rows of a tile share them: a vector of numbers is widened in registers, and
+// multiplies all rows before the next. Where more rows read the weight, the panels of a tile's
+// vectors are widened into f32 in memory of the task, for all tiles of rows: the whole reduction of
+// them where that is small, else a slice of it at a time.
 //
 //===----------------------------------------------------------------------===//
 
@@ -54,7 +55,11 @@ bool Emitter::isOfVectors(const Plan &plan, const ExprPtr &factor) {
 /// The products of the core's body, if one factor of each is a weight that takes more than a
 /// conversion.
 std::optional<Widened> Emitter::widenedOf(const Plan &plan) {
-  const ExprPtr &body = coreOf(plan)->stage->body;
+  const Placed *core = coreOf(plan);
+  if (!core || core->stage->combiner != Combiner::Add || core->lanesAlong >= 0 ||
+      plan.vectorDim < 0)
+    return std::nullopt;
+  const ExprPtr &body = core->stage->body;
   if (!isProduct(body) || body->type != DType::F32)
     return std::nullopt;
   Widened result;
@@ -116,9 +121,9 @@ static DimExpr stepsBefore(const Stage &stage, ArrayRef<DimExpr> at) {
 
 /// Where the value of a term lies for a vector at a position of the reduction.
 Value *Emitter::keptPlace(ArrayRef<DimExpr> at, size_t term, int64_t vector) {
-  const Stage &stage = *kept->stage;
+  const Stage &stage = *kept->core->stage;
   DimExpr step = stepsBefore(stage, at) - (slice ? stepsBefore(stage, slice->at) : DimExpr(0));
-  DimExpr place = (step * DimExpr(static_cast<int64_t>(kept->weight->terms.size())) +
+  DimExpr place = (step * DimExpr(static_cast<int64_t>(kept->core->widened->terms.size())) +
                    DimExpr(static_cast<int64_t>(term))) *
                       DimExpr(kept->vectors * lanes) +
                   DimExpr(vector * lanes);
@@ -127,7 +132,7 @@ Value *Emitter::keptPlace(ArrayRef<DimExpr> at, size_t term, int64_t vector) {
 
 /// Widens what the tiles of rows are going to read: of the slice, or all.
 void Emitter::widen(const Plan &plan) {
-  const Widened &weight = *plan.widened;
+  const Widened &weight = *coreOf(plan)->widened;
   int64_t bytes = plan.slicing->steps * static_cast<int64_t>(weight.terms.size()) * plan.vectors *
                   plan.lanes * byteSize(DType::F32);
   if (!keptMemory) {
@@ -137,13 +142,13 @@ void Emitter::widen(const Plan &plan) {
     keptMemory->setAlignment(Align(64));
     keptBytes = std::max(keptBytes, bytes);
   }
-  kept = {&weight, coreOf(plan)->stage, keptMemory, plan.vectors};
+  kept = {coreOf(plan), keptMemory, plan.vectors};
   Coordinates at;
   widenLevel(plan, at);
 }
 
 void Emitter::widenLevel(const Plan &plan, Coordinates &at) {
-  const Stage &stage = *kept->stage;
+  const Stage &stage = *kept->core->stage;
   size_t level = at.size();
   if (level == stage.reduction.size())
     return widenStep(plan, at);
@@ -171,9 +176,10 @@ void Emitter::widenStep(const Plan &plan, const Coordinates &at) {
     Frame frame = frameOf(*core.stage, std::move(where));
     memo.clear();
     mask = point.second;
-    Value *scale = kept->weight->scale ? evaluate(kept->weight->scale, frame) : nullptr;
+    Value *scale =
+        kept->core->widened->scale ? evaluate(kept->core->widened->scale, frame) : nullptr;
     SmallVector<Value *> factors;
-    for (const Widened::Term &term : kept->weight->terms) {
+    for (const Widened::Term &term : kept->core->widened->terms) {
       Value *factor = evaluate(term.weight, frame);
       factors.push_back(values.splat(scale ? b.CreateFMul(factor, scale) : factor, lanes));
     }
@@ -183,23 +189,48 @@ void Emitter::widenStep(const Plan &plan, const Coordinates &at) {
   mask = nullptr;
 }
 
-/// The products of one step, with what is kept: a term of all points of the tile after the other.
-void Emitter::keptStep(const Placed &placed, std::vector<Instance> &instances) {
-  ArrayRef<DimExpr> at = ArrayRef(instances.front().frame.at).drop_front(placed.at.size());
-  auto *type = FixedVectorType::get(b.getFloatTy(), lanes);
-  for (auto [i, term] : enumerate(kept->weight->terms)) {
+/// The products of one step, of all points of the tile a term after the other: with what is kept,
+/// or with numbers that are widened here. There a scale multiplies the sum of each point where
+/// registers hold that too, else the numbers.
+void Emitter::widenedStep(const Placed &placed, std::vector<Instance> &instances) {
+  const Widened &weight = *placed.widened;
+  auto evaluateAt = [&](const ExprPtr &expr, const Instance &instance) {
+    memo.clear();
+    mask = instance.mask;
+    return values.splat(evaluate(expr, frameOf(*placed.stage, instance.frame.at)), lanes);
+  };
+  auto columns = ArrayRef(instances).take_front(tileVectors);
+  SmallVector<Value *> scales, sums(instances.size());
+  for (const Instance &column : columns)
+    scales.push_back(weight.scale && !kept ? evaluateAt(weight.scale, column) : nullptr);
+  int64_t registers = 2 * static_cast<int64_t>(instances.size() + columns.size() + 1);
+  bool scalesSums = scales[0] && registers <= target.vectorRegisters;
+  auto loadSum = [&](const Instance &instance) {
+    return b.CreateLoad(instance.values[0]->getAllocatedType(), instance.values[0]);
+  };
+  auto factorAt = [&](size_t term, size_t column) -> Value * {
+    auto *type = FixedVectorType::get(b.getFloatTy(), lanes);
+    ArrayRef<DimExpr> at = ArrayRef(columns[column].frame.at).drop_front(placed.at.size());
+    if (kept)
+      return b.CreateAlignedLoad(type, keptPlace(at, term, column), Align(4 * lanes));
+    Value *factor = evaluateAt(weight.terms[term].weight, columns[column]);
+    return scales[column] && !scalesSums ? b.CreateFMul(factor, scales[column]) : factor;
+  };
+  for (auto [i, term] : enumerate(weight.terms)) {
     SmallVector<Value *> factors;
-    for (int vector = 0; vector < tileVectors; ++vector)
-      factors.push_back(b.CreateAlignedLoad(type, keptPlace(at, i, vector), Align(4 * lanes)));
+    for (size_t column = 0; column < columns.size(); ++column)
+      factors.push_back(factorAt(i, column));
     for (auto [point, instance] : enumerate(instances)) {
-      memo.clear();
-      mask = instance.mask;
-      Value *x = evaluate(term.x, frameOf(*placed.stage, instance.frame.at));
-      AllocaInst *sum = instance.values[0];
-      Value *next = values.multiplyAdd(x, factors[point % tileVectors],
-                                       b.CreateLoad(sum->getAllocatedType(), sum));
-      b.CreateStore(next, sum);
+      Value *factor = factors[point % columns.size()], *x = evaluateAt(term.x, instance);
+      Value *sum = i || scalesSums ? sums[point] : loadSum(instance);
+      sums[point] = sum ? values.multiplyAdd(x, factor, sum) : b.CreateFMul(x, factor);
     }
+  }
+  for (auto [point, instance] : enumerate(instances)) {
+    if (scalesSums)
+      sums[point] =
+          values.multiplyAdd(sums[point], scales[point % columns.size()], loadSum(instance));
+    b.CreateStore(sums[point], instance.values[0]);
   }
   mask = nullptr;
 }

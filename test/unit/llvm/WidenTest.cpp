@@ -3,6 +3,7 @@
 #include "test/unit/llvm/Harness.h"
 
 #include <cmath>
+#include <sstream>
 
 using namespace kiln;
 using namespace kiln::test;
@@ -95,10 +96,12 @@ TEST(LLVMWiden, KeepsWhatTheCacheHolds) {
 
 /// Few rows widen where they multiply, also where only a call knows that they are few.
 TEST(LLVMWiden, FewRows) {
-  for (int64_t m : {0, 1, 4}) {
-    EXPECT_EQ(keptBytes(grouped({m}, 48, 4, 32, 2)), 0);
-    expectEqual(grouped({m}, 48, 4, 32, 2));
-  }
+  for (int parts : {1, 2})
+    for (int64_t m : {0, 1, 2, 5}) {
+      EXPECT_EQ(keptBytes(grouped({m}, 70, 4, 32, parts)), 0);
+      expectEqual(grouped({m}, 70, 4, 32, parts));
+    }
+  expectEqual(grouped({8}, 70, 4, 32, 2));
   for (std::optional<int64_t> most : {std::optional<int64_t>(), {1000}}) {
     int64_t cache = most ? 1 << 20 : 1 << 13;
     KernelSpec spec = grouped({DimExpr::symbol("M")}, 70, 3, 32, 2, {{"M", 0, most}});
@@ -109,6 +112,29 @@ TEST(LLVMWiden, FewRows) {
     }
   }
   threads = 1;
+}
+
+/// The rows of a tile share what is widened, whether a scale multiplies sums or numbers, and all
+/// that stays in registers.
+TEST(LLVMWiden, RowsShareVectors) {
+  for (auto [cpu, bytes, registers] : {std::tuple("x86-64-v4", 64, 32), {"x86-64-v3", 32, 16}}) {
+    codegen::TargetFacts facts;
+    facts.cpu = cpu;
+    facts.vectorBytes = bytes;
+    facts.vectorRegisters = registers;
+    for (int64_t m : {2, 4, registers == 32 ? 8 : 4}) {
+      std::istringstream lines(assembly(grouped({m}, 2 * bytes / 4, 64, 64, 2), facts));
+      int64_t conversions = 0, products = 0, spills = 0;
+      for (std::string line; std::getline(lines, line);) {
+        conversions += line.find("vcvtdq2ps") != line.npos;
+        products += line.find("vfmadd") != line.npos || line.find("vmulps") != line.npos;
+        spills += line.find("Spill") != line.npos && line.find("mm") != line.npos;
+      }
+      EXPECT_GT(conversions, 0) << cpu;
+      EXPECT_GE(products, conversions * m) << cpu << ", rows " << m;
+      EXPECT_EQ(spills, 0) << cpu << ", rows " << m;
+    }
+  }
 }
 
 /// Rows of a batch, of which each may have few.
