@@ -138,7 +138,7 @@ private:
   llvm::SmallVector<Touch> touched(const Plan &plan, const Frame &frame);
   void startFetchingResult(const Plan &plan);
   void fetchResult(const DimExpr &step);
-  Piece largestPanel(const Placed &placed, const Frame &frame, int64_t group);
+  Piece largestPiece(const Placed &placed, const Frame &frame, int64_t group);
   void fetchNextSlice(const Plan &plan, const Piece &piece, DimExpr use, DimExpr uses,
                       int64_t bytes, int64_t group);
   void shareOut(std::optional<int64_t> known, const DimExpr &uses, int64_t bytes, int64_t group);

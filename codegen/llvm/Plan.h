@@ -39,11 +39,11 @@ struct Strides {
 /// Into how many parts a quotient may cut neighbouring lanes.
 int64_t partsOf(int64_t lanes, int64_t divisor);
 
-/// Where the vectors of a tile begin to read a weight in panels, and the elements that a step
-/// moves.
+/// Where a tile begins to read a weight, along which dimension its lanes lie, and a step's move.
 struct Piece {
   const spec::Operand *weight = nullptr;
   Coordinates at;
+  size_t dim = 0;
   int64_t move = 0;
 };
 

@@ -12,14 +12,32 @@ static constexpr int64_t lineBytes = 64;
 /// Tiles that use a piece of a weight, from which on waiting for it once does not count.
 static constexpr int64_t manyUses = 64;
 /// Steps of a reduction from a prefetch to the use of what it brings.
-static constexpr int64_t streamAhead = 32;
+static constexpr int64_t streamAhead = 32, leastAhead = 8;
+/// Bytes between the steps of a matrix that is no panel from which on they do not follow each other
+/// for the processor's own prefetching.
+static constexpr int64_t farApart = 1024;
 
-/// The largest of the panels that a stage reads (scales of groups lie in panels too), at the first
-/// step of the reduction, and how far `group` positions of the last dimension move there.
-Piece Emitter::largestPanel(const Placed &placed, const Frame &frame, int64_t group) {
+/// The dimension of an operand along which the lanes lie next to each other, if a tile's vectors
+/// lie so too.
+static std::optional<size_t> lanesOf(const Operand &operand, const Read &read,
+                                     const Coordinates &at) {
+  size_t last = operand.panel ? 0 : at.size() - 1;
+  for (size_t dim = 0; dim < at.size(); ++dim) {
+    auto split = at[dim].splitLinear(laneName);
+    if (!split || split->first != (dim == last) ||
+        (!operand.panel && read.indices[dim].indirect != nullptr))
+      return std::nullopt;
+  }
+  return last;
+}
+
+/// The largest of the panels that a stage reads (scales of groups lie in panels too), else of what
+/// it reads of matrices, at the first step of the reduction, and how far `group` positions of the
+/// last dimension move there.
+Piece Emitter::largestPiece(const Placed &placed, const Frame &frame, int64_t group) {
   const Stage &stage = *placed.stage;
   Piece piece;
-  int64_t most = 0;
+  std::pair<bool, int64_t> most(false, 0);
   for (int64_t step : {int64_t(0), group}) {
     Frame start = frame;
     start.at.resize(stage.domain.size());
@@ -27,18 +45,21 @@ Piece Emitter::largestPanel(const Placed &placed, const Frame &frame, int64_t gr
     start.at.back() = step;
     walk(stage.body, start, [&](const Read &read, DType, const Coordinates &at, const Frame &) {
       const Operand *operand = spec.findOperand(read.source);
-      auto split = operand && operand->panel ? at[0].splitLinear(laneName) : std::nullopt;
-      if (!split || split->first != 1)
+      bool isMatrix = operand && !operand->panel && !at.empty() && stage.reduction.size() == 1;
+      std::optional<size_t> dim =
+          isMatrix || (operand && operand->panel) ? lanesOf(*operand, read, at) : std::nullopt;
+      if (!dim)
         return;
       Coordinates here = at;
-      here[0] = split->second;
+      here[*dim] = at[*dim].splitLinear(laneName)->second;
       DimExpr count = 1;
       for (const DimExpr &extent : operand->packedShape())
         count = count * extent;
       int64_t size = count.constantValue().value_or(1);
-      if (step == 0 && size > most) {
-        most = size;
-        piece = {operand, here, 0};
+      std::pair rank(!isMatrix, size);
+      if (step == 0 && rank > most) {
+        most = rank;
+        piece = {operand, here, *dim, 0};
       } else if (step != 0 && operand == piece.weight && piece.move == 0) {
         DimExpr moved = position(*operand, here) - position(*operand, piece.at);
         piece.move = moved.constantValue().value_or(0);
@@ -106,9 +127,12 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
   if (level == plan.levels.size() || placed.lanesAlong >= 0 || stage.reduction.empty())
     return;
   int64_t group = placed.dot ? placed.dot->group : 1;
-  Piece piece = largestPanel(placed, frame, group);
-  auto [weight, next, move] = piece;
-  if (!weight || move <= 0)
+  Piece piece = largestPiece(placed, frame, group);
+  if (!piece.weight)
+    return;
+  auto [weight, next, dim, move] = piece;
+  bool isFarApart = move * byteSize(weight->type) >= farApart;
+  if (move <= 0 || (!weight->panel && !isFarApart))
     return;
   DimExpr uses = 1, use = 0;
   for (size_t inner = level + 1; inner < plan.levels.size(); ++inner) {
@@ -132,12 +156,15 @@ void Emitter::startFetching(const Plan &plan, const Placed &placed, const Frame 
     // loads hide themselves, and fetching would only be in their way.
     if (spec.schedule.parameters.count("resident"))
       return fetching.reset();
-    for (int i = 0; i < plan.vectors; ++i, next[0] = next[0] + plan.lanes)
+    for (int i = 0; i < plan.vectors; ++i, next[dim] = next[dim] + plan.lanes)
       fetching->from.push_back(address(memory, position(*weight, next)));
     fetching->each = b.getInt64(vector);
-    fetching->steps = streamAhead;
+    fetching->steps =
+        weight->panel ? streamAhead : std::max<int64_t>(streamAhead / tileRows, leastAhead);
     return;
   }
+  if (!weight->panel)
+    return fetching.reset();
   if (slice)
     return fetchNextSlice(plan, piece, use, uses, vector, group);
   next[0] = next[0] + width;

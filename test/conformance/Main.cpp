@@ -14,7 +14,7 @@ using namespace kiln;
 using namespace kiln::conformance;
 namespace cl = llvm::cl;
 
-static cl::opt<unsigned> seed("seed", cl::desc("of the values"), cl::init(0));
+static cl::opt<unsigned> seed("seed", cl::desc("of the values and the cells"), cl::init(0));
 static cl::opt<int> tenth("tenth", cl::desc("only every tenth case, from this one"), cl::init(-1));
 static cl::opt<std::string> onlyOp("op", cl::desc("only the cases of this op"));
 static cl::opt<int> onlyCase("case", cl::desc("only this case"), cl::init(-1));
@@ -169,8 +169,9 @@ static std::vector<std::set<size_t>> chooseCells(const std::vector<Case> &cases,
   std::vector<std::set<size_t>> chosen;
   for (const Case &one : cases) {
     // A rotation that no list of shapes or types falls into step with.
-    size_t cell = (one.id * 2246822519u >> 7) % cells.size(), other = otherGenerator(cells, cell);
-    if (cells[cell].halide != (met[{one.op, one.type}]++ % 2 != 0))
+    size_t cell = ((one.id + seed * 7919) * 2246822519u >> 7) % cells.size(),
+           other = otherGenerator(cells, cell);
+    if (cells[cell].halide != ((seed + met[{one.op, one.type}]++) % 2 != 0))
       std::swap(cell, other);
     chosen.push_back({cell});
     if (tenth < 0 && counts[{one.op, one.type}] < few)
