@@ -93,6 +93,8 @@ protected:
                                   const Frame &frame) const;
   DimExpr coordinate(const spec::Index &index, const DimExpr &extent, const Frame &frame,
                      bool emits);
+  llvm::Value *loadNeighbours(const Memory &memory, const Coordinates &at,
+                              const std::vector<Guard> &guards, double outside);
   const Coordinates &shapeOf(const spec::Read &read);
 
   /// The element of a buffer where all guards hold, `outside` elsewhere; nothing is read there.

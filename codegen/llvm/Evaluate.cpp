@@ -82,6 +82,36 @@ DimExpr Body::coordinate(const Index &index, const DimExpr &extent, const Frame 
   return result + bind(clamped, "%x", {0, size ? std::optional(*size - 1) : std::nullopt});
 }
 
+/// Positions in the last dimension that are computed lane by lane may follow each other all the
+/// same, as those of a reflected border do within it: then one load reads them. Null for others.
+Value *Body::loadNeighbours(const Memory &memory, const Coordinates &at,
+                            const std::vector<Guard> &guards, double outside) {
+  if (lanes == 1 || !mayBranch || memory.facts->panel || at.empty() || !isVarying(at.back()) ||
+      llvm::any_of(ArrayRef(at).drop_back(), [&](const DimExpr &dim) { return isVarying(dim); }))
+    return nullptr;
+  auto split = at.back().splitLinear(laneName);
+  if (!split || split->first != 0)
+    return nullptr;
+  Value *positions = emit(at.back()), *first = b.CreateExtractElement(positions, uint64_t(0));
+  Value *next = b.CreateAdd(values.splat(first, lanes), emit(DimExpr::symbol(laneName)));
+  Coordinates there = at;
+  there.back() = bind(first, "%x", at.back().bounds(bounds)) + DimExpr::symbol(laneName);
+  std::vector<Guard> checked = guards;
+  for (Guard &guard : checked)
+    if (guard.coordinate == at.back())
+      guard.coordinate = there.back();
+  std::pair<Value *, BasicBlock *> arms[2];
+  auto arm = [&](int i) {
+    Value *value = load(memory, i ? at : there, i ? guards : checked, outside);
+    arms[i] = {value, b.GetInsertBlock()};
+  };
+  branch(b.CreateAndReduce(b.CreateICmpEQ(positions, next)), [&] { arm(0); }, [&] { arm(1); });
+  PHINode *result = b.CreatePHI(arms[0].first->getType(), 2);
+  for (auto [value, block] : arms)
+    result->addIncoming(value, block);
+  return result;
+}
+
 Value *Body::evaluateRead(const Expr &expr, const Frame &frame) {
   const Read &read = expr.read;
   const Coordinates &shape = shapeOf(read);
@@ -98,8 +128,11 @@ Value *Body::evaluateRead(const Expr &expr, const Frame &frame) {
     if ((read.outside || isHollow) && !isInside)
       guards.push_back({&read.indices[i], at.back(), shape[i]});
   }
-  if (auto it = memories.find(read.source); it != memories.end())
-    return load(it->second, at, guards, read.outside.value_or(0));
+  if (auto it = memories.find(read.source); it != memories.end()) {
+    double outside = read.outside.value_or(0);
+    Value *value = loadNeighbours(it->second, at, guards, outside);
+    return value ? value : load(it->second, at, guards, outside);
+  }
   const Stage &stage = *spec.findStage(read.source);
   Value *value;
   if (stage.combiner == Combiner::None) {

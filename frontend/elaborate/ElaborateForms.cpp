@@ -138,6 +138,15 @@ std::optional<Value> Elaborator::Forms::roll() {
       return self.fail(bound[2]->range, DiagCode::OpError,
                        "'roll' expected an axis of " + ir::typeText(y.getType()) + ", got " +
                            Twine(*known));
+    mlir::NamedAttrList attributes;
+    attributes.set("axis", self.builder.getI64IntegerAttr(which));
+    if (auto *fixed = shift.as<int64_t>()) {
+      attributes.set("shift", self.builder.getI64IntegerAttr(*fixed));
+      y = here().create("roll", {y}, attributes);
+      if (!y)
+        return Value();
+      continue;
+    }
     DimExpr extent = ir::dimsOf(y.getType())[which];
     Value from = self.binary(
         TokenKind::Percent,
@@ -146,8 +155,6 @@ std::optional<Value> Elaborator::Forms::roll() {
     auto *where = from.as<mlir::Value>();
     if (!where)
       return Value();
-    mlir::NamedAttrList attributes;
-    attributes.set("axis", self.builder.getI64IntegerAttr(which));
     y = here().create("take", {y, *where}, attributes);
     if (!y)
       return Value();

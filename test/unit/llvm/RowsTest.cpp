@@ -198,6 +198,29 @@ TEST(LLVMRows, StoreMapsAndGathers) {
     expectEqual(spec, {n});
 }
 
+/// Computed columns that follow each other in some vectors and not in others.
+TEST(LLVMRows, ComputedColumns) {
+  DimExpr n = DimExpr::symbol("N");
+  auto number = [](int64_t value) { return constant(value, DType::I64); };
+  for (DType type : {F32, DType::F64, DType::U8})
+    for (std::optional<double> outside : {std::optional<double>(), std::optional<double>(1.0)}) {
+      KernelSpec spec;
+      spec.symbols = {{"N", 0, std::nullopt}};
+      spec.operands = {operand("x", type, {3, 70}), operand("ids", DType::I64, {n}),
+                       output("y", type, {3, n}), output("z", type, {3, n})};
+      Index reflected, listed;
+      ExprPtr at = apply(Op::Sub, {dim(1), number(5)});
+      ExprPtr front = apply(Op::Max, {at, apply(Op::Sub, {number(0), at})});
+      reflected.indirect = apply(Op::Min, {front, apply(Op::Sub, {number(138), front})});
+      listed.indirect = readAt("ids", DType::I64, {1});
+      listed.offset = outside ? 2 : 0;
+      spec.stages = {pointwise("y", type, {3, n}, read("x", {index(0), reflected}, type, outside)),
+                     pointwise("z", type, {3, n}, read("x", {index(0), listed}, type, outside))};
+      for (int64_t columns : {0, 1, 16, 80, 150})
+        expectEqual(spec, {columns});
+    }
+}
+
 TEST(LLVMRows, Operations) {
   for (DType type : {F32, DType::F64, DType::I64, DType::I32, DType::I16, DType::I8, DType::U8}) {
     std::vector<Op> ops = {Op::Add, Op::Sub, Op::Mul, Op::FloorDiv, Op::Mod, Op::Max, Op::Min};
