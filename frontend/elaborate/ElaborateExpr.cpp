@@ -253,7 +253,7 @@ Value Elaborator::evalCast(const CastExpr *expr) {
   std::optional<DType> type = evalDType(expr->type);
   if (value.isError() || !type)
     return Value();
-  if (!value.isArithmetic() && !tableOf(value))
+  if (!value.isArithmetic() && !spellsTensor(value))
     return fail(expr->range, DiagCode::TypeMismatch,
                 "expected a number or a tensor before 'as', got " + describe(value));
   mlir::Value tensor = toTensor(value, std::nullopt, expr->range);

@@ -165,7 +165,8 @@ std::optional<Value> Elaborator::Forms::roll() {
 /// clamp(x, min, max) where a bound is no number: min(max(x, min), max), element by element.
 std::optional<Value> Elaborator::Forms::clamp() {
   auto isWider = [](const Arg *arg) {
-    return arg && (arg->value.as<mlir::Value>() || arg->value.as<DimExpr>() || tableOf(arg->value));
+    return arg &&
+           (arg->value.as<mlir::Value>() || arg->value.as<DimExpr>() || spellsTensor(arg->value));
   };
   auto *x = bound[0]->value.as<mlir::Value>();
   if (!x || !(isWider(bound[1]) || isWider(bound[2])))

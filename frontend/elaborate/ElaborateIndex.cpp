@@ -172,11 +172,14 @@ std::optional<Subscript> Elaborator::subscript(const Expr *expr, const Value &va
     }
     if (std::optional<Dims> list = dimList(value); list && value.as<ListPtr>() && !list->empty())
       return listed(*list, extent, expr->range);
-    auto *tensor = value.as<mlir::Value>();
-    if (!tensor)
+    auto *given = value.as<mlir::Value>();
+    if (!given && !spellsTensor(value))
       return wrong(expr, value);
-    DType type = *ir::dtypeOf(tensor->getType());
-    return isInteger(type) ? std::optional(Subscript{{0, 1}, *tensor}) : wrong(expr, value);
+    mlir::Value tensor = given ? *given : toTensor(value, std::nullopt, expr->range);
+    if (!tensor)
+      return std::nullopt;
+    bool isPlace = isInteger(*ir::dtypeOf(tensor.getType()));
+    return isPlace ? std::optional(Subscript{{0, 1}, tensor}) : wrong(expr, value);
   }
   Value start = slice->start ? eval(slice->start) : Value(int64_t(0)),
         stop = slice->stop ? eval(slice->stop) : Value::dim(extent);

@@ -93,7 +93,7 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
     return Value();
   auto *ta = lhs.as<mlir::Value>(), *tb = rhs.as<mlir::Value>();
   auto isOperand = [](const Value &value, bool besideTensor) {
-    return value.isArithmetic() || (besideTensor && tableOf(value));
+    return value.isArithmetic() || (besideTensor && spellsTensor(value));
   };
   if (!isOperand(lhs, tb) || !isOperand(rhs, ta)) {
     if (op == TokenKind::EqualEqual || op == TokenKind::NotEqual)
@@ -115,7 +115,9 @@ Value Elaborator::binary(TokenKind op, const Value &lhs, const Value &rhs, SMRan
       if (Value folded = foldDims(op, *a, *b, place); !folded.isError())
         return folded;
   }
-  std::optional<ir::Operand> given[] = {operand(lhs, place), operand(rhs, place)};
+  auto typeOf = [](const mlir::Value *v) { return v ? ir::dtypeOf(v->getType()) : std::nullopt; };
+  std::optional<ir::Operand> given[] = {operand(lhs, typeOf(tb), place),
+                                        operand(rhs, typeOf(ta), place)};
   if (!given[0] || !given[1])
     return Value();
   std::optional<DType> like = ir::commonType({*given[0], *given[1]});
@@ -287,27 +289,80 @@ Value Elaborator::foldDims(TokenKind op, const DimExpr &a, const DimExpr &b, SMR
   return Value();
 }
 
-/// Adds the numbers of a list to a table; false if lists at one depth differ in length or hold
-/// anything else.
-static bool spell(const Value &value, size_t depth, ir::Table &table) {
+namespace {
+/// The scalars that a list holds, row-major, and the shape of the tensor that it spells.
+struct Spelt {
+  SmallVector<int64_t, 4> shape;
+  std::vector<Value> scalars;
+};
+} // namespace
+
+/// Adds the scalars of a list; false if lists at one depth differ in length or hold anything else.
+static bool spell(const Value &value, size_t depth, Spelt &spelt) {
   auto *list = value.as<ListPtr>();
-  bool isNew = table.numbers.empty() && depth == table.shape.size();
+  bool isNew = spelt.scalars.empty() && depth == spelt.shape.size();
   if (list && isNew && !(*list)->empty())
-    table.shape.push_back((*list)->size());
-  if (!list || depth >= table.shape.size()) {
-    std::optional<ir::Number> number = value.asNumber();
-    if (!number || depth != table.shape.size())
+    spelt.shape.push_back((*list)->size());
+  if (!list || depth >= spelt.shape.size()) {
+    auto *tensor = value.as<mlir::Value>();
+    bool isScalar =
+        value.isArithmetic() &&
+        (!tensor || mlir::cast<mlir::RankedTensorType>(tensor->getType()).getRank() == 0);
+    if (!isScalar || depth != spelt.shape.size())
       return false;
-    table.numbers.push_back(*number);
+    spelt.scalars.push_back(value);
     return true;
   }
-  return static_cast<int64_t>((*list)->size()) == table.shape[depth] &&
-         all_of(**list, [&](const Value &each) { return spell(each, depth + 1, table); });
+  return static_cast<int64_t>((*list)->size()) == spelt.shape[depth] &&
+         all_of(**list, [&](const Value &each) { return spell(each, depth + 1, spelt); });
 }
 
+static std::optional<Spelt> speltBy(const Value &value) {
+  Spelt spelt;
+  return value.as<ListPtr>() && spell(value, 0, spelt) ? std::optional(spelt) : std::nullopt;
+}
+
+bool kiln::spellsTensor(const Value &value) { return speltBy(value).has_value(); }
+
 std::optional<ir::Table> kiln::tableOf(const Value &value) {
-  ir::Table table;
-  return value.as<ListPtr>() && spell(value, 0, table) ? std::optional(table) : std::nullopt;
+  std::optional<Spelt> spelt = speltBy(value);
+  if (!spelt || !all_of(spelt->scalars, [](const Value &v) { return v.isNumber(); }))
+    return std::nullopt;
+  ir::Table table = {spelt->shape, {}};
+  for (const Value &scalar : spelt->scalars)
+    table.numbers.push_back(*scalar.asNumber());
+  return table;
+}
+
+/// The tensor that scalars of a call make, of the first tensor's type; dimensions and numbers alone
+/// take that of the tensor beside them.
+mlir::Value Elaborator::join(const Value &list, std::optional<DType> beside, SMRange place) {
+  std::optional<Spelt> spelt = speltBy(list);
+  SmallVector<ir::Operand> scalars;
+  for (const Value &scalar : spelt->scalars)
+    scalars.push_back(*operand(scalar, std::nullopt, place));
+  bool holdsTensor = any_of(spelt->scalars, [](const Value &v) { return v.as<mlir::Value>(); });
+  std::optional<DType> like = holdsTensor || !beside ? ir::commonType(scalars) : beside;
+  SmallVector<mlir::Value> elements;
+  for (const ir::Operand &scalar : scalars) {
+    if (auto *own = std::get_if<mlir::Value>(&scalar); own && ir::dtypeOf(own->getType()) != like) {
+      fail(place, DiagCode::TypeMismatch,
+           "the scalars of a list have one type, got " +
+               ir::typeText(mlir::RankedTensorType::get({}, ir::elementType(&context, *like))) +
+               " and " + ir::typeText(own->getType()) + "; convert one with 'as'");
+      return nullptr;
+    }
+    mlir::Value element = at(place).tensor(scalar, like);
+    element = element ? at(place).reshape(element, Dims(1, DimExpr(1))) : nullptr;
+    if (!element)
+      return nullptr;
+    elements.push_back(element);
+  }
+  mlir::NamedAttrList attributes;
+  attributes.set("axis", builder.getI64IntegerAttr(0));
+  mlir::Value all = at(place).create("concat", elements, attributes);
+  Dims shape(spelt->shape.begin(), spelt->shape.end());
+  return all ? at(place).reshape(all, shape) : nullptr;
 }
 
 static bool holdsTensor(const Value &value) {
@@ -315,8 +370,10 @@ static bool holdsTensor(const Value &value) {
   return list && any_of(**list, [](const Value &v) { return v.as<mlir::Value>() != nullptr; });
 }
 
-/// What the builder makes a tensor of; reports what is none.
-std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place) {
+/// What the builder makes a tensor of; reports what is none. `like` is the type of a tensor beside
+/// it.
+std::optional<ir::Operand> Elaborator::operand(const Value &value, std::optional<DType> like,
+                                               SMRange place) {
   if (auto *tensor = value.as<mlir::Value>())
     return ir::Operand(*tensor);
   if (frame->inLayer) {
@@ -332,6 +389,10 @@ std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place
     return ir::Operand(*number);
   if (std::optional<ir::Table> table = tableOf(value))
     return ir::Operand(*table);
+  if (spellsTensor(value)) {
+    mlir::Value joined = join(value, like, place);
+    return joined ? std::optional(ir::Operand(joined)) : std::nullopt;
+  }
   if (!value.isError())
     fail(place, DiagCode::TypeMismatch,
          "expected a tensor, got " + describe(value) +
@@ -340,6 +401,6 @@ std::optional<ir::Operand> Elaborator::operand(const Value &value, SMRange place
 }
 
 mlir::Value Elaborator::toTensor(const Value &value, std::optional<DType> like, SMRange place) {
-  std::optional<ir::Operand> given = operand(value, place);
+  std::optional<ir::Operand> given = operand(value, like, place);
   return given ? at(place).tensor(*given, like) : nullptr;
 }

@@ -175,9 +175,14 @@ bool Elaborator::gatherOperands(const Primitive &primitive, ArrayRef<const Arg *
     }
     segments.push_back(static_cast<int32_t>(given.size() - before));
   }
+  std::optional<DType> beside; // of the first tensor
+  for (const Given &each : given)
+    if (auto *tensor = each.value.as<mlir::Value>(); tensor && !each.isApart && !beside)
+      beside = ir::dtypeOf(tensor->getType());
   SmallVector<ir::Operand> all, values; // the latter without those
   for (const Given &each : given) {
-    std::optional<ir::Operand> made = operand(each.value, each.range);
+    std::optional<ir::Operand> made =
+        operand(each.value, each.isApart ? std::nullopt : beside, each.range);
     if (!made)
       return false;
     all.push_back(*made);

@@ -137,7 +137,7 @@ bool Elaborator::matchTensor(const Type *type, Value &value, SMRange place, cons
     return true;
   if (const Type *tensor = tensorType(type))
     type = tensor;
-  if (type->kind != Type::Kind::Named || !(value.isArithmetic() || tableOf(value))) {
+  if (type->kind != Type::Kind::Named || !(value.isArithmetic() || spellsTensor(value))) {
     failAt(place, DiagCode::TypeMismatch, what + noTensor(type, value), type->range,
            "the type is declared here");
     return false;

@@ -81,8 +81,7 @@ private:
   std::optional<llvm::SmallVector<Subscript>>
   subscripts(const ast::IndexExpr *expr, mlir::Value tensor, SmallVectorImpl<size_t> &newAxes);
   mlir::Value addAxes(mlir::Value x, ArrayRef<Subscript> parts, ArrayRef<size_t> axes, SMRange p);
-  std::optional<Subscript> subscript(const ast::Expr *expr, const Value &value,
-                                     const DimExpr &extent);
+  std::optional<Subscript> subscript(const ast::Expr *expr, const Value &value, const DimExpr &n);
   std::optional<Subscript> listed(ArrayRef<DimExpr> list, const DimExpr &extent, SMRange place);
   std::optional<Subscript> computedSlice(const ast::SliceExpr *slice, const DimExpr &extent,
                                          const Value &start, const Value &stop);
@@ -172,7 +171,8 @@ private:
   Value binary(TokenKind op, const Value &lhs, const Value &rhs, SMRange place);
   Value foldNumbers(TokenKind op, const Value &lhs, const Value &rhs, SMRange place);
   Value foldDims(TokenKind op, const DimExpr &lhs, const DimExpr &rhs, SMRange place);
-  std::optional<ir::Operand> operand(const Value &value, SMRange place);
+  mlir::Value join(const Value &list, std::optional<DType> beside, SMRange place);
+  std::optional<ir::Operand> operand(const Value &value, std::optional<DType> like, SMRange place);
   mlir::Value toTensor(const Value &value, std::optional<DType> like, SMRange place);
   mlir::Value get(const Weight *weight, SMRange place);
   // Primitive functions (ElaboratePrimitive.cpp)

@@ -75,7 +75,10 @@ struct Value {
   }
 };
 
-/// The tensor that a list spells: numbers, or lists of one length of what spells one.
+/// Whether a list spells a tensor: of numbers, dimensions and scalars of a call, or of lists of one
+/// length that do.
+bool spellsTensor(const Value &value);
+/// That tensor if all of it is known.
 std::optional<ir::Table> tableOf(const Value &value);
 
 /// How messages name a value: "the integer 3", "f32[N, 10]", "a layer".
