@@ -56,23 +56,6 @@ TEST(LLVMContraction, Matmul) {
       expectEqual(matmul(b, m, n, k, transposed));
 }
 
-/// Rows of a matrix that is no weight are fetched ahead where they lie far apart and one tile takes
-/// them.
-TEST(LLVMContraction, FetchesFarRows) {
-  codegen::TargetFacts facts;
-  facts.cpu = "sapphirerapids";
-  facts.vectorBytes = 64;
-  facts.vectorRegisters = 32;
-  auto fetches = [&](int64_t m, int64_t n) {
-    std::string code = assembly(matmul(1, m, n, 512, false), facts);
-    return llvm::StringRef(code).count("prefetcht1");
-  };
-  EXPECT_GE(fetches(4, 512), 2u);
-  EXPECT_GE(fetches(1, 512), 1u);
-  EXPECT_EQ(fetches(4, 64), 0u);
-  EXPECT_EQ(fetches(64, 512), 0u);
-}
-
 TEST(LLVMContraction, MatmulOfOpenExtents) {
   std::vector<Symbol> symbols = {{"M", 0, 100}, {"N", 0, std::nullopt}, {"K", 1, 300}};
   DimExpr m = DimExpr::symbol("M"), n = DimExpr::symbol("N"), k = DimExpr::symbol("K");
