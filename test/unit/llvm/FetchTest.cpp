@@ -14,7 +14,8 @@ static KernelSpec product(int64_t m, int64_t n, int64_t k) {
   KernelSpec spec;
   spec.operands = {operand("a", DType::F32, {m, k}), operand("b", DType::F32, {k, n}),
                    output("c", DType::F32, {m, n})};
-  ExprPtr terms = apply(Op::Mul, {readAt("a", DType::F32, {0, 2}), readAt("b", DType::F32, {2, 1})});
+  ExprPtr terms =
+      apply(Op::Mul, {readAt("a", DType::F32, {0, 2}), readAt("b", DType::F32, {2, 1})});
   spec.stages = {reducing("c", DType::F32, {m, n}, {k}, Combiner::Add, constant(0.0, DType::F32),
                           relaxed(terms))};
   return spec;
