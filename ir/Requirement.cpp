@@ -88,6 +88,15 @@ static bool isEmpty(const DimExpr::BoundsMap &bounds) {
   });
 }
 
+static bool isQuotient(const DimExpr::Monomial &monomial) {
+  return monomial.size() == 1 && monomial[0].kind == DimAtom::Kind::Quotient;
+}
+
+static bool hasQuotients(const DimExpr &expr) {
+  return std::any_of(expr.monomials().begin(), expr.monomials().end(),
+                     [](const auto &term) { return isQuotient(term.first); });
+}
+
 /// Multiples of a divisor d times a quotient n//d say more together: d * (n//d) = n - r with r from
 /// 0 to d - 1.
 static DimExpr takeRemainders(const DimExpr &expr, DimExpr::BoundsMap &bounds) {
@@ -96,9 +105,9 @@ static DimExpr takeRemainders(const DimExpr &expr, DimExpr::BoundsMap &bounds) {
     DimExpr term(coefficient);
     for (const DimAtom &atom : monomial)
       term = term * DimExpr::ofAtom(atom);
-    const DimAtom *quotient = monomial.size() == 1 ? &monomial[0] : nullptr;
+    const DimAtom *quotient = isQuotient(monomial) ? &monomial[0] : nullptr;
     std::optional<int64_t> divisor;
-    if (quotient && quotient->kind == DimAtom::Kind::Quotient)
+    if (quotient)
       divisor = quotient->right->constantValue();
     if (divisor && *divisor > 0 && coefficient % *divisor == 0) {
       std::string rest = "%" + quotient->key;
@@ -122,9 +131,12 @@ static DimBounds intersect(DimBounds a, const DimBounds &b) {
 /// The interval, with each minimum and maximum taken apart into the case that its first operand is
 /// the smaller one and the case that it is not.
 static DimBounds boundsByCases(const DimExpr &expr, const DimExpr::BoundsMap &bounds, int depth) {
-  DimExpr::BoundsMap withRests = bounds;
-  DimExpr rewritten = takeRemainders(expr, withRests);
-  DimBounds whole = intersect(expr.bounds(bounds), rewritten.bounds(withRests));
+  DimBounds whole = expr.bounds(bounds);
+  if (hasQuotients(expr)) {
+    DimExpr::BoundsMap withRests = bounds;
+    DimExpr rewritten = takeRemainders(expr, withRests);
+    whole = intersect(whole, rewritten.bounds(withRests));
+  }
   const DimAtom *atom = depth ? findExtreme(expr) : nullptr;
   if (!atom)
     return whole;
@@ -162,11 +174,41 @@ static bool isKnownFor(const Requirement &known, const Requirement &within) {
   });
 }
 
+/// Of the difference of both sides, the first atom that stands alone, once; null if none does.
+static const DimAtom *loneAtom(const DimExpr &left, const DimExpr &right) {
+  auto a = left.monomials().begin(), aEnd = left.monomials().end();
+  auto b = right.monomials().begin(), bEnd = right.monomials().end();
+  while (a != aEnd || b != bEnd) {
+    bool takesA = b == bEnd || (a != aEnd && !(b->first < a->first));
+    bool takesB = a == aEnd || (b != bEnd && !(a->first < b->first));
+    const DimExpr::Monomial &monomial = takesA ? a->first : b->first;
+    int64_t coefficient = (takesA ? a->second : 0) - (takesB ? b->second : 0);
+    if (monomial.size() == 1 && (coefficient == 1 || coefficient == -1))
+      return &monomial[0];
+    a = takesA ? std::next(a) : a;
+    b = takesB ? std::next(b) : b;
+  }
+  return nullptr;
+}
+
+static bool contains(const DimExpr &expr, const DimAtom &wanted) {
+  for (const auto &[monomial, coefficient] : expr.monomials())
+    for (const DimAtom &atom : monomial)
+      if (atom == wanted || (atom.kind != DimAtom::Kind::Symbol &&
+                             (contains(*atom.left, wanted) || contains(*atom.right, wanted))))
+        return true;
+  return false;
+}
+
 /// The expression after what is known to be equal has been put in: an equality with an atom that
 /// stands alone, once, gives that atom.
 DimExpr Requirements::reduce(DimExpr expr, const Requirement &within) const {
   for (const Requirement &known : kept) {
     if (known.relation != Relation::Equal || !isKnownFor(known, within))
+      continue;
+    // Of a deep model's equalities few concern the expression.
+    const DimAtom *lone = loneAtom(known.got, known.expected);
+    if (!lone || !contains(expr, *lone))
       continue;
     DimExpr zero = excess(known);
     for (const auto &[monomial, coefficient] : zero.monomials())
@@ -181,15 +223,22 @@ DimExpr Requirements::reduce(DimExpr expr, const Requirement &within) const {
 
 Verdict Requirements::judge(const Requirement &requirement) const {
   DimExpr value = reduce(excess(requirement), requirement);
-  DimExpr::BoundsMap inside = bounds;
+  bool isEquality = requirement.relation == Relation::Equal;
+  if (std::optional<int64_t> number = value.constantValue())
+    if (holds(*number, isEquality ? Relation::Equal : Relation::AtLeast, 0))
+      return Verdict::Proved;
+  // A deep model has many bounds, and they are copied only where conditions narrow them.
+  DimExpr::BoundsMap narrowed;
+  const DimExpr::BoundsMap &inside = requirement.when.empty() ? bounds : narrowed;
+  if (!requirement.when.empty())
+    narrowed = bounds;
   for (const DimExpr &condition : requirement.when) {
-    narrow(inside, condition);
+    narrow(narrowed, condition);
     std::optional<int64_t> most = boundsOf(condition).upper;
-    if ((most && *most < 0) || isEmpty(inside))
+    if ((most && *most < 0) || isEmpty(narrowed))
       return Verdict::Proved; // its branch is never taken
   }
   DimBounds range = boundsByCases(value, inside, /*depth=*/4);
-  bool isEquality = requirement.relation == Relation::Equal;
   if (isEquality ? value == DimExpr(0) || (range.lower == 0 && range.upper == 0)
                  : range.lower && *range.lower >= 0)
     return Verdict::Proved;

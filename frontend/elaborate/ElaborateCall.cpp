@@ -410,6 +410,11 @@ Value Elaborator::makeLayer(const LayerDecl *decl, const Module *module, Args &a
   std::vector<const Arg *> bound;
   if (!bindArguments(formals, args, place, {inQuotes(decl->name.text), decl->name.range}, bound))
     return Value();
+  if (instances.size() == maxLayers) {
+    steps = maxSteps; // nothing more is built
+    return fail(place, DiagCode::LimitExceeded,
+                "a model has at most " + Twine(maxLayers) + " layers");
+  }
   Frame own(module);
   own.decl = decl;
   own.inLayer = true;

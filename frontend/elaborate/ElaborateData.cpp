@@ -27,6 +27,7 @@ DimExpr Elaborator::bindExtent(mlir::Value count, const DimExpr &most, const std
   for (int number = 1; symbol.empty() || scope.bounds().count(symbol); ++number)
     symbol = name + "." + std::to_string(number);
   scope.declare(symbol, most);
+  decided[symbol] = most.most(decided);
   // The op's verifier wants the name declared, which the end of the entry point does for all.
   ir::BindOp::create(builder, location(place), count, builder.getStringAttr(symbol),
                      builder.getStringAttr(subject), ir::DimsAttr::get(&context, most));
@@ -200,7 +201,7 @@ bool Elaborator::closeDimensions(std::vector<Equation> &equations) {
       ok = false;
       continue;
     }
-    bool isData = namesOne(it->second, boundHere());
+    bool isData = namesOne(it->second, decided);
     if (!frame->caller && !isData) {
       failAt(frame->resultPlace, DiagCode::ShapeMismatch,
              "the dimension " + inQuotes(name.text) + " is expected to depend on values, got " +
@@ -219,8 +220,7 @@ bool Elaborator::closeDimensions(std::vector<Equation> &equations) {
 Value Elaborator::asDeclared(const Type *type, const Value &value, SMRange place) {
   auto *tensor = value.as<mlir::Value>();
   Dims actual = tensor ? ir::dimsOf(tensor->getType()) : Dims(), declared;
-  ir::BoundDimensions bound = tensor ? boundHere() : ir::BoundDimensions();
-  if (none_of(actual, [&](const DimExpr &extent) { return namesOne(extent, bound); }))
+  if (none_of(actual, [&](const DimExpr &extent) { return namesOne(extent, decided); }))
     return value;
   size_t axis = 0;
   for (const Expr *expr : type->dims) {
@@ -240,14 +240,6 @@ Value Elaborator::asDeclared(const Type *type, const Value &value, SMRange place
   return viewed ? Value(viewed) : Value();
 }
 
-/// The dimensions that all code so far has bound.
-ir::BoundDimensions Elaborator::boundHere() {
-  mlir::Operation *op = builder.getInsertionBlock()->getParentOp();
-  while (op->getParentOp() && !mlir::isa<mlir::FunctionOpInterface>(op))
-    op = op->getParentOp();
-  return ir::boundDimensions(op);
-}
-
 /// Lists the open dimensions with what they are, and refuses results whose extents no dimension
 /// names.
 void Elaborator::attachDataDimensions(mlir::Operation *func, const FnDecl *fn,
@@ -262,12 +254,11 @@ void Elaborator::attachDataDimensions(mlir::Operation *func, const FnDecl *fn,
     func->setAttr("kiln.data_dims", builder.getStrArrayAttr(names));
     func->setAttr("kiln.data_extents", ir::DimsAttr::get(&context, values));
   }
-  ir::BoundDimensions bound = boundHere();
   SmallVector<ir::DataDimension> data = ir::dataDimensions(func);
   for (mlir::Type type : results)
     for (const DimExpr &extent : ir::dimsOf(type)) {
       DimExpr named = ir::inDataDimensions(extent, data);
-      if (!namesOne(named, bound))
+      if (!namesOne(named, decided))
         continue;
       fail(frame->resultPlace, DiagCode::ShapeMismatch,
            "a result of " + ir::typeText(type) +

@@ -8,6 +8,7 @@
 #define KILN_FRONTEND_ELABORATE_ELABORATION_H
 
 #include "frontend/elaborate/Frame.h"
+#include "ir/DataDimensions.h"
 #include "ir/build/TensorBuilder.h"
 
 #include "mlir/IR/Builders.h"
@@ -61,6 +62,7 @@ protected:
   Frame *frame = nullptr;
   // Of the entry point being emitted:
   ir::DimScope scope;
+  ir::BoundDimensions decided; ///< dimensions that values decide, of the code so far
   llvm::DenseMap<const Weight *, mlir::Value> loaded;
   llvm::MapVector<const Weight *, mlir::Value> stateValues; ///< as of the code being emitted
   /// The rows of a mask's true elements, with the block in which they were found.

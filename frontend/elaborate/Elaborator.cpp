@@ -279,6 +279,7 @@ std::optional<DimExpr> Elaborator::inputExtent(const FnDecl *fn, const Expr *exp
 void Elaborator::emitEntry(mlir::ModuleOp module, Instance &model, const FnDecl *fn) {
   loaded.clear();
   found.clear();
+  decided.clear();
   scope = ir::DimScope();
   Frame own(model.module);
   own.self = &model;

@@ -10,7 +10,6 @@
 #include "frontend/Import.h"
 #include "frontend/elaborate/Elaboration.h"
 #include "frontend/emit/Primitives.h"
-#include "ir/DataDimensions.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/DenseMap.h"
@@ -110,7 +109,6 @@ private:
   bool leaveOpen(const ast::FnDecl *fn, ArrayRef<DimExpr> extents);
   bool closeDimensions(std::vector<Equation> &equations);
   Value asDeclared(const ast::Type *type, const Value &value, SMRange place);
-  ir::BoundDimensions boundHere();
   void attachDataDimensions(mlir::Operation *func, const ast::FnDecl *fn, mlir::TypeRange results);
   // Loops, branches, state (ElaborateControl.cpp)
   Value evalScan(const ast::ScanExpr *expr);

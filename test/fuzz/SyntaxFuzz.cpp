@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "frontend/syntax/Parser.h"
+#include "test/fuzz/Damage.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
@@ -12,6 +13,7 @@
 #include <random>
 
 using namespace kiln;
+using namespace kiln::fuzz;
 
 static constexpr char good[] = R"(import nn
 import "block.kiln" as block
@@ -44,34 +46,6 @@ recipe int8 for M {
   require error < 0.01
 }
 )";
-
-/// Changes of bytes, cuts, moves and repetitions of pieces.
-static void damage(std::string &text, std::mt19937_64 &random) {
-  for (unsigned changes = 1 + random() % 5; changes-- && !text.empty();) {
-    size_t at = random() % text.size(), from = random() % text.size();
-    switch (random() % 5) {
-    case 0:
-      text[at] = static_cast<char>(random());
-      break;
-    case 1:
-      text.erase(at, random() % 8);
-      break;
-    case 2:
-      text.insert(at, text.substr(from, random() % 40));
-      break;
-    case 3:
-      text.insert(at, 1, "()[]{}.,:=-#\";"[random() % 14]);
-      break;
-    case 4: {
-      std::string piece = text.substr(from, 1 + random() % 6), repeated;
-      for (unsigned times = random() % 400; times--;)
-        repeated += piece;
-      text.insert(at, repeated);
-      break;
-    }
-    }
-  }
-}
 
 int main(int argc, char **argv) {
   uint64_t seed = 0, count = 0;
