@@ -4,12 +4,16 @@
   diagnostics.py examples SOURCE-FOLDER   every wrong model of `kilnc --explain all` has errors of its number and
                                           of no other, every right one compiles
   diagnostics.py forms COMMAND...         the command's errors are the same as text and as JSON
+  diagnostics.py counted SOURCE-FOLDER    the errors that tests expect, each once however its names, types and numbers
+                                          differ: all have a place, and how many have notes
 
 Exit 1 with lines FAIL otherwise. Works in the current folder.
 """
+import glob
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 
@@ -90,9 +94,36 @@ def forms(*command):
     return faults, f"{sum(each[3] != 'note' for each in got)} errors, {sum(each[3] == 'note' for each in got)} notes"
 
 
+WRONG = re.compile(r"^# RUN: not kilnc (%s|%S/Inputs/[\w-]+\.kiln) ([^|>]*)2>&1 \| FileCheck", re.M)
+TYPE = r"\b(?:f64|f32|f16|bf16|f8e4m3|f8e5m2|i64|i32|i16|i8|u8|bool)\b(?:\[[^\]]*\])?"
+VARIES = re.compile(r"'[^']*'|" + TYPE + r"|\[[^\]]*\]|\([^)]*\)|-?\d+(?:\.\d+)?")
+LEAST, LEAST_NOTES = 150, 0.6
+
+
+def counted(source):
+    kinds, faults = {}, []
+    for path in glob.glob(os.path.join(source, "test", "*", "*.kiln")):
+        with open(path, encoding="utf-8") as file:
+            runs = WRONG.findall(file.read())
+        for model, options in runs:
+            model = model.replace("%S", os.path.dirname(path)).replace("%s", path)
+            for line in run("kilnc", model, *shlex.split(options.replace("%t", "wrong")), "--diagnostics=json").stderr.splitlines():
+                error = json.loads(line)
+                if error["severity"] != "error":
+                    continue
+                if not error["line"]:
+                    faults.append(f"FAIL: {path}: no place: {error['message']}")
+                kind = VARIES.sub("?", error["message"])
+                kinds[kind] = kinds.get(kind, False) or bool(error["notes"])
+    noted = sum(kinds.values())
+    if len(kinds) < LEAST or noted < LEAST_NOTES * len(kinds):
+        faults.append(f"FAIL: {len(kinds)} errors, {noted} with notes: " + "; ".join(k for k in kinds if not kinds[k]))
+    return faults, f"{len(kinds)} errors with places, {noted} with notes"
+
+
 def main(what, *arguments):
-    faults, counted = {"examples": examples, "forms": forms}[what](*arguments)
-    print("\n".join(faults or ["ok: " + counted]))
+    faults, counts = {"examples": examples, "forms": forms, "counted": counted}[what](*arguments)
+    print("\n".join(faults or ["ok: " + counts]))
     return bool(faults)
 
 
