@@ -75,7 +75,7 @@ struct Subscript {
 
 /// Largest number of iterations of one function, elements of a range, and steps and layers of a
 /// whole model.
-inline constexpr int64_t maxRounds = 100000, maxSteps = 2000000, maxLayers = 100000;
+inline constexpr int64_t maxRounds = 100000, maxSteps = 1000000, maxLayers = 100000;
 /// Deepest nesting of calls, and of expressions over all of them.
 inline constexpr unsigned maxCalls = 100, maxEvalDepth = 1500;
 

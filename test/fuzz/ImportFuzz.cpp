@@ -23,6 +23,10 @@
 using namespace kiln;
 using namespace kiln::fuzz;
 
+// LLVM's library, which is built without sanitizers, leaves what its allocators give out poisoned.
+extern "C" const char *__asan_default_options();
+extern "C" const char *__asan_default_options() { return "allow_user_poisoning=0"; }
+
 static constexpr int mostSeconds = 5;
 static constexpr long mostKilobytes = 1 << 20;
 
