@@ -12,6 +12,7 @@ import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,8 @@ def main(kilnc, folder, count, seed):
     files = sorted(glob.glob(os.path.join(folder, "*.kiln")))
     illegal = right = 0
     with tempfile.TemporaryDirectory() as scratch:
+        for path in files:  # some import others
+            shutil.copy(path, scratch)
         while illegal < int(count):
             source = chance.choice(files)
             with open(source, encoding="utf-8") as file:
@@ -89,6 +92,7 @@ def main(kilnc, folder, count, seed):
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
             got = firstError(kilnc, path)
+            shutil.copy(source, path)
             if got is None:
                 continue
             illegal += 1
