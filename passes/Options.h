@@ -25,6 +25,7 @@ struct Options {
   std::string quantize;                 ///< --quantize=int8:32, int8-dynamic: for all weights
   std::string
       prune; ///< --prune=0.8, 2:4, block16x1:0.75, channels:0.3, 2:4-wanda or 2:4-compensated
+  std::string fastConv = "auto";      ///< --fast-conv: off, f2, f4
   std::string requireError;           ///< --require-error=0.01
   std::map<std::string, int64_t> fix; ///< --fix N=1: dimensions that become numbers
   std::map<std::string, int64_t> max; ///< --max N=64: upper bounds of dimensions

@@ -118,11 +118,14 @@ def Choose : Kiln_Pass<"kiln-choose"> {
   let description = [{
     Writes `kiln.generator` and `kiln.template` on each kernel, by its anchor's role and the facts of its
     operands. A kernel that no template fits goes to the LLVM generator. Left to itself (`auto`), a kernel
-    goes to Halide where a similar one was measured to be faster on the target.
+    goes to Halide where a similar one was measured to be faster on the target. Convolutions that Winograd's
+    transforms are estimated to make faster say so in `kiln.tile`, and go to LLVM.
   }];
   let options = [Option<"generator", "generator", "std::string", "\"halide\"",
                         "halide where it has a template, llvm, or auto">,
-                 Option<"target", "target", "std::string", "\"native\"", "whose measurements count">];
+                 Option<"target", "target", "std::string", "\"native\"", "whose measurements count">,
+                 Option<"fastConv", "fast-conv", "std::string", "\"off\"",
+                        "auto, off, f2 or f4: Winograd's tiles for filters of 3 x 3">];
 }
 
 def Pack : Kiln_Pass<"kiln-pack"> {

@@ -35,8 +35,9 @@ static std::string passesOf(StringRef stage, const Options &options) {
   if (stage == "choose") {
     bool halide = optimised && options.halideAvailable && options.backend != Backend::LLVM;
     StringRef generator = !halide ? "llvm" : options.backend == Backend::Halide ? "halide" : "auto";
-    std::string choose =
-        ("kiln-choose{generator=" + generator + " target=" + options.target + "}").str();
+    std::string choose = ("kiln-choose{generator=" + generator + " target=" + options.target +
+                          " fast-conv=" + (fused ? options.fastConv : "off") + "}")
+                             .str();
     StringRef pack = options.isForDevices ? ",kiln-pack{devices=true}" : ",kiln-pack";
     return optimised ? choose + pack.str() : choose;
   }

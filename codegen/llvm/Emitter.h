@@ -16,7 +16,7 @@ namespace kiln::codegen {
 /// Whether a processor has all of some features ("+avx2,+f16c"); empty for other architectures.
 using FeatureTest = std::function<bool(llvm::StringRef)>;
 
-class Emitter : Body {
+class Emitter : protected Body {
 public:
   Emitter(const spec::KernelSpec &spec, const TargetFacts &target, llvm::Module &module,
           bool hasHalf, bool hasRounding, FeatureTest hasFeature);
@@ -26,7 +26,7 @@ public:
   int64_t stackBytes = 0;
   int64_t keptBytes = 0; ///< of widened weights, in a task
 
-private:
+protected:
   // Plan.cpp: which stage is stored, placed or inlined, and the loops.
   using ReadVisitor =
       llvm::function_ref<void(const spec::Read &, DType, const Coordinates &, const Frame &)>;
@@ -160,15 +160,15 @@ private:
   std::vector<std::pair<Frame, llvm::Value *>> tilePoints(const Plan &plan);
   void bindSymbols(llvm::Value *dims);
   /// The part of a stage's (or all stages') loops that a task runs.
-  struct Shares {
-    llvm::Value *from = nullptr, *to = nullptr;
-  };
+  using Shares = std::pair<llvm::Value *, llvm::Value *>;
   llvm::Function *createTask(llvm::StringRef name);
   Shares shareOf(const DimExpr &count, llvm::Value *isBack = nullptr);
   llvm::Value *isOddRound();
   void startPlan(const Plan &plan);
   void callTask(llvm::Function *kernel, llvm::Function *task, llvm::Value *closure,
                 const DimExpr &total, const DimExpr &work);
+  llvm::Function *createKernel(llvm::StringRef symbol);
+  llvm::Value *enterKernel(llvm::Function *kernel);
   void callTasks(const std::vector<Plan> &plans, llvm::ArrayRef<llvm::Function *> tasks,
                  llvm::Function *kernel);
 

@@ -1,9 +1,9 @@
 //===- Generate.cpp - from spec to optimised bitcode ----------------------===//
 
 #include "codegen/llvm/Generate.h"
-#include "codegen/llvm/Emitter.h"
 #include "codegen/llvm/Optimise.h"
 #include "codegen/llvm/SingleLanes.h"
+#include "codegen/llvm/Winograd.h"
 
 #include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/IR/Verifier.h"
@@ -87,12 +87,14 @@ Expected<GeneratedKernel> codegen::generateLLVM(const spec::KernelSpec &source,
   const MCSubtargetInfo &subtarget = *(*machine)->getMCSubtargetInfo();
   spec::KernelSpec expanded = source;
   spec::expandMath(expanded, supportOf(**machine));
-  Emitter emitter(expanded, facts, module, !isX86 || subtarget.checkFeatures("+f16c"),
-                  !isX86 || subtarget.checkFeatures("+sse4.1"),
-                  isX86 ? [&](StringRef name) { return subtarget.checkFeatures(name); }
-                        : FeatureTest());
-  if (std::string text = emitter.run(symbol); !text.empty())
-    return error(text);
+  WinogradEmitter emitter(expanded, facts, module, !isX86 || subtarget.checkFeatures("+f16c"),
+                          !isX86 || subtarget.checkFeatures("+sse4.1"),
+                          isX86 ? [&](StringRef name) { return subtarget.checkFeatures(name); }
+                                : FeatureTest());
+  std::optional<WinogradParts> tiles = winogradParts(expanded);
+  std::string wrong = tiles ? emitter.run(symbol, *tiles) : emitter.Emitter::run(symbol);
+  if (!wrong.empty())
+    return error(wrong);
   setAttributes(module, facts);
   std::string text;
   raw_string_ostream stream(text);

@@ -371,8 +371,14 @@ void Emitter::callTask(Function *kernel, Function *task, Value *closure, const D
     failed->eraseFromParent();
 }
 
-void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tasks,
-                        Function *kernel) {
+Function *Emitter::createKernel(StringRef symbol) {
+  Type *pointer = b.getPtrTy();
+  return Function::Create(FunctionType::get(b.getInt32Ty(), {pointer, pointer, pointer}, false),
+                          GlobalValue::ExternalLinkage, symbol, module);
+}
+
+/// Begins the kernel's function; what its tasks are given.
+Value *Emitter::enterKernel(Function *kernel) {
   Type *pointer = b.getPtrTy();
   b.SetInsertPoint(BasicBlock::Create(b.getContext(), "entry", kernel));
   bindSymbols(kernel->getArg(2));
@@ -385,6 +391,12 @@ void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tas
   b.CreateStore(kernel->getArg(1), field(0));
   b.CreateStore(kernel->getArg(2), field(1));
   b.CreateStore(stack, field(3));
+  return closure;
+}
+
+void Emitter::callTasks(const std::vector<Plan> &plans, ArrayRef<Function *> tasks,
+                        Function *kernel) {
+  Value *closure = enterKernel(kernel);
   if (rounds.dims > 0) {
     DimExpr work;
     for (const Plan &plan : plans)
@@ -406,10 +418,7 @@ std::string Emitter::run(StringRef symbol) {
   std::vector<Plan> plans;
   for (const Stage *root : rootStages())
     plans.push_back(makePlan(*root));
-  Type *pointer = b.getPtrTy();
-  auto *kernel =
-      Function::Create(FunctionType::get(b.getInt32Ty(), {pointer, pointer, pointer}, false),
-                       GlobalValue::ExternalLinkage, symbol, module);
+  Function *kernel = createKernel(symbol);
   std::vector<Function *> tasks;
   if (rounds.dims > 0)
     tasks.push_back(emitRounds(plans, (symbol + "_task").str()));

@@ -1,6 +1,7 @@
 //===- Movement.cpp - reading through ops that move data --------------------===//
 
 #include "codegen/lower/Builder.h"
+#include "ir/Winograd.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -163,6 +164,42 @@ static ExprPtr loadGather(SpecBuilder &builder, GatherOp op, const At &at,
   return loadAt(builder, op.getX(), inner);
 }
 
+/// Which tap it is decides which elements of the transform it is made of.
+static ExprPtr loadWinogradFilter(SpecBuilder &builder, WinogradFilterOp op, const At &at,
+                                  std::optional<double> outside) {
+  using spec::apply;
+  using SpecOp = spec::Op;
+  if (outside)
+    return nullptr;
+  const WinogradTap *inverse = winogradInverse(op.getTile());
+  auto number = [](int64_t value) { return spec::constant(value, DType::I64); };
+  auto read = [&](int row, int column) {
+    At inner = at;
+    inner[1] = spec::Index{{}, DimExpr(row), nullptr};
+    inner[2] = spec::Index{{}, DimExpr(column), nullptr};
+    return builder.load(op.getX(), inner);
+  };
+  auto across = [&](int row, const WinogradTap &tap) {
+    ExprPtr value = read(row, tap.first);
+    return tap.second < 0 ? value : apply(SpecOp::Sub, {value, read(row, tap.second)});
+  };
+  auto tap = [&](int64_t y, int64_t x) {
+    ExprPtr value = across(inverse[y].first, inverse[x]);
+    if (inverse[y].second >= 0)
+      value = apply(SpecOp::Sub, {value, across(inverse[y].second, inverse[x])});
+    ExprPtr factor = spec::constant(inverse[y].factor * inverse[x].factor, DType::F32);
+    return apply(SpecOp::Mul, {value, factor});
+  };
+  auto choose = [&](const spec::Index &position, auto make) {
+    ExprPtr result = make(winogradTaps - 1), where = valueOf(position);
+    for (int64_t i = winogradTaps - 1; i-- > 0;)
+      result = apply(SpecOp::Select, {apply(SpecOp::Eq, {where, number(i)}), make(i), result});
+    return result;
+  };
+  return choose(at[1],
+                [&](int64_t y) { return choose(at[2], [&](int64_t x) { return tap(y, x); }); });
+}
+
 ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
                             std::optional<double> outside) {
   return llvm::TypeSwitch<Operation *, ExprPtr>(op)
@@ -173,5 +210,6 @@ ExprPtr lower::loadMovement(SpecBuilder &builder, Operation *op, const At &at,
       .Case([&](ConcatOp op) { return loadConcat(builder, op, at, outside); })
       .Case([&](TakeOp op) { return loadTake(builder, op, at, outside); })
       .Case([&](GatherOp op) { return loadGather(builder, op, at, outside); })
+      .Case([&](WinogradFilterOp op) { return loadWinogradFilter(builder, op, at, outside); })
       .Default([](Operation *) { return nullptr; });
 }

@@ -36,6 +36,28 @@ def Kiln_Conv2dOp : Kiln_Convolution<"conv2d", "pair"> {
     UnitAttr:$channels_last);
 }
 
+def Kiln_WinogradFilterOp : Op<Kiln_Dialect, "winograd_filter", [Pure, DeclareOpInterfaceMethods<Kiln_Evaluable>,
+    Kiln_Fusable, Kiln_Costed]> {
+  let summary = "the 3 x 3 filters of which x holds the transforms";
+  let description = [{
+    x is [O, m + 2, m + 2, C], with m = 2 or 4: G g G' of each filter g of the result [O, 3, 3, C], for tiles of
+    m x m results (Lavin and Gray, arXiv 1509.09308). It stands in kernels whose weight is stored so, in front of
+    the convolution that they still are.
+
+    Example: `%w = kiln.winograd_filter %u : (tensor<16x6x6x32xf32>) -> tensor<16x3x3x32xf32>`
+  }];
+  let arguments = (ins Kiln_Tensor:$x);
+  let results = (outs Kiln_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::kiln::ir::FusionRole getFusionRole() { return ::kiln::ir::FusionRole::Movement; }
+    ::kiln::DimExpr getFlops() { return ::kiln::ir::numElements(::kiln::ir::dimsOf(getType())); }
+    /// Results of a tile in each direction.
+    int64_t getTile();
+  }];
+}
+
 def Kiln_Conv1dOp : Kiln_Convolution<"conv1d", "single", [DeclareOpInterfaceMethods<Kiln_Decomposable>]> {
   let summary = "the 1-D convolution (cross-correlation) of signals";
   let description = [{

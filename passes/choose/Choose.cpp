@@ -11,6 +11,7 @@
 #include "passes/Passes.h"
 #include "passes/choose/Forms.h"
 #include "passes/choose/Weights.h"
+#include "passes/choose/Winograd.h"
 
 #include "mlir/IR/Remarks.h"
 #include "llvm/Support/Format.h"
@@ -186,6 +187,19 @@ struct Choose : passes::impl::ChooseBase<Choose> {
     remark::missed(kernel.getLoc(), remark::RemarkOpts::name("form").category("choose")) << text;
   }
 
+  /// The tiles by which a convolution of short filters that are known takes few products.
+  std::optional<WinogradChoice> winogradOf(KernelOp kernel, StringRef name,
+                                           const Launches &launches) {
+    std::string reason;
+    const target::Target *facts = target::find(std::string_view(target));
+    if (name != "conv2d" || !facts || !weightOf(anchorOf(kernel), launches, reason))
+      return std::nullopt;
+    SmallVector<DimExpr> y = dimsOf(anchorOf(kernel)->getResult(0).getType());
+    int64_t images = sizeOf(y[0]), rows = sizeOf({y[0], y[1]}), columns = sizeOf({y[0], y[2]});
+    images = std::max<int64_t>(images, 1);
+    return chooseWinograd(kernel, {images, rows / images, columns / images}, *facts, fastConv);
+  }
+
   void runOnOperation() override {
     Launches launches = launchesOf(getOperation());
     Builder builder(&getContext());
@@ -201,7 +215,13 @@ struct Choose : passes::impl::ChooseBase<Choose> {
       bool isSparse = isa_and_nonnull<SparseMatmulOp>(anchor);
       if (isSparse && !choice.name.empty())
         choice.reason += ", inputs are read at positions";
-      StringRef chosen = choice.name.empty() || isOfBytes || isSparse
+      std::optional<WinogradChoice> tiles = winogradOf(kernel, choice.name, launches);
+      if (tiles) {
+        choice.reason += tiles->reason;
+        kernel->setAttr("kiln.tile", builder.getDictionaryAttr(builder.getNamedAttr(
+                                         "winograd", builder.getI64IntegerAttr(tiles->tile))));
+      }
+      StringRef chosen = choice.name.empty() || isOfBytes || isSparse || tiles
                              ? "llvm"
                              : generatorOf(shape, anchor, choice.reason);
       kernel->setAttr("kiln.generator", builder.getStringAttr(chosen));

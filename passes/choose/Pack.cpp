@@ -3,13 +3,15 @@
 // Needs: kernels with `kiln.template` (after kiln-choose), weights with their values.
 // Guarantees: at `linear` and `conv2d` kernels the weight is an argument [N / 16, K…, 16] with
 // `kiln.panel` = [N, K…], or, where products of bytes are summed as i32, [N / 16, …, K / 4, 16, 4];
-// at `depthwise` ones it is [kh, kw, 1, C]. Their bodies begin by restoring the logical shape.
+// at `depthwise` ones it is [kh, kw, 1, C], and filters that Winograd's tiles take are transformed
+// first (`kiln.winograd_filter`). Their bodies begin by restoring the logical shape.
 // What a `conv2d` kernel's weight is computed as, launches of kernels made here lay out likewise.
 // For GPUs (`devices`) nothing is a panel: a weight [K, N] of a `linear` kernel becomes [N, K].
 // Weights without a use are gone. Reports: a remark a weight.
 //
 //===----------------------------------------------------------------------===//
 
+#include "ir/Winograd.h"
 #include "passes/Build.h"
 #include "passes/Passes.h"
 #include "passes/choose/Weights.h"
@@ -17,6 +19,7 @@
 #include "mlir/IR/Remarks.h"
 #include "llvm/ADT/StringSet.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace kiln::passes {
@@ -45,6 +48,7 @@ struct Layout {
   SmallVector<int64_t> logical; ///< [N, K…]
   SmallVector<int64_t> packed;
   int64_t group = 1; ///< neighbours along the last K that lie side by side in a panel
+  int64_t tile = 0;  ///< of Winograd's transforms, which K… is of; 0: none
 };
 
 /// A weight's bytes in another layout.
@@ -106,12 +110,15 @@ public:
 private:
   std::optional<Form> formFor(StringRef name, Operation *anchor) const;
   void pack(KernelOp kernel);
+  bool areModerate(KernelOp kernel, BlockArgument argument) const;
+  bool transform(KernelOp kernel, BlockArgument argument, int64_t tile);
   void packScales(BlockArgument scales, StringRef name);
   void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
   void packComputed(BlockArgument argument, const Layout &layout);
   KernelOp mover(KernelOp reader, StringRef suffix, Type from, Type to);
   void changeArgument(BlockArgument argument, const Layout &layout);
   WeightOp packed(WeightOp weight, const Layout &layout);
+  void replace(BlockArgument argument, llvm::function_ref<WeightOp(LaunchOp, WeightOp)> make);
   void removeUnused();
 
   ModuleOp module;
@@ -167,13 +174,28 @@ void Packer::changeArgument(BlockArgument argument, const Layout &layout) {
   use.set(value);
 }
 
+static std::vector<float> floatsOf(const WeightView &view) {
+  std::vector<float> values(view.numElements());
+  std::memcpy(values.data(), view.bytes.data(), view.bytes.size());
+  return values;
+}
+
 WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
-  const WeightView *view = store.find(*weight.getHash());
-  std::string hash = store.addOwned(view->type, layout.packed, packBytes(*view, layout));
+  WeightView view = *store.find(*weight.getHash());
+  std::vector<float> transformed;
+  if (layout.tile) {
+    transformed = winogradTransform(floatsOf(view), layout.logical.back(), layout.tile);
+    view.shape.assign(layout.logical.begin(), layout.logical.end());
+    view.bytes = {reinterpret_cast<const uint8_t *>(transformed.data()),
+                  transformed.size() * sizeof(float)};
+  }
+  std::vector<uint8_t> bytes = packBytes(view, layout);
   store.dropPages(*weight.getHash());
-  StringRef suffix = layout.form == Form::ColumnsLast    ? ".columns"
+  StringRef suffix = layout.tile                         ? ".tiles"
+                     : layout.form == Form::ColumnsLast  ? ".columns"
                      : layout.form == Form::ColumnsFirst ? ".rows"
                                                          : ".packed";
+  std::string hash = store.addOwned(view.type, layout.packed, std::move(bytes));
   std::string name = (weight.getSymName() + suffix).str();
   if (auto known = symbols.lookup<WeightOp>(name); known && known.getHash() == StringRef(hash))
     return known;
@@ -183,6 +205,21 @@ WeightOp Packer::packed(WeightOp weight, const Layout &layout) {
   auto result = WeightOp::create(builder, weight.getLoc(), name, type, builder.getStringAttr(hash));
   symbols.insert(result);
   return result;
+}
+
+/// Gives each launch another weight for the kernel's argument.
+void Packer::replace(BlockArgument argument,
+                     llvm::function_ref<WeightOp(LaunchOp, WeightOp)> make) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
+    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
+    WeightOp weight = make(launch, symbols.lookup<WeightOp>(get.getWeight()));
+    OpBuilder builder(get);
+    Value value = GetOp::create(builder, get.getLoc(), weight.getType(), weight.getSymName());
+    launch.getOperandsMutable()[argument.getArgNumber()].set(value);
+    if (get->use_empty())
+      get.erase();
+  }
 }
 
 /// How the weight of a template is laid out; nothing if it stays as it is. Neighbouring threads of
@@ -214,14 +251,53 @@ void Packer::pack(KernelOp kernel) {
     return;
   }
   bool isPanel = form == Form::Panel || form == Form::PanelOfColumns;
-  packArgument(argument, layoutOf(argument.getType(), *form, isPanel ? groupOf(anchor) : 1),
-               name.getValue());
+  int64_t tile = 0;
+  if (auto parameters = kernel->getAttrOfType<DictionaryAttr>("kiln.tile"))
+    if (auto winograd = parameters.getAs<IntegerAttr>("winograd");
+        winograd && transform(kernel, argument, winograd.getInt()))
+      tile = winograd.getInt();
+  Layout layout = layoutOf(argument.getType(), *form, isPanel ? groupOf(anchor) : 1);
+  layout.tile = tile;
+  packArgument(argument, layout, name.getValue());
   // Scales and zero points of groups lie as their weight does: vectors of columns read them.
   auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
   if (isPanel && widened && widened.getGroup() > 0 && name == "linear")
     for (Value operand : widened->getOperands().drop_front())
       if (auto scales = dyn_cast<BlockArgument>(operand))
         packScales(scales, name.getValue());
+}
+
+/// Whether no weight of the argument is too large for sums and differences of it, or no number.
+bool Packer::areModerate(KernelOp kernel, BlockArgument argument) const {
+  constexpr float large = 1e30F;
+  return llvm::all_of(launches.at(kernel.getSymNameAttr()), [&](LaunchOp launch) {
+    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
+    auto weight = symbols.lookup<WeightOp>(get.getWeight());
+    return llvm::all_of(floatsOf(*store.find(*weight.getHash())),
+                        [&](float value) { return std::fabs(value) < large; });
+  });
+}
+
+/// The argument [O, 3, 3, C] becomes that of its transforms for tiles of so many results, if it has
+/// such.
+bool Packer::transform(KernelOp kernel, BlockArgument argument, int64_t tile) {
+  if (!areModerate(kernel, argument)) {
+    kernel->removeAttr("kiln.tile");
+    remark::missed(kernel.getLoc(), remark::RemarkOpts::name("packed").category("choose"))
+        << ("'" + kernel.getName() + "': filters beyond 1e30 have no transform").str();
+    return false;
+  }
+  Type filters = argument.getType();
+  SmallVector<DimExpr> shape = dimsOf(filters);
+  shape[1] = shape[2] = DimExpr(tile + 2);
+  Type type = tensorType(cast<RankedTensorType>(filters).getElementType(), shape);
+  OpBuilder inside = OpBuilder::atBlockBegin(argument.getOwner());
+  OpOperand &use = *argument.use_begin();
+  argument.setType(type);
+  use.set(WinogradFilterOp::create(inside, kernel.getLoc(), filters, argument));
+  kernel.setFunctionType(
+      inside.getFunctionType(argument.getOwner()->getArgumentTypes(), kernel.getResultTypes()));
+  return true;
 }
 
 void Packer::packScales(BlockArgument scales, StringRef name) {
@@ -236,20 +312,13 @@ void Packer::packScales(BlockArgument scales, StringRef name) {
 
 /// The kernel's argument, and the weight at each launch.
 void Packer::packArgument(BlockArgument argument, const Layout &layout, StringRef name) {
-  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
-  auto note = remark::RemarkOpts::name("packed").category("choose");
   changeArgument(argument, layout);
-  for (LaunchOp launch : launches[kernel.getSymNameAttr()]) {
-    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
-    WeightOp weight = packed(symbols.lookup<WeightOp>(get.getWeight()), layout);
-    OpBuilder builder(get);
-    Value value = GetOp::create(builder, get.getLoc(), weight.getType(), weight.getSymName());
-    launch.getOperandsMutable()[argument.getArgNumber()].set(value);
-    if (get->use_empty())
-      get.erase();
-    remark::passed(launch.getLoc(), note)
-        << ("weight '" + weight.getSymName() + "' is laid out for '" + name + "'").str();
-  }
+  replace(argument, [&](LaunchOp launch, WeightOp weight) {
+    WeightOp result = packed(weight, layout);
+    remark::passed(launch.getLoc(), remark::RemarkOpts::name("packed").category("choose"))
+        << ("weight '" + result.getSymName() + "' is laid out for '" + name + "'").str();
+    return result;
+  });
 }
 
 /// An empty kernel next to the one that reads its result.

@@ -232,6 +232,8 @@ static bool chooseFor(Options &passOptions, ArrayRef<std::string> targets) {
         !facts || facts->kind == target::Kind::Processor) {
       passOptions.target = name;
       isForProcessor = true;
+    } else {
+      passOptions.fastConv = "off"; // all targets read the same weights, and GPUs want the filters
     }
   bool isFine = isForProcessor || passOptions.backend != Backend::Halide;
   if (!isForProcessor)

@@ -71,6 +71,12 @@ static cl::opt<std::string>
             cl::desc("halide or llvm: who generates kernels (default: for each kernel who "
                      "measured faster)"),
             cl::value_desc("name"), cl::cat(category));
+static cl::opt<std::string> fastConv(
+    "fast-conv",
+    cl::desc("auto (default from -O2): 3 x 3 convolutions by Winograd's transforms where these are "
+             "estimated to be faster, with about twice the error of the sums in f32 and 1.8 or 4 "
+             "times the filters' bytes; off, f2 or f4 (tiles of 2 or 4 wherever possible)"),
+    cl::value_desc("tiles"), cl::init("auto"), cl::cat(category));
 static cl::opt<std::string> quantize(
     "quantize",
     cl::desc("how weights of matrices and filters are stored: bf16, f16, int8, or int8:32 "
@@ -244,6 +250,9 @@ static int fill(CompileOptions &options, int argc, char **argv) {
     options.options.backend = Backend::LLVM;
   else if (!backend.empty())
     return report("expected --backend=halide or llvm, got '" + backend + "'");
+  if (!is_contained({"auto", "off", "f2", "f4"}, StringRef(fastConv)))
+    return report("expected --fast-conv=auto, off, f2 or f4, got '" + fastConv + "'");
+  options.options.fastConv = fastConv;
   if (none_of(stages(), [](const Stage &stage) { return stage.name == emit; })) {
     std::string names;
     for (const Stage &stage : stages())
