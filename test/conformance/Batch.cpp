@@ -301,6 +301,7 @@ bool Batch::runStages() {
   pass.optLevel = options.config.optLevel;
   pass.backend = options.config.halide ? Backend::Halide : Backend::LLVM;
   pass.halideAvailable = options.config.halide;
+  pass.fastConv = options.config.halide ? "f2" : "f4"; // whatever is estimated
   for (const Stage &stage : stages().slice(2)) {
     mlir::PassManager manager(&context);
     addStage(manager, stage.name, pass);

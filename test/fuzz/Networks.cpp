@@ -156,6 +156,36 @@ static bool convolution(Maker &maker) {
   return true;
 }
 
+/// Filters that are known, of images whose channels lie in whole vectors: Winograd's tiles.
+static bool shortFilters(Maker &maker) {
+  constexpr int64_t vector = 16;
+  auto found = maker.find([](const Type &type) {
+    return isImage(type) && type.element == DType::F32 && type.shape[1].most() % vector == 0;
+  });
+  const std::vector<Extent> batches = {1, 2, Extent("N", {0, 1, 16, 33})}, sizes = {3, 5, 8, 9};
+  const std::vector<Extent> heights = {3, 7, Extent("(M + 3)", {3, 4, 6, 10})};
+  unsigned x = found ? *found
+                     : maker.fresh({DType::F32,
+                                    {maker.among(batches), vector * (1 + maker.below(2)),
+                                     maker.among(heights), maker.among(sizes)}});
+  Type type = maker.typeOf(x);
+  std::vector<unsigned> operands = {x};
+  int64_t out = vector * (1 + maker.below(3)), padding = maker.below(3);
+  operands.push_back(maker.weight({DType::F32, {out, type.shape[1], 3, 3}}));
+  bool biased = maker.oneIn(2);
+  if (biased)
+    operands.push_back(maker.fresh({DType::F32, {out}}));
+  type.shape[1] = out;
+  for (size_t i : {2, 3})
+    type.shape[i] = positions(type.shape[i], 3, padding, 1);
+  if (mostElements(type.shape) > 4 * elementLimit)
+    return false;
+  maker.add(std::string(biased ? "conv2d($0, $1, $2" : "conv2d($0, $1") +
+                ", padding = " + std::to_string(padding) + ")",
+            operands, type);
+  return true;
+}
+
 static bool batchNorm(Maker &maker) {
   unsigned x = image(maker);
   const Type type = maker.typeOf(x);
@@ -190,7 +220,8 @@ static bool pool(Maker &maker) {
 }
 
 llvm::ArrayRef<Family> fuzz::networkFamilies() {
-  static const Family families[] = {{6, reduce},      {1, reduceAll}, {3, softmax}, {7, matmul},
-                                    {4, convolution}, {2, batchNorm}, {2, pool}};
+  static const Family families[] = {{6, reduce}, {1, reduceAll},   {3, softmax},
+                                    {7, matmul}, {4, convolution}, {2, batchNorm},
+                                    {2, pool},   {2, shortFilters}};
   return families;
 }
