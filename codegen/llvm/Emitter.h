@@ -24,7 +24,7 @@ public:
   std::string run(llvm::StringRef symbol);
   bool isParallel = false;
   int64_t stackBytes = 0;
-  int64_t keptBytes = 0; ///< of widened weights, in a task
+  int64_t keptBytes = 0; ///< of widened weights or transforms, in a task
 
 protected:
   // Plan.cpp: which stage is stored, placed or inlined, and the loops.

@@ -35,7 +35,7 @@ struct GeneratedKernel {
   std::string bitcode;
   bool isParallel = false; ///< whether it may call kiln_parallel_for
   int64_t stackBytes = 0;  ///< of intermediate stages kept whole, at most 65536
-  int64_t keptBytes = 0;   ///< of weights that a task widens once for many rows
+  int64_t keptBytes = 0;   ///< of widened weights or transforms that a task keeps
 };
 
 /// What functions are made of for a target (of those that ir/target has).
