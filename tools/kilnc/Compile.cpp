@@ -32,6 +32,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
+#include <malloc.h>
 #include <unistd.h>
 
 using namespace kiln;
@@ -452,6 +453,7 @@ int Compilation::build() {
       codegen::generateKernels(*module, *kernels, generate, generators);
   if (!code)
     return report(toString(code.takeError())), failInternally("kernels");
+  malloc_trim(0); // what the generators left, before the linker holds the weights as well
   FailureOr<host::Program> planned =
       host::fromModule(*module, *kernels, "kiln " KILN_VERSION "; " + generators);
   if (failed(planned))
