@@ -4,6 +4,7 @@
 
 #include "ir/Interpreter.h"
 #include "passes/compress/Layers.h"
+#include "passes/compress/Windows.h"
 
 #include <cmath>
 #include <limits>
@@ -165,7 +166,7 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
       continue;
     bool isSummed = rule->scheme.needsInputs();
     if (isSummed)
-      result.addSummed(layer, /*withPixels=*/rule->scheme.group > 0);
+      result.addSummed(layer, multipliesPixels);
     if (isSummed)
       continue;
     for (Operation *reader : layer.readers)
@@ -175,9 +176,9 @@ FailureOr<Calibrator> Calibrator::start(ModuleOp module, Rule::Action action) {
   return result;
 }
 
-void Calibrator::addSummed(const Layer &layer, bool withPixels) {
+void Calibrator::addSummed(const Layer &layer, llvm::function_ref<bool(Operation *)> isWanted) {
   for (Operation *reader : layer.readers)
-    if (withPixels ? isProduct(reader) : isa<MatmulOp>(reader))
+    if (isWanted(reader))
       summed.insert({reader, Inputs(layer.depth())});
 }
 
@@ -187,10 +188,10 @@ void Calibrator::addPruned(ArrayRef<Rule> rules) {
     if (!rule || !layer.reason.empty())
       continue;
     if (rule->sparsity.isCompensated)
-      addSummed(layer, /*withPixels=*/false);
+      addSummed(layer, multipliesRows);
     if (rule->sparsity.isWanda)
       for (Operation *reader : layer.readers)
-        if (isa<MatmulOp>(reader))
+        if (multipliesRows(reader))
           squares.insert({reader, std::vector<double>(layer.depth())});
   }
 }
@@ -206,15 +207,17 @@ static void addSquaresOf(ArrayRef<double> rows, std::vector<double> &sums) {
 }
 
 LogicalResult Calibrator::call(FunctionOpInterface function, ArrayRef<Tensor> arguments) {
-  auto observe = [&](Operation *op, ArrayRef<const Tensor *> operands, MutableArrayRef<Tensor>) {
+  auto observe = [&](Operation *op, ArrayRef<const Tensor *> operands,
+                     MutableArrayRef<Tensor> results) {
     auto found = watched.find(op);
     if (found != watched.end())
       for (double value : operands[0]->floats)
         found->second.histogram.add(value);
     if (auto sums = summed.find(op); sums != summed.end())
-      sums->second.add(operands[0]->floats);
+      forRows(op, *operands[0], results[0], [&](ArrayRef<double> rows) { sums->second.add(rows); });
     if (auto sums = squares.find(op); sums != squares.end())
-      addSquaresOf(operands[0]->floats, sums->second);
+      forRows(op, *operands[0], results[0],
+              [&](ArrayRef<double> rows) { addSquaresOf(rows, sums->second); });
   };
   return success(succeeded(interpret(function, arguments, observe)));
 }
@@ -233,5 +236,6 @@ void Calibrator::finish() {
     std::string hash = store.addOwned(DType::F64, {static_cast<int64_t>(inputs.get().size())},
                                       {first, first + 8 * inputs.get().size()});
     op->setAttr("kiln.inputs", Builder(op->getContext()).getStringAttr(hash));
+    inputs = Inputs(0); // those of deep filters are large
   }
 }

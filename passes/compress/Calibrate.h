@@ -61,8 +61,8 @@ public:
   void finish();
 
 private:
-  /// `withPixels`: of convolutions that are products too.
-  void addSummed(const Layer &layer, bool withPixels);
+  /// Of those readers of the layer.
+  void addSummed(const Layer &layer, llvm::function_ref<bool(mlir::Operation *)> isWanted);
   void addPruned(llvm::ArrayRef<Rule> rules);
   struct Watch {
     std::string layer;

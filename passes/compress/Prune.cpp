@@ -15,6 +15,7 @@
 #include "passes/compress/PruneChannels.h"
 #include "passes/compress/Rules.h"
 #include "passes/compress/Sparse.h"
+#include "passes/compress/Windows.h"
 
 #include <algorithm>
 #include <cmath>
@@ -181,6 +182,14 @@ static std::vector<double> squaresOf(const Layer &layer) {
   return sums;
 }
 
+/// Why calibration data told nothing of the layer's inputs.
+static StringRef whyNoInputs(const Layer &layer) {
+  bool isRead = llvm::any_of(layer.readers, multipliesRows);
+  if (!isRead && llvm::any_of(layer.readers, llvm::IsaPred<Conv2dOp, Conv3dOp>))
+    return "its filters read channels in groups, or a border whose width is not known";
+  return "no product with it saw calibration data";
+}
+
 /// Whether elements were changed; if not, a remark has the reason.
 static bool update(const Layer &layer, Values &values) {
   auto leave = [&](const Twine &reason) {
@@ -189,7 +198,7 @@ static bool update(const Layer &layer, Values &values) {
   };
   std::optional<Inputs> inputs = inputsOf(layer);
   if (!inputs)
-    return leave("no product with it saw calibration data");
+    return leave(whyNoInputs(layer));
   Update found = values.compensate(*inputs);
   addErrors(layer, "kiln.updates", found.left, found.compensated);
   std::string errors = "relative error on calibration data " + digits(found.left) +
@@ -207,8 +216,7 @@ static void drop(const Layer &layer, Values &values, Sparsity &sparsity) {
     sparsity.isWanda = !squares.empty();
     values.weighBy(squares);
     if (squares.empty())
-      remarkMissed(layer, "saliency",
-                   "is pruned by magnitude: no product with it saw calibration data");
+      remarkMissed(layer, "saliency", "is pruned by magnitude: " + whyNoInputs(layer));
   }
   if (sparsity.isBlock)
     values.dropBlocks(sparsity.fraction);

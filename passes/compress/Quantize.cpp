@@ -24,6 +24,7 @@
 #include "passes/compress/Scale.h"
 #include "passes/compress/Static.h"
 #include "passes/compress/Stored.h"
+#include "passes/compress/Windows.h"
 
 #include "mlir/IR/Remarks.h"
 
@@ -280,9 +281,8 @@ std::optional<Rounded> Quantizer::roundedByInputs(const Layer &layer, Scheme &sc
     remarkMissed(layer, name, "is rounded to the nearest: " + reason);
   };
   std::optional<Inputs> inputs = inputsOf(layer);
-  auto isRead = [&](Operation *op) { return wanted.group ? isProduct(op) : isa<MatmulOp>(op); };
   if (!inputs || inputs->count() == 0 ||
-      (wanted.isScaled && !llvm::all_of(layer.readers, isRead))) {
+      (wanted.isScaled && !llvm::all_of(layer.readers, multipliesPixels))) {
     toNearest(inputs && inputs->count() ? "not only products read it"
                                         : "no product with it saw calibration data");
     return Rounded{*storedAs(layer, scheme), {}};

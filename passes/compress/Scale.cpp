@@ -119,5 +119,7 @@ Scaling passes::scale(const Layer &layer, const Scheme &scheme, const Inputs &in
   best.plain = relative(all.errorOf(plain, ones, inputs), signal);
   best.stored = all.round(best.factors);
   best.scaled = relative(all.errorOf(best.stored, best.factors, inputs), signal);
+  if (!scheme.group && !layer.isColumns) // filters stay filters
+    best.stored.shape.assign(layer.shape().begin(), layer.shape().end());
   return best;
 }
