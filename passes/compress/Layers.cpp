@@ -43,7 +43,9 @@ static bool readsAs(OpOperand &use, bool &isColumns, int64_t &channelAxis) {
     return rank == 2;
   }
   isColumns = false;
-  if (auto conv = dyn_cast<Conv2dOp>(use.getOwner()))
+  if (isa<SparseMatmulOp>(use.getOwner()))
+    channelAxis = 1;
+  else if (auto conv = dyn_cast<Conv2dOp>(use.getOwner()))
     channelAxis = conv.getChannelsLast() ? rank - 1 : 1;
   else if (auto conv = dyn_cast<Conv3dOp>(use.getOwner()))
     channelAxis = conv.getChannelsLast() ? rank - 1 : 1;

@@ -229,7 +229,15 @@ static void drop(const Layer &layer, Values &values, Sparsity &sparsity) {
   sparsity.isCompensated = sparsity.isCompensated && update(layer, values);
 }
 
-static void prune(Layer &layer, Sparsity sparsity, bool isQuantized) {
+/// Whether products may skip zeros of a weight that is stored by the scheme: it is read as floats,
+/// and has no scales but those of outputs.
+static bool canSkip(const Scheme &scheme) {
+  return scheme.kind != Scheme::Kind::Parts && scheme.group == 0 && !scheme.isScaled &&
+         scheme.activations == Scheme::Activations::None;
+}
+
+/// `scheme`: how the layer is stored then.
+static void prune(Layer &layer, Sparsity sparsity, const Scheme &scheme) {
   if (!layer.reason.empty())
     return remarkMissed(layer, "pruned", "not pruned: " + layer.reason);
   int64_t channels = layer.shape()[layer.channelAxis];
@@ -255,11 +263,11 @@ static void prune(Layer &layer, Sparsity sparsity, bool isQuantized) {
   remarkPassed(layer, "pruned",
                "is pruned to " + row.pruning + ": density " + digits(row.density()) +
                    ", relative error " + digits(row.relativeError()));
-  if (isQuantized)
+  if (!canSkip(scheme))
     return remarkMissed(layer, "speed",
-                        "no speed or size is gained by zeros: its kernel stays dense, as its "
-                        "numbers are quantised");
-  skipZeros(layer);
+                        "no speed or size is gained by zeros: its kernel stays dense, as it is one "
+                        "of groups, of scaled inputs or of products in integers");
+  skipZeros(layer, scheme.bits());
 }
 
 namespace {
@@ -288,14 +296,14 @@ struct Prune : passes::impl::PruneBase<Prune> {
       pruneChannels(getOperation(), layers, *rules);
       layers = layersOf(getOperation());
     }
-    auto isQuantized = [&](StringRef path) {
+    auto schemeOf = [&](StringRef path) {
       const Rule *rule = ruleFor(*rules, Rule::Action::Quantize, path);
-      return rule && rule->action == Rule::Action::Quantize;
+      return rule && rule->action == Rule::Action::Quantize ? rule->scheme : Scheme();
     };
     for (Layer &layer : layers)
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
         if (!rule->sparsity.isChannels)
-          prune(layer, rule->sparsity, isQuantized(layer.path));
+          prune(layer, rule->sparsity, schemeOf(layer.path));
     getOperation().walk([](Operation *op) {
       op->removeAttr("kiln.squares");
       op->removeAttr("kiln.inputs");

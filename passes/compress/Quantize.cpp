@@ -249,6 +249,8 @@ static std::string whyNotIntegers(const Layer &layer, Scheme::Activations activa
 
 /// Empty if its depth falls into groups, the last of which may be shorter, of whole bytes.
 static std::string whyNotInGroups(const Layer &layer, int64_t bits) {
+  if (llvm::any_of(layer.readers, llvm::IsaPred<SparseMatmulOp>))
+    return "groups are for products that skip no zeros";
   bool isFilter = layer.shape().size() != 2;
   if (isFilter && layer.depth() != layer.shape().back())
     return "groups are for matrices, not filters";
@@ -355,6 +357,8 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   LedgerRow &row = ledgerRow(layer);
   const Stored &stored = found->stored;
   auto size = stored.size() + static_cast<int64_t>(found->factors.size() * sizeof(float));
+  size +=
+      row.bytesAfter - static_cast<int64_t>(layer.view->bytes.size()); // positions of what stays
   if (scheme.activations == Scheme::Activations::Dynamic)
     size += layer.outputs() * sizeof(int32_t);
   else if (scheme.activations == Scheme::Activations::Static) // factors and offsets

@@ -10,8 +10,9 @@ namespace kiln::passes {
 inline constexpr int64_t panelOutputs = 16;
 
 /// Makes the products with the layer's weight `kiln.sparse_matmul` if that is faster by the cost
-/// model, and erases the weight. A remark tells what was done, or why it was not.
-void skipZeros(Layer &layer);
+/// model, and erases the weight. A remark tells what was done, or why it was not. A number of the
+/// weight will be stored in so many bits.
+void skipZeros(Layer &layer, int64_t bits);
 
 } // namespace kiln::passes
 
