@@ -53,8 +53,12 @@ struct Runs {
   }
 };
 
+/// Whether the scales may multiply sums: 0 times an infinite one is NaN, and so is each sum that
+/// has it.
+bool isFactor(DequantizeOp op) { return op->hasAttr("kiln.finite"); }
+
 /// A weight in integers. Its scale is a factor of whole sums if it is that of an output channel; in
-/// groups along the depth it is one of partial sums.
+/// groups along the depth it is one of each number.
 struct Integers {
   Value numbers, scale;
   int64_t group = 0;
@@ -69,8 +73,8 @@ struct Integers {
     Integers result{op.getX(), op.getScale(), static_cast<int64_t>(op.getGroup())};
     int64_t axis = op.getAxis();
     SmallVector<DimExpr> shape = dimsOf(weight.getType());
-    bool isChannels =
-        result.group == 0 && axis == channels && !dimsOf(op.getScale().getType()).empty();
+    bool isChannels = result.group == 0 && axis == channels &&
+                      !dimsOf(op.getScale().getType()).empty() && isFactor(op);
     bool isGroups = result.group > 0 && axis == depth && shape.size() == 2 &&
                     Runs::of(shape[depth], result.group);
     return isChannels || isGroups ? std::optional(result) : std::nullopt;
@@ -122,7 +126,7 @@ static DequantizeOp partsOf(SpecBuilder &builder, MatmulOp op) {
 }
 
 /// Sums over runs and the products at once in them; those are written out, so that parts of bytes
-/// are known places and their scale is one factor.
+/// are known places and their scale is one factor, or of each if it is not known to be finite.
 static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
   DimExpr depth = dimsOf(op.getA().getType()).back();
   int rank = static_cast<int>(dimsOf(op.getA().getType()).size());
@@ -133,7 +137,7 @@ static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
   At atA = identity(rank), atB(2), atScale(2);
   atB[n] = atScale[n] = spec::index(rank - 1);
   atScale[1 - n] = runs.groupAt(rank);
-  ExprPtr zero, bytes, sum;
+  ExprPtr zero, bytes, sum, scale = builder.load(weight.getScale(), atScale);
   if (weight.getZeroPoint())
     zero = spec::cast(builder.load(weight.getZeroPoint(), atScale), DType::I32);
   for (int64_t i = 0; i < atOnce; ++i) {
@@ -148,12 +152,16 @@ static void lowerParts(SpecBuilder &builder, MatmulOp op, DequantizeOp weight) {
     ExprPtr q = numberOf(bytes, spec::constant(part, DType::I32), block, isSigned);
     if (zero)
       q = spec::apply(spec::Op::Sub, {q, zero});
-    ExprPtr product = spec::relaxed(
-        spec::apply(spec::Op::Mul, {builder.load(op.getA(), atA), spec::cast(q, DType::F32)}));
+    ExprPtr right = spec::cast(q, DType::F32);
+    if (!isFactor(weight))
+      right = spec::apply(spec::Op::Mul, {right, scale});
+    ExprPtr product =
+        spec::relaxed(spec::apply(spec::Op::Mul, {builder.load(op.getA(), atA), right}));
     sum = sum ? spec::apply(spec::Op::Add, {sum, product}) : product;
   }
-  builder.appendAnchor(op, sumOfProducts(op.getType(), {runs.count, runs.length / atOnce}, sum,
-                                         builder.load(weight.getScale(), atScale)));
+  ExprPtr factor = isFactor(weight) ? scale : spec::constant(1.0, DType::F32);
+  builder.appendAnchor(
+      op, sumOfProducts(op.getType(), {runs.count, runs.length / atOnce}, sum, factor));
 }
 
 /// Small integers are multiplied as i32.

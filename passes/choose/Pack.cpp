@@ -7,7 +7,8 @@
 // first (`kiln.winograd_filter`). Their bodies begin by restoring the logical shape.
 // What a `conv2d` kernel's weight is computed as, launches of kernels made here lay out likewise.
 // For GPUs (`devices`) nothing is a panel: a weight [K, N] of a `linear` kernel becomes [N, K].
-// Weights without a use are gone. Reports: a remark a weight.
+// Weights without a use are gone; scales that are known and finite are marked. Reports: a remark a
+// weight.
 //
 //===----------------------------------------------------------------------===//
 
@@ -110,7 +111,6 @@ public:
 private:
   std::optional<Form> formFor(StringRef name, Operation *anchor) const;
   void pack(KernelOp kernel);
-  bool areModerate(KernelOp kernel, BlockArgument argument) const;
   bool transform(KernelOp kernel, BlockArgument argument, int64_t tile);
   void packScales(BlockArgument scales, StringRef name);
   void packArgument(BlockArgument argument, const Layout &layout, StringRef name);
@@ -267,21 +267,11 @@ void Packer::pack(KernelOp kernel) {
         packScales(scales, name.getValue());
 }
 
-/// Whether no weight of the argument is too large for sums and differences of it, or no number.
-bool Packer::areModerate(KernelOp kernel, BlockArgument argument) const {
-  constexpr float large = 1e30F;
-  return llvm::all_of(launches.at(kernel.getSymNameAttr()), [&](LaunchOp launch) {
-    auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
-    auto weight = symbols.lookup<WeightOp>(get.getWeight());
-    return llvm::all_of(floatsOf(*store.find(*weight.getHash())),
-                        [&](float value) { return std::fabs(value) < large; });
-  });
-}
-
 /// The argument [O, 3, 3, C] becomes that of its transforms for tiles of so many results, if it has
 /// such.
 bool Packer::transform(KernelOp kernel, BlockArgument argument, int64_t tile) {
-  if (!areModerate(kernel, argument)) {
+  constexpr double large = 1e30; // for sums and differences of weights
+  if (!areBelow(argument, launches, large)) {
     kernel->removeAttr("kiln.tile");
     remark::missed(kernel.getLoc(), remark::RemarkOpts::name("packed").category("choose"))
         << ("'" + kernel.getName() + "': filters beyond 1e30 have no transform").str();
@@ -395,6 +385,7 @@ void Packer::removeUnused() {
 }
 
 void Packer::run() {
+  markScales(module, launches);
   for (auto kernel : llvm::make_early_inc_range(module.getOps<KernelOp>()))
     pack(kernel);
   removeUnused();

@@ -2,6 +2,9 @@
 
 #include "passes/choose/Weights.h"
 
+#include <cmath>
+#include <limits>
+
 using namespace kiln;
 using namespace kiln::ir;
 using namespace kiln::passes;
@@ -99,4 +102,32 @@ BlockArgument passes::computedWeightOf(Operation *anchor, const Launches &launch
     return launch.getOperands()[weight.getArgNumber()].getDefiningOp<GetOp>();
   });
   return isComputed ? weight : BlockArgument();
+}
+
+bool passes::areBelow(BlockArgument argument, const Launches &launches, double bound) {
+  auto kernel = cast<KernelOp>(argument.getOwner()->getParentOp());
+  auto module = kernel->getParentOfType<ModuleOp>();
+  WeightStore &store = module.getContext()->getLoadedDialect<KilnDialect>()->getWeights();
+  auto found = launches.find(kernel.getSymNameAttr());
+  return found != launches.end() && llvm::all_of(found->second, [&](LaunchOp launch) {
+           auto get = launch.getOperands()[argument.getArgNumber()].getDefiningOp<GetOp>();
+           auto weight = get ? module.lookupSymbol<WeightOp>(get.getWeight()) : WeightOp();
+           const WeightView *view =
+               weight && weight.getHash() ? store.find(*weight.getHash()) : nullptr;
+           if (!view)
+             return false;
+           Tensor tensor = Tensor::fromBytes(view->type, view->shape, view->bytes.data());
+           return llvm::all_of(tensor.floats,
+                               [&](double value) { return std::fabs(value) < bound; });
+         });
+}
+
+void passes::markScales(ModuleOp module, const Launches &launches) {
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (auto kernel : module.getOps<KernelOp>())
+    kernel.walk([&](DequantizeOp op) {
+      auto scale = dyn_cast<BlockArgument>(op.getScale());
+      if (scale && areBelow(scale, launches, infinity))
+        op->setAttr("kiln.finite", UnitAttr::get(module.getContext()));
+    });
 }

@@ -38,6 +38,14 @@ mlir::BlockArgument weightOf(mlir::Operation *anchor, const Launches &launches,
 /// known, is read only there and computed at run time by a launch or given by the caller.
 mlir::BlockArgument computedWeightOf(mlir::Operation *anchor, const Launches &launches);
 
+/// Whether the kernel's argument is a trained tensor with a value at every launch, of which no
+/// element is NaN and each is below the bound in magnitude.
+bool areBelow(mlir::BlockArgument argument, const Launches &launches, double bound);
+
+/// Marks each dequantize of a kernel whose scales are known and finite (`kiln.finite`): such a
+/// factor may multiply a whole sum of products instead of each of them.
+void markScales(mlir::ModuleOp module, const Launches &launches);
+
 /// Bytes that one processor may count on in the last cache.
 inline constexpr int64_t residentBytes = 16 << 20;
 
