@@ -342,7 +342,7 @@ static void takeHalves(const KernelSpec &spec, Attention &attention) {
   ExprPtr number, none;
   ExprPtr query = halvesOf(spec, scores.first, number), key = halvesOf(spec, scores.second, none);
   ExprPtr value = halvesOf(spec, result.second, none);
-  bool isFine = query && key && value && !none;
+  bool isFine = query && key && value && !none && !isEighth(value->type);
   for (const ExprPtr &half : {query, key, value})
     isFine = isFine && half->type == value->type;
   if (!isFine)

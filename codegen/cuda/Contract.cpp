@@ -20,6 +20,8 @@ std::vector<DimExpr> cuda::extentsOf(const Stage &stage, const std::vector<int> 
   return extents;
 }
 
+bool cuda::isEighth(DType type) { return type == DType::F8E4M3 || type == DType::F8E5M2; }
+
 /// What inlined stages read follows from the coordinates at which they are read.
 std::set<int> cuda::dimsOf(const ExprPtr &root) {
   std::set<int> dims;
@@ -39,9 +41,11 @@ ExprPtr cuda::narrowed(const ExprPtr &factor) {
   if (factor->op != Op::Cast)
     return nullptr;
   DType type = factor->args[0]->type;
-  bool isHalf = factor->type == DType::F32 && (type == DType::F16 || type == DType::BF16);
-  bool isByte = factor->type == DType::I32 && (type == DType::I8 || type == DType::U8);
-  return isHalf || isByte ? factor->args[0] : nullptr;
+  bool isFine = factor->type == DType::F32
+                    ? type == DType::F16 || type == DType::BF16 || isEighth(type)
+                : factor->type == DType::I32 ? type == DType::I8 || type == DType::U8
+                                             : false;
+  return isFine ? factor->args[0] : nullptr;
 }
 
 /// Nothing else depends on the dimension, and none of the elements is outside alone.
@@ -107,6 +111,32 @@ int64_t cuda::sharedBytes(const Tile &tile) {
                            int64_t(tile.m) * tile.n * byteSize(tile.stage->type));
 }
 
+/// Has tensor cores multiply two factors, if they take such: a float of 8 bits beside a half is
+/// widened to that where a tile is filled, two of them where a lane has loaded them.
+static void takeTensorCores(Tile &tile, ExprPtr first, ExprPtr second, std::string_view chip) {
+  if (!first || !second)
+    return;
+  bool areEighths = isEighth(first->type) && isEighth(second->type);
+  if (isEighth(first->type) && !areEighths)
+    first = cast(first, second->type);
+  if (isEighth(second->type) && !areEighths)
+    second = cast(second, first->type);
+  bool areBytes = byteSize(first->type) == 1;
+  if (!areBytes && first->type != second->type)
+    return;
+  tile.type = first->type;
+  tile.first = first;
+  tile.second = second;
+  tile.m = 128;
+  tile.k = areBytes ? 64 : 32;
+  tile.stages = 3;
+  if (chip == warpgroupChip && !areEighths) {
+    tile.byWarpgroups = true;
+    tile.k = warpgroupLine / byteSize(tile.type);
+    tile.stages = 4; // of 24 KB: two blocks find room on a processor
+  }
+}
+
 std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
                                    const DimExpr::BoundsMap &bounds, std::string_view chip,
                                    std::string &why) {
@@ -118,19 +148,7 @@ std::optional<Tile> cuda::makeTile(const KernelSpec &spec, const Stage &stage,
   bool isBytes = stage.type == DType::I32 && first && second;
   if (stage.type != DType::F32 && !isBytes)
     return why = "its sums are not f32, nor those of i8 or u8 in i32", std::nullopt;
-  if (isBytes || (first && second && first->type == second->type)) {
-    tile.type = first->type;
-    tile.first = first;
-    tile.second = second;
-    tile.m = 128;
-    tile.k = isBytes ? 64 : 32;
-    tile.stages = 3;
-    if (chip == warpgroupChip) {
-      tile.byWarpgroups = true;
-      tile.k = warpgroupLine / byteSize(tile.type);
-      tile.stages = 4; // of 24 KB: two blocks find room on a processor
-    }
-  }
+  takeTensorCores(tile, first, second, chip);
   std::set<int> ofFirst = dimsOf(tile.first), ofSecond = dimsOf(tile.second);
   for (int dim = 0; dim < static_cast<int>(stage.domain.size()); ++dim) {
     bool isFirst = ofFirst.count(dim), isSecond = ofSecond.count(dim);

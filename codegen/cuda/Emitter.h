@@ -104,6 +104,8 @@ private:
   using Lanes = std::array<llvm::Value *, 4>;
   llvm::SmallVector<llvm::Value *> partsOf(DType type, llvm::Value *number, int count);
   llvm::SmallVector<Lanes> splitFirst(const Tile &tile, llvm::Value *slot, llvm::Value *row, int k);
+  llvm::Value *eighthsAsHalves(DType type, llvm::Value *four, bool isHigh);
+  llvm::SmallVector<llvm::Value *> multiplicands(DType type, llvm::ArrayRef<llvm::Value *> loaded);
   void multiplyLanes(llvm::Intrinsic::ID instruction,
                      llvm::SmallVectorImpl<llvm::Value *> &arguments, int first);
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);

@@ -362,6 +362,8 @@ static std::string productsOf(const Tile &tile) {
   if (tile.byWarpgroups)
     return "by wgmma.m64n" + columns + "k" + steps + ", 64 x " + columns + " a warpgroup, " +
            stages;
+  if (isEighth(tile.type))
+    steps = "16 of f16";
   return "by mma.m16n8k" + steps + ", 32 x 32 a warp, " + stages;
 }
 

@@ -28,12 +28,12 @@ int threadsOf(Team team);
 /// A matrix product by tiles in shared memory: a block computes `m` rows by `n` columns, `k` steps
 /// of the reduction at a time. The dimensions of the stage's domain are rows where only the first
 /// factor depends on them, columns where only the second does, batches where both do; each group is
-/// one number, row-major. Multiplicands of f16, bf16, i8 and u8 go through tensor cores, 32 x 32 a
-/// warp, those of f32 through 4 x 4 points a thread. Where the chip has products of warpgroups,
-/// two factors of one type go by those, 64 rows by all columns a warpgroup.
+/// one number, row-major. Multiplicands of f16, bf16, f8, i8 and u8 go through tensor cores, 32 x 32
+/// a warp, those of f32 through 4 x 4 points a thread. Where the chip has products of warpgroups,
+/// halves and integers go by those, 64 rows by all columns a warpgroup.
 struct Tile {
   const spec::Stage *stage = nullptr;
-  DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ in sign
+  DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ
   spec::ExprPtr first, second;
   int m = 64, n = 64, k = 16, stages = 1;
   bool byWarpgroups = false;               ///< wgmma, from memory that is swizzled
@@ -132,6 +132,8 @@ DimExpr product(const std::vector<DimExpr> &extents);
 
 /// The dimensions that an expression depends on.
 std::set<int> dimsOf(const spec::ExprPtr &root);
+/// Whether a type is a float of 8 bits: tensor cores multiply f16 that equal its numbers.
+bool isEighth(DType type);
 /// The multiplicand before it was widened, if that is what tensor cores take.
 spec::ExprPtr narrowed(const spec::ExprPtr &factor);
 /// Finds out which elements of the factors are copied by chunks.

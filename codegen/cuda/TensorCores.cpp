@@ -2,7 +2,8 @@
 //
 // A warp has 32 x 32 points of the tile: 2 x 4 instructions of 16 x 8 points and 32 bytes of steps.
 // Which lane holds which element is the PTX manual's (m16n8k16, m16n8k32 of bytes; ldmatrix): bytes
-// lie in registers as pairs of them would that are halves.
+// lie in registers as pairs of them would that are halves. Floats of 8 bits are loaded as bytes,
+// and each lane widens what it has to f16.
 //
 //===----------------------------------------------------------------------===//
 
@@ -39,7 +40,7 @@ std::pair<Value *, Value *> cuda::Emitter::sumOfLane(const Tile &tile, int numbe
 }
 
 static Intrinsic::ID instructionOf(DType first, DType second) {
-  if (first == DType::F16)
+  if (first == DType::F16 || isEighth(first))
     return Intrinsic::nvvm_mma_m16n8k16_row_col_f32_f32;
   if (first == DType::BF16)
     return Intrinsic::nvvm_mma_m16n8k16_row_col_bf16;
@@ -96,6 +97,45 @@ SmallVector<cuda::Emitter::Lanes> cuda::Emitter::splitFirst(const Tile &tile, Va
   return result;
 }
 
+/// Two of the four numbers of 8 bits in a register, as f16 that equal them.
+Value *cuda::Emitter::eighthsAsHalves(DType type, Value *four, bool isHigh) {
+  auto *bytes = FixedVectorType::get(b.getInt8Ty(), 4);
+  auto *halves = FixedVectorType::get(b.getHalfTy(), 2);
+  constexpr int none = 4; // the first byte of zeros
+  int from = isHigh ? 2 : 0;
+  Value *upper = b.CreateShuffleVector(b.CreateBitCast(four, bytes), Constant::getNullValue(bytes),
+                                       {none, from, none, from + 1});
+  if (type == DType::F8E5M2) // has the exponents of f16
+    return b.CreateBitCast(upper, halves);
+  // The exponent has a bit less, and a bias of 8 less. What is NaN reads as 1.875 here, all else is
+  // less: as an infinity times 0, added, it is NaN again.
+  constexpr double scale = 256, overflows = 36864; // 1.75 times this does not
+  Value *word = b.CreateBitCast(upper, b.getInt32Ty());
+  Value *sign = b.CreateAnd(word, 0x80008000),
+        *shifted = b.CreateAnd(b.CreateLShr(word, 1), 0x3f803f80);
+  Value *small = b.CreateBitCast(b.CreateOr(sign, shifted), halves);
+  auto all = [&](double number) { return ConstantFP::get(halves, number); };
+  Value *infinite = b.CreateFMul(small, all(overflows));
+  return b.CreateIntrinsic(Intrinsic::fma, {halves},
+                           {infinite, all(0), b.CreateFMul(small, all(scale))});
+}
+
+/// What an instruction takes of the registers that a lane has loaded. Of numbers of 8 bits: which
+/// steps meet is one choice for both factors, so that the lower two of each register come first.
+SmallVector<Value *> cuda::Emitter::multiplicands(DType type, ArrayRef<Value *> loaded) {
+  Type *pair = FixedVectorType::get(b.getHalfTy(), 2);
+  SmallVector<Value *> result;
+  if (!isEighth(type)) {
+    for (Value *each : loaded)
+      result.push_back(b.CreateBitCast(each, type == DType::F16 ? pair : b.getInt32Ty()));
+    return result;
+  }
+  for (bool isHigh : {false, true})
+    for (Value *four : loaded)
+      result.push_back(eighthsAsHalves(type, four, isHigh));
+  return result;
+}
+
 /// Adds products of two matrices to the sums from this number on.
 void cuda::Emitter::multiplyLanes(Intrinsic::ID instruction, SmallVectorImpl<Value *> &arguments,
                                   int first) {
@@ -118,9 +158,8 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
     return b.CreateIntrinsic(id, {b.getPtrTy(sharedSpace)}, {sharedAt(panel, slot, local, step)});
   };
   Intrinsic::ID instruction = instructionOf(tile.type, tile.second->type);
-  Type *pair = tile.type == DType::F16 ? static_cast<Type *>(FixedVectorType::get(b.getHalfTy(), 2))
-                                       : b.getInt32Ty();
-  int half = tile.chunk(); // steps of the matrices that ldmatrix loads
+  int half = tile.chunk();                    // steps of the matrices that ldmatrix loads
+  int products = isEighth(tile.type) ? 2 : 1; // of these steps
   auto firstOf = [&](int i, int k) -> SmallVector<Lanes> {
     Value *top = b.CreateAdd(row, b.getInt64(i * mmaRows));
     if (panels[0].parts)
@@ -134,24 +173,27 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
     return {lanes};
   };
   for (int k = 0; k < tile.k; k += 2 * half) {
-    Value *second[columnsOfMma / 2];
-    for (int j = 0; j < columnsOfMma / 2; ++j) { // both halves, then the same 8 columns on
+    SmallVector<Value *> second[columnsOfMma];  // two registers for each product
+    for (int j = 0; j < columnsOfMma; j += 2) { // both halves, then the same 8 columns on
       Value *low = b.CreateAnd(lane, 7);
-      Value *local = b.CreateAdd(column, b.CreateAdd(bit(4, 8), b.getInt64(j * 16)));
+      Value *local = b.CreateAdd(column, b.CreateAdd(bit(4, 8), b.getInt64(j * mmaColumns)));
       Value *step = b.CreateAdd(bit(3, half), b.getInt64(k));
-      second[j] = panels[1].isAcross ? loadFour(panels[1], local, b.CreateAdd(step, low))
-                                     : loadFour(panels[1], b.CreateAdd(local, low), step);
+      Value *four = panels[1].isAcross ? loadFour(panels[1], local, b.CreateAdd(step, low))
+                                       : loadFour(panels[1], b.CreateAdd(local, low), step);
+      for (unsigned p = 0; p < 4; ++p)
+        append_range(second[j + p / 2],
+                     multiplicands(tile.second->type, b.CreateExtractValue(four, p)));
     }
     for (int i = 0; i < rowsOfMma; ++i)
       for (const Lanes &lanes : firstOf(i, k))
-        for (int j = 0; j < columnsOfMma; ++j) {
-          SmallVector<Value *> arguments;
-          for (Value *each : lanes)
-            arguments.push_back(b.CreateBitCast(each, pair));
-          for (unsigned p = 0; p < 2; ++p)
-            arguments.push_back(
-                b.CreateBitCast(b.CreateExtractValue(second[j / 2], j % 2 * 2 + p), pair));
-          multiplyLanes(instruction, arguments, (i * columnsOfMma + j) * 4);
+        for (int product = 0; product < products; ++product) {
+          SmallVector<Value *> first =
+              multiplicands(tile.type, ArrayRef(lanes).slice(product * 4 / products, 4 / products));
+          for (int j = 0; j < columnsOfMma; ++j) {
+            SmallVector<Value *> arguments = first;
+            append_range(arguments, ArrayRef(second[j]).slice(2 * product, 2));
+            multiplyLanes(instruction, arguments, (i * columnsOfMma + j) * 4);
+          }
         }
   }
 }

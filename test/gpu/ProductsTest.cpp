@@ -6,11 +6,13 @@
 #include "test/unit/llvm/Harness.h"
 
 #include "codegen/cuda/Plan.h"
+#include "codegen/spec/Numbers.h"
 #include "ir/target/Target.h"
 
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -85,14 +87,19 @@ TEST(GPUProducts, EveryExtent) {
   // Other shapes by --gtest_random_seed=N.
   std::mt19937 random(3 + GTEST_FLAG_GET(random_seed));
   Extents rows(random), columns(random), steps(random);
-  std::pair<DType, DType> pairs[] = {{DType::F16, DType::F16}, {DType::BF16, DType::BF16},
-                                     {DType::F32, DType::F32}, {DType::I8, DType::I8},
-                                     {DType::I8, DType::U8},   {DType::U8, DType::I8},
-                                     {DType::U8, DType::U8}};
+  std::pair<DType, DType> pairs[] = {{DType::F16, DType::F16},       {DType::BF16, DType::BF16},
+                                     {DType::F32, DType::F32},       {DType::I8, DType::I8},
+                                     {DType::I8, DType::U8},         {DType::U8, DType::I8},
+                                     {DType::U8, DType::U8},         {DType::F8E4M3, DType::F8E4M3},
+                                     {DType::F8E4M3, DType::F8E5M2}, {DType::F8E5M2, DType::F8E4M3},
+                                     {DType::F8E5M2, DType::F8E5M2}, {DType::F8E4M3, DType::F16},
+                                     {DType::F16, DType::F8E5M2},    {DType::F8E5M2, DType::BF16},
+                                     {DType::BF16, DType::F8E4M3}};
   auto check = [&](const KernelSpec &spec, llvm::StringRef chip, int64_t mostColumns) {
     std::optional<cuda::Tile> tile = cuda::makePlan(spec, chip).grids[0].tile;
-    bool isLater = chip == "sm_90a", isWide = isLater && mostColumns > 64;
-    ASSERT_TRUE(tile && tile->byWarpgroups == isLater && tile->n == (isWide ? 128 : 64));
+    bool isLater = chip == "sm_90a";
+    ASSERT_TRUE(tile && tile->byWarpgroups == (isLater && !cuda::isEighth(tile->type)));
+    ASSERT_EQ(tile->n, tile->byWarpgroups && mostColumns > 64 ? 128 : 64);
     auto kernel = Emulated::compile(spec, chip);
     ASSERT_TRUE(static_cast<bool>(kernel));
     assembleLater(spec, isLater ? chip : ""); // others in turn
@@ -180,9 +187,9 @@ static KernelSpec deep(DType type, int64_t most, DimExpr depth) {
 /// Where tiles are few and steps many, several blocks share a tile's steps. Sums pass 100 on their
 /// way to what may be 0, and are rounded to f32 there; those of bytes are exact.
 TEST(GPUProducts, Parts) {
-  for (DType type : {DType::F16, DType::F32, DType::U8})
+  for (DType type : {DType::F16, DType::F32, DType::U8, DType::F8E4M3})
     for (bool isOpen : {false, true}) {
-      bool splits = type != DType::U8 || !isOpen; // 512 steps are less than two parts of bytes
+      bool splits = byteSize(type) > 1 || !isOpen; // 512 steps are less than two parts of bytes
       KernelSpec spec = deep(type, 150, isOpen ? DimExpr::symbol("K") : DimExpr(1051));
       cuda::Plan plan = cuda::makePlan(spec);
       ASSERT_EQ(plan.grids.size(), splits ? 3u : 2u) << cuda::print(plan);
@@ -222,9 +229,40 @@ TEST(GPUProducts, PartsInOneOrder) {
   }
 }
 
+/// Every number of 8 bits is multiplied as what it is, infinities and NaN too, whichever factor it
+/// is of and wherever it lies in a register.
+TEST(GPUProducts, EveryEighth) {
+  constexpr int64_t count = 256, steps = 32;
+  for (DType type : {DType::F8E4M3, DType::F8E5M2})
+    for (bool isFirst : {true, false}) {
+      KernelSpec spec = product(type, true);
+      auto kernel = Emulated::compile(spec, "sm_80");
+      ASSERT_TRUE(static_cast<bool>(kernel)) << llvm::toString(kernel.takeError());
+      std::vector<uint8_t> all(count * steps), ones(steps * steps);
+      uint8_t one;
+      storeNumber(&one, type, {1.0, 0});
+      for (int64_t i = 0; i < count; ++i)
+        all[i * steps + i % steps] = static_cast<uint8_t>(i);
+      for (int64_t i = 0; i < steps; ++i)
+        ones[i * steps + i] = one;
+      std::vector<float> y(count * steps);
+      void *factors[] = {all.data(), ones.data()};
+      std::vector<int64_t> sizes = {1, isFirst ? count : steps, isFirst ? steps : count, steps};
+      ASSERT_EQ((*kernel)->run({factors[!isFirst], factors[isFirst], y.data()}, sizes), "");
+      for (int64_t i = 0; i < count; ++i)
+        for (int64_t j = 0; j < steps; ++j) {
+          auto byte = static_cast<uint8_t>(i);
+          double number = loadNumber(&byte, type).f, want = number * (i % steps == j);
+          float got = y[isFirst ? i * steps + j : j * count + i];
+          EXPECT_TRUE(std::isnan(want) ? std::isnan(got) : got == want)
+              << name(type) << " " << i << ": expected " << want << ", got " << got;
+        }
+    }
+}
+
 /// A convolution is a product whose rows are the points of all images.
 TEST(GPUProducts, Convolutions) {
-  for (DType type : {DType::F16, DType::BF16, DType::F32, DType::U8})
+  for (DType type : {DType::F16, DType::BF16, DType::F32, DType::U8, DType::F8E4M3})
     for (int64_t channels : {3, 8, 16})
       for (int64_t stride : {1, 2}) {
         DimExpr n = DimExpr::symbol("N");
@@ -257,10 +295,10 @@ TEST(GPUProducts, Convolutions) {
 
 /// Each way to break the fast form makes a difference.
 TEST(GPUProducts, FaultsAreNoticed) {
-  for (DType type : {DType::F16, DType::BF16, DType::U8})
+  for (DType type : {DType::F16, DType::BF16, DType::U8, DType::F8E4M3})
     for (bool isTurned : {type != DType::BF16}) {
       KernelSpec spec = product(type, isByte(type) ? DType::I8 : type, isTurned);
-      std::vector<int64_t> sizes = {1, 128, 64, isByte(type) ? 256 : 128};
+      std::vector<int64_t> sizes = {1, 128, 64, byteSize(type) == 1 ? 256 : 128};
       auto breakOne = [&](llvm::StringRef name, size_t number, auto change) {
         bool isFound = false;
         std::string text = compareEmulated(spec, sizes, 1e-5, [&](llvm::Module &module) {
