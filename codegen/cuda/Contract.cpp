@@ -88,7 +88,8 @@ void cuda::setCopies(const KernelSpec &spec, Tile &tile) {
   tile.copiesRows = copies(tile.first);
   tile.copiesColumns = copies(tile.second);
   int last = tile.columns.back();
-  tile.copiesAcross = byteSize(tile.type) > 1 && !tile.copiesColumns &&
+  bool mayTurn = byteSize(tile.type) > 1 || !tile.byWarpgroups; // wgmma turns halves alone
+  tile.copiesAcross = mayTurn && !tile.copiesColumns &&
                       isNeighbouring(spec, tile.second, last, stage.domain[last],
                                      tile.columns.size() == 1, tile.chunk());
 }

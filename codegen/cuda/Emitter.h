@@ -104,6 +104,9 @@ private:
   using Lanes = std::array<llvm::Value *, 4>;
   llvm::SmallVector<llvm::Value *> partsOf(DType type, llvm::Value *number, int count);
   llvm::SmallVector<Lanes> splitFirst(const Tile &tile, llvm::Value *slot, llvm::Value *row, int k);
+  Lanes loadFour(const Panel &panel, llvm::Value *slot, llvm::Value *local, llvm::Value *step);
+  Lanes loadFirst(const Tile &tile, llvm::Value *slot, llvm::Value *row, int k);
+  Lanes loadSecond(const Tile &tile, llvm::Value *slot, llvm::Value *column, int k);
   llvm::Value *eighthsAsHalves(DType type, llvm::Value *four, bool isHigh);
   llvm::SmallVector<llvm::Value *> multiplicands(DType type, llvm::ArrayRef<llvm::Value *> loaded);
   void multiplyLanes(llvm::Intrinsic::ID instruction,

@@ -28,9 +28,9 @@ int threadsOf(Team team);
 /// A matrix product by tiles in shared memory: a block computes `m` rows by `n` columns, `k` steps
 /// of the reduction at a time. The dimensions of the stage's domain are rows where only the first
 /// factor depends on them, columns where only the second does, batches where both do; each group is
-/// one number, row-major. Multiplicands of f16, bf16, f8, i8 and u8 go through tensor cores, 32 x 32
-/// a warp, those of f32 through 4 x 4 points a thread. Where the chip has products of warpgroups,
-/// halves and integers go by those, 64 rows by all columns a warpgroup.
+/// one number, row-major. Multiplicands of f16, bf16, f8, i8 and u8 go through tensor cores, 32 x
+/// 32 a warp, those of f32 through 4 x 4 points a thread. Where the chip has products of
+/// warpgroups, halves and integers go by those, 64 rows by all columns a warpgroup.
 struct Tile {
   const spec::Stage *stage = nullptr;
   DType type = DType::F32; ///< of the multiplicands; of bytes, the second may differ

@@ -27,15 +27,23 @@ static std::pair<Value *, Value *> cornerOfWarp(IRBuilder<> &b, const Tile &tile
           b.CreateMul(b.CreateURem(warp, across), size)};
 }
 
+/// Whether two products side by side have the even and the odd ones of 16 columns: lanes load bytes
+/// of a step as pairs, and take them apart.
+static bool interleaves(const Tile &tile) { return tile.copiesAcross && byteSize(tile.type) == 1; }
+
 /// Row and column in the tile of a thread's sum.
 std::pair<Value *, Value *> cuda::Emitter::sumOfLane(const Tile &tile, int number) {
   auto [row, column] = cornerOfWarp(b, tile, thread);
   Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
   int part = number % 4, mma = number / 4;
   int ofRow = mma / columnsOfMma * mmaRows + part / 2 * 8;
-  int ofColumn = mma % columnsOfMma * mmaColumns + part % 2;
+  int ofColumn = mma % columnsOfMma * mmaColumns + part % 2, apart = 1;
+  if (interleaves(tile)) {
+    ofColumn = mma % columnsOfMma / 2 * 2 * mmaColumns + part % 2 * 2 + mma % 2;
+    apart = 2;
+  }
   row = b.CreateAdd(row, b.CreateAdd(b.CreateLShr(lane, 2), b.getInt64(ofRow)));
-  Value *pair = b.CreateMul(b.CreateAnd(lane, 3), b.getInt64(2));
+  Value *pair = b.CreateMul(b.CreateAnd(lane, 3), b.getInt64(2 * apart));
   return {row, b.CreateAdd(column, b.CreateAdd(pair, b.getInt64(ofColumn)))};
 }
 
@@ -146,46 +154,78 @@ void cuda::Emitter::multiplyLanes(Intrinsic::ID instruction, SmallVectorImpl<Val
     b.CreateStore(b.CreateExtractValue(made, p), sums[first + p]);
 }
 
+/// What a lane gets of four matrices of 8 x 16 bytes. Lanes name the lines: 0-7 the first one's.
+cuda::Emitter::Lanes cuda::Emitter::loadFour(const Panel &panel, Value *slot, Value *local,
+                                             Value *step) {
+  Intrinsic::ID id = panel.isAcross ? Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_trans_b16
+                                    : Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_b16;
+  Value *four =
+      b.CreateIntrinsic(id, {b.getPtrTy(sharedSpace)}, {sharedAt(panel, slot, local, step)});
+  Lanes lanes;
+  for (unsigned p = 0; p < 4; ++p)
+    lanes[p] = b.CreateExtractValue(four, p);
+  return lanes;
+}
+
+/// Rows 0-7, 8-15, then the same on by half of 32 bytes of steps.
+cuda::Emitter::Lanes cuda::Emitter::loadFirst(const Tile &tile, Value *slot, Value *row, int k) {
+  Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
+  Value *half = b.CreateMul(b.CreateLShr(lane, 4), b.getInt64(tile.chunk()));
+  return loadFour(panels[0], slot, b.CreateAdd(row, b.CreateAnd(lane, 15)),
+                  b.CreateAdd(half, b.getInt64(k)));
+}
+
+/// Of 16 columns: both halves of 32 bytes of steps of 8, then of the others.
+cuda::Emitter::Lanes cuda::Emitter::loadSecond(const Tile &tile, Value *slot, Value *column,
+                                               int k) {
+  Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
+  auto bits = [&](int from, int count, int scale) {
+    Value *some = b.CreateAnd(b.CreateLShr(lane, from), (1 << count) - 1);
+    return b.CreateMul(some, b.getInt64(scale));
+  };
+  const Panel &panel = panels[1];
+  Value *step = b.getInt64(k);
+  if (!interleaves(tile)) {
+    step = b.CreateAdd(step, bits(3, 1, tile.chunk()));
+    column = b.CreateAdd(column, bits(4, 1, mmaColumns));
+    (panel.isAcross ? step : column) = b.CreateAdd(panel.isAcross ? step : column, bits(0, 3, 1));
+    return loadFour(panel, slot, column, step);
+  }
+  // Of two steps a register has a pair of columns each. Of the four steps of one register of the
+  // other factor, a matrix has the first two, the next one the others.
+  for (Value *part : {bits(4, 1, 16), bits(3, 1, 2), bits(1, 2, 4), bits(0, 1, 1)})
+    step = b.CreateAdd(step, part);
+  Lanes pairs = loadFour(panel, slot, column, step), result;
+  auto *bytes = FixedVectorType::get(b.getInt8Ty(), 4);
+  for (int odd : {0, 1})
+    for (int half : {0, 1}) {
+      Value *both[] = {b.CreateBitCast(pairs[2 * half], bytes),
+                       b.CreateBitCast(pairs[2 * half + 1], bytes)};
+      Value *four = b.CreateShuffleVector(both[0], both[1], {odd, odd + 2, odd + 4, odd + 6});
+      result[2 * odd + half] = b.CreateBitCast(four, b.getInt32Ty());
+    }
+  return result;
+}
+
 void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
   auto [row, column] = cornerOfWarp(b, tile, thread);
-  Value *lane = b.CreateZExt(b.CreateAnd(thread, warpThreads - 1), b.getInt64Ty());
-  auto bit = [&](int from, int scale) {
-    return b.CreateMul(b.CreateAnd(b.CreateLShr(lane, from), 1), b.getInt64(scale));
-  };
-  auto loadFour = [&](const Panel &panel, Value *local, Value *step) {
-    Intrinsic::ID id = panel.isAcross ? Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_trans_b16
-                                      : Intrinsic::nvvm_ldmatrix_sync_aligned_m8n8_x4_b16;
-    return b.CreateIntrinsic(id, {b.getPtrTy(sharedSpace)}, {sharedAt(panel, slot, local, step)});
-  };
   Intrinsic::ID instruction = instructionOf(tile.type, tile.second->type);
-  int half = tile.chunk();                    // steps of the matrices that ldmatrix loads
-  int products = isEighth(tile.type) ? 2 : 1; // of these steps
-  auto firstOf = [&](int i, int k) -> SmallVector<Lanes> {
-    Value *top = b.CreateAdd(row, b.getInt64(i * mmaRows));
-    if (panels[0].parts)
-      return splitFirst(tile, slot, top, k);
-    // Rows 0-7, 8-15, then the same `half` steps on.
-    Value *four = loadFour(panels[0], b.CreateAdd(top, b.CreateAnd(lane, 15)),
-                           b.CreateAdd(bit(4, half), b.getInt64(k)));
-    Lanes lanes;
-    for (unsigned p = 0; p < 4; ++p)
-      lanes[p] = b.CreateExtractValue(four, p);
-    return {lanes};
-  };
-  for (int k = 0; k < tile.k; k += 2 * half) {
-    SmallVector<Value *> second[columnsOfMma];  // two registers for each product
-    for (int j = 0; j < columnsOfMma; j += 2) { // both halves, then the same 8 columns on
-      Value *low = b.CreateAnd(lane, 7);
-      Value *local = b.CreateAdd(column, b.CreateAdd(bit(4, 8), b.getInt64(j * mmaColumns)));
-      Value *step = b.CreateAdd(bit(3, half), b.getInt64(k));
-      Value *four = panels[1].isAcross ? loadFour(panels[1], local, b.CreateAdd(step, low))
-                                       : loadFour(panels[1], b.CreateAdd(local, low), step);
-      for (unsigned p = 0; p < 4; ++p)
-        append_range(second[j + p / 2],
-                     multiplicands(tile.second->type, b.CreateExtractValue(four, p)));
+  int products = isEighth(tile.type) ? 2 : 1; // of 32 bytes of steps
+  for (int k = 0; k < tile.k; k += 2 * tile.chunk()) {
+    SmallVector<Value *> second[columnsOfMma]; // two registers for each product
+    for (int j = 0; j < columnsOfMma; j += 2) {
+      Lanes lanes = loadSecond(tile, slot, b.CreateAdd(column, b.getInt64(j * mmaColumns)), k);
+      for (int p = 0; p < 4; ++p)
+        append_range(second[j + p / 2], multiplicands(tile.second->type, lanes[p]));
     }
-    for (int i = 0; i < rowsOfMma; ++i)
-      for (const Lanes &lanes : firstOf(i, k))
+    for (int i = 0; i < rowsOfMma; ++i) {
+      Value *top = b.CreateAdd(row, b.getInt64(i * mmaRows));
+      SmallVector<Lanes> parts;
+      if (panels[0].parts)
+        parts = splitFirst(tile, slot, top, k);
+      else
+        parts.push_back(loadFirst(tile, slot, top, k));
+      for (const Lanes &lanes : parts)
         for (int product = 0; product < products; ++product) {
           SmallVector<Value *> first =
               multiplicands(tile.type, ArrayRef(lanes).slice(product * 4 / products, 4 / products));
@@ -195,5 +235,6 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
             multiplyLanes(instruction, arguments, (i * columnsOfMma + j) * 4);
           }
         }
+    }
   }
 }
