@@ -1,6 +1,7 @@
 //===- Contract.cpp - which contractions are computed by tiles ------------===//
 
 #include "codegen/cuda/Plan.h"
+#include "ir/target/Target.h"
 
 #include <algorithm>
 
@@ -10,6 +11,8 @@ using namespace kiln::spec;
 
 /// Rows, columns or steps below which most of a tile would be empty.
 static constexpr int64_t leastExtent = 16;
+/// Chips from this number on have an instruction that makes f16 of f8.
+static constexpr int leastToWiden = 89;
 /// The one chip that has wgmma: no later one kept it.
 static constexpr std::string_view warpgroupChip = "sm_90a";
 
@@ -131,6 +134,8 @@ static void takeTensorCores(Tile &tile, ExprPtr first, ExprPtr second, std::stri
   tile.m = 128;
   tile.k = areBytes ? 64 : 32;
   tile.stages = 3;
+  const target::Target *target = target::find("cuda:" + std::string(chip));
+  tile.widensAtOnce = target && target->capability >= leastToWiden;
   if (chip == warpgroupChip && !areEighths) {
     tile.byWarpgroups = true;
     tile.k = warpgroupLine / byteSize(tile.type);

@@ -107,8 +107,9 @@ private:
   Lanes loadFour(const Panel &panel, llvm::Value *slot, llvm::Value *local, llvm::Value *step);
   Lanes loadFirst(const Tile &tile, llvm::Value *slot, llvm::Value *row, int k);
   Lanes loadSecond(const Tile &tile, llvm::Value *slot, llvm::Value *column, int k);
-  llvm::Value *eighthsAsHalves(DType type, llvm::Value *four, bool isHigh);
-  llvm::SmallVector<llvm::Value *> multiplicands(DType type, llvm::ArrayRef<llvm::Value *> loaded);
+  llvm::Value *eighthsAsHalves(const Tile &tile, DType type, llvm::Value *four, bool isHigh);
+  llvm::SmallVector<llvm::Value *> multiplicands(const Tile &tile, DType type,
+                                                 llvm::ArrayRef<llvm::Value *> loaded);
   void multiplyLanes(llvm::Intrinsic::ID instruction,
                      llvm::SmallVectorImpl<llvm::Value *> &arguments, int first);
   void multiplyByTensorCores(const Tile &tile, llvm::Value *slot);

@@ -9,6 +9,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/IntrinsicsNVPTX.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Verifier.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -24,6 +25,9 @@ using namespace llvm;
 
 /// What all chips and drivers take as arguments of a launch.
 static constexpr size_t mostArgumentBytes = 4096;
+
+/// Chips from this number on have PTX by which f8e4m3 is widened, those before ask for later PTX.
+static constexpr int ownPTX = 100;
 
 std::vector<std::string_view> cuda::chips() {
   std::vector<std::string_view> names;
@@ -182,7 +186,11 @@ Expected<DeviceKernel> cuda::generateCUDA(const spec::KernelSpec &spec, StringRe
   auto made = make(spec, **machine, symbol, context);
   if (!made)
     return made.takeError();
-  if (std::string features = writeProducts(*made->code); !features.empty())
+  std::string features = writeProducts(*made->code);
+  bool widens = made->code->getFunction(Intrinsic::getName(Intrinsic::nvvm_e4m3x2_to_f16x2_rn));
+  if (features.empty() && widens && target::find("cuda:" + chip.str())->capability < ownPTX)
+    features = "+ptx81";
+  if (!features.empty())
     machine = makeMachine(chip, features);
   if (!machine)
     return machine.takeError();

@@ -41,6 +41,7 @@ struct Tile {
   bool copiesRows = false;                 ///< a chunk of a row's steps are neighbours in memory
   bool copiesColumns = false;              ///< a chunk of a column's steps are
   bool copiesAcross = false;               ///< a chunk of a step's columns are
+  bool widensAtOnce = false;               ///< f8e4m3, of which the chip's instruction makes f16
   bool readsAcross = false; ///< without copies: neighbouring threads read a step's columns
 
   /// Of both factors, where boxes of them are copied, by TMA; else of none.

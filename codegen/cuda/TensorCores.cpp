@@ -106,11 +106,16 @@ SmallVector<cuda::Emitter::Lanes> cuda::Emitter::splitFirst(const Tile &tile, Va
 }
 
 /// Two of the four numbers of 8 bits in a register, as f16 that equal them.
-Value *cuda::Emitter::eighthsAsHalves(DType type, Value *four, bool isHigh) {
+Value *cuda::Emitter::eighthsAsHalves(const Tile &tile, DType type, Value *four, bool isHigh) {
   auto *bytes = FixedVectorType::get(b.getInt8Ty(), 4);
   auto *halves = FixedVectorType::get(b.getHalfTy(), 2);
   constexpr int none = 4; // the first byte of zeros
   int from = isHigh ? 2 : 0;
+  if (tile.widensAtOnce && type == DType::F8E4M3) {
+    Value *two = b.CreateShuffleVector(b.CreateBitCast(four, bytes), {from, from + 1});
+    return b.CreateIntrinsic(Intrinsic::nvvm_e4m3x2_to_f16x2_rn, {},
+                             {b.CreateBitCast(two, b.getInt16Ty())});
+  }
   Value *upper = b.CreateShuffleVector(b.CreateBitCast(four, bytes), Constant::getNullValue(bytes),
                                        {none, from, none, from + 1});
   if (type == DType::F8E5M2) // has the exponents of f16
@@ -130,7 +135,8 @@ Value *cuda::Emitter::eighthsAsHalves(DType type, Value *four, bool isHigh) {
 
 /// What an instruction takes of the registers that a lane has loaded. Of numbers of 8 bits: which
 /// steps meet is one choice for both factors, so that the lower two of each register come first.
-SmallVector<Value *> cuda::Emitter::multiplicands(DType type, ArrayRef<Value *> loaded) {
+SmallVector<Value *> cuda::Emitter::multiplicands(const Tile &tile, DType type,
+                                                  ArrayRef<Value *> loaded) {
   Type *pair = FixedVectorType::get(b.getHalfTy(), 2);
   SmallVector<Value *> result;
   if (!isEighth(type)) {
@@ -140,7 +146,7 @@ SmallVector<Value *> cuda::Emitter::multiplicands(DType type, ArrayRef<Value *> 
   }
   for (bool isHigh : {false, true})
     for (Value *four : loaded)
-      result.push_back(eighthsAsHalves(type, four, isHigh));
+      result.push_back(eighthsAsHalves(tile, type, four, isHigh));
   return result;
 }
 
@@ -216,7 +222,7 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
     for (int j = 0; j < columnsOfMma; j += 2) {
       Lanes lanes = loadSecond(tile, slot, b.CreateAdd(column, b.getInt64(j * mmaColumns)), k);
       for (int p = 0; p < 4; ++p)
-        append_range(second[j + p / 2], multiplicands(tile.second->type, lanes[p]));
+        append_range(second[j + p / 2], multiplicands(tile, tile.second->type, lanes[p]));
     }
     for (int i = 0; i < rowsOfMma; ++i) {
       Value *top = b.CreateAdd(row, b.getInt64(i * mmaRows));
@@ -227,8 +233,8 @@ void cuda::Emitter::multiplyByTensorCores(const Tile &tile, Value *slot) {
         parts.push_back(loadFirst(tile, slot, top, k));
       for (const Lanes &lanes : parts)
         for (int product = 0; product < products; ++product) {
-          SmallVector<Value *> first =
-              multiplicands(tile.type, ArrayRef(lanes).slice(product * 4 / products, 4 / products));
+          SmallVector<Value *> first = multiplicands(
+              tile, tile.type, ArrayRef(lanes).slice(product * 4 / products, 4 / products));
           for (int j = 0; j < columnsOfMma; ++j) {
             SmallVector<Value *> arguments = first;
             append_range(arguments, ArrayRef(second[j]).slice(2 * product, 2));

@@ -61,6 +61,7 @@ static std::vector<Stand> stands() {
       {"llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.b16.p3", "kiln_ldmatrix", at(&loadMatrices), true},
       {"llvm.nvvm.ldmatrix.sync.aligned.m8n8.x4.trans.b16.p3", "kiln_ldmatrix_trans",
        at(&loadMatricesTurned), true},
+      {"llvm.nvvm.e4m3x2.to.f16x2.rn", "kiln_widen", at(&widenEighths), true},
       {"llvm.nvvm.mma.m16n8k16.row.col.f32.f32", "kiln_mma_f16", at(&multiplyF16), true},
       {"llvm.nvvm.mma.m16n8k16.row.col.bf16", "kiln_mma_bf16", at(&multiplyBF16), true},
       {"llvm.nvvm.mma.m16n8k32.row.col.s8", "kiln_mma_s8", at(&multiplyI8), true},

@@ -94,6 +94,13 @@ void test::loadMatricesTurned(void *result, void *arguments) {
   togetherInWarp(loadAll<true>, &lane);
 }
 
+void test::widenEighths(void *result, void *arguments) {
+  for (int i : {0, 1}) {
+    spec::Number number = spec::loadNumber(static_cast<uint8_t *>(arguments) + i, DType::F8E4M3);
+    spec::storeNumber(static_cast<uint8_t *>(result) + 2 * i, DType::F16, number);
+  }
+}
+
 /// m16n8k16. With g = lane / 4 and t = lane % 4, element i of a lane's part is
 ///   A, 8 elements: row g + 8 if (i / 2) % 2, column 2 t + i % 2 + 8 if i >= 4
 ///   B, 4 elements: row 2 t + i % 2 + 8 if i >= 2, column g

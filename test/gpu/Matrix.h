@@ -21,6 +21,8 @@ void waitForCopies(uint32_t groups);
 // Of the calling lane: room for the result, and the packed arguments.
 void loadMatrices(void *result, void *arguments);
 void loadMatricesTurned(void *result, void *arguments);
+/// Two f8e4m3 to f16.
+void widenEighths(void *result, void *arguments);
 void multiplyF16(void *result, void *arguments);
 void multiplyBF16(void *result, void *arguments);
 void multiplyI8(void *result, void *arguments);
