@@ -80,8 +80,11 @@ static std::optional<Form> formOf(Operation *anchor) {
     int64_t bits = op.getBits(), group = op.getGroup();
     form.name = bits == 3 ? "int3" : bits == 4 ? "int4" : group ? "int8 in groups" : "int8";
     form.bits = static_cast<double>(bits);
+    auto widened = op.getScale().getDefiningOp<CastOp>(); // of scales in f16
+    Value scale = widened ? widened.getX() : op.getScale();
+    int64_t bytes = byteSize(*dtypeOf(scale.getType())) + (op.getZeroPoint() ? 1 : 0);
     if (group)
-      form.bits += (op.getZeroPoint() ? 40.0 : 32.0) / static_cast<double>(group);
+      form.bits += 8.0 * static_cast<double>(bytes) / static_cast<double>(group);
     form.numbers = dyn_cast<BlockArgument>(op.getX());
   }
   return !form.name.empty() && form.numbers ? std::optional(form) : std::nullopt;

@@ -262,9 +262,11 @@ void Packer::pack(KernelOp kernel) {
   // Scales and zero points of groups lie as their weight does: vectors of columns read them.
   auto widened = anchor->getOperand(1).getDefiningOp<DequantizeOp>();
   if (isPanel && widened && widened.getGroup() > 0 && name == "linear")
-    for (Value operand : widened->getOperands().drop_front())
-      if (auto scales = dyn_cast<BlockArgument>(operand))
+    for (Value operand : widened->getOperands().drop_front()) {
+      auto cast = operand.getDefiningOp<CastOp>(); // of scales in f16
+      if (auto scales = dyn_cast<BlockArgument>(cast ? cast.getX() : operand))
         packScales(scales, name.getValue());
+    }
 }
 
 /// The argument [O, 3, 3, C] becomes that of its transforms for tiles of so many results, if it has

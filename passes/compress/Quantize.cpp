@@ -128,16 +128,23 @@ void Quantizer::replaceStatic(Operation *reader, const Layer &layer, const Store
       addOffsets(layer, stored, affine.zero));
 }
 
+/// Scales in f32, in which products are.
+static Value widen(OpBuilder &builder, Value scales) {
+  Build build{builder, scales.getLoc()};
+  return dtypeOf(scales.getType()) == DType::F32 ? scales
+                                                 : build.cast(scales, builder.getF32Type());
+}
+
 void Quantizer::replaceWeight(Operation *reader, const Integers &integers, const Scheme &scheme) {
   OpBuilder builder(reader);
   Location loc = reader->getLoc();
   Value value = read(builder, integers.numbers);
   if (integers.scales)
-    value = DequantizeOp::create(builder, loc, value, read(builder, integers.scales),
-                                 integers.zeros ? read(builder, integers.zeros) : Value(),
-                                 builder.getI64IntegerAttr(scheme.group ? 1 : 0),
-                                 builder.getI64IntegerAttr(scheme.group),
-                                 builder.getI64IntegerAttr(scheme.bits()));
+    value = DequantizeOp::create(
+        builder, loc, value, widen(builder, read(builder, integers.scales)),
+        integers.zeros ? read(builder, integers.zeros) : Value(),
+        builder.getI64IntegerAttr(scheme.group ? 1 : 0), builder.getI64IntegerAttr(scheme.group),
+        builder.getI64IntegerAttr(scheme.bits()));
   else
     value = CastOp::create(builder, loc, value, TypeAttr::get(builder.getF32Type()));
   if (auto conv = dyn_cast<Conv2dOp>(reader); conv && scheme.group)
@@ -178,7 +185,7 @@ void Quantizer::replaceTake(TakeOp take, const Integers &integers, const Scheme 
   if (integers.scales) {
     SmallVector<DimExpr> shape = dimsOf(value.getType());
     int64_t depth = *shape.back().constantValue(), axis = shape.size() - 1;
-    Value factors = rowsOf(integers.scales);
+    Value factors = widen(builder, rowsOf(integers.scales));
     shape.back() = 1;
     if (!scheme.group)
       factors = build.reshape(factors, shape);
@@ -205,9 +212,8 @@ void Quantizer::replace(Layer &layer, Rounded rounded, const Scheme &scheme) {
   Integers integers;
   integers.numbers = addWeight(layer, suffix, stored.type, stored.shape, stored.bytes);
   if (!stored.scales.empty()) {
-    auto *first = reinterpret_cast<const uint8_t *>(stored.scales.data());
-    integers.scales = addWeight(layer, ".scales", DType::F32, stored.scaleShape,
-                                {first, first + stored.scales.size() * sizeof(float)});
+    integers.scales =
+        addWeight(layer, ".scales", stored.scaleType, stored.scaleShape, stored.scaleBytes());
   }
   if (!stored.zeroPoints.empty())
     integers.zeros = addWeight(layer, ".zeros", stored.type, stored.scaleShape, stored.zeroPoints);
@@ -337,6 +343,8 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
   for (int64_t i = 0, count = layer.view->numElements(); i < count; ++i)
     if (!std::isfinite(layer.at(i)))
       return leave("it holds a value that is not finite");
+    else if (wanted.hasHalfScales && std::fabs(layer.at(i)) > 65504)
+      return leave("a value is too large for " + Twine(wanted.text()));
   Scheme scheme = wanted;
   if (scheme.kind == Scheme::Kind::Parts)
     if (std::string reason = whyNotInGroups(layer, scheme.bits()); !reason.empty())
@@ -345,6 +353,7 @@ bool Quantizer::quantize(Layer &layer, const Scheme &wanted) {
       !reason.empty()) {
     remarkMissed(layer, "group", "has a scale per channel: " + reason);
     scheme.group = 0;
+    scheme.hasHalfScales = false;
   }
   if (scheme.activations != Scheme::Activations::None)
     if (std::string reason = whyNotIntegers(layer, scheme.activations); !reason.empty()) {

@@ -40,10 +40,11 @@ std::string Scheme::text() const {
     if (activations == Activations::Static)
       return ("int8 per channel, activations int8 by " + textOf(observer)).str();
     return (group ? "int8 in groups of " + std::to_string(group) : "int8 per channel") +
-           (isScaled ? ", scaled by AWQ" : "");
+           (hasHalfScales ? " with scales in f16" : "") + (isScaled ? ", scaled by AWQ" : "");
   case Kind::Parts:
     return "int" + std::to_string(partBits) + " in groups of " + std::to_string(group) +
            (hasZeroPoints ? " with zero points" : "") +
+           (hasHalfScales ? (hasZeroPoints ? " and scales in f16" : " with scales in f16") : "") +
            (rounding == Rounding::GPTQ ? ", rounded by GPTQ" : "") +
            (isScaled ? ", scaled by AWQ" : "");
   }
@@ -116,6 +117,7 @@ private:
   FailureOr<Rule> readHold(ArrayRef<Rule> before);
   LogicalResult readActivations(Rule &rule, StringRef value, Location at);
   LogicalResult readScaling(Rule &rule, StringRef value, Location at);
+  LogicalResult readScales(Rule &rule, StringRef value, Location at);
   LogicalResult readObserver(Rule &rule, StringRef value, Location at);
   LogicalResult readParts(Rule &rule, StringRef name, StringRef value, Location at);
   LogicalResult readInt8(Rule &rule, StringRef name, StringRef value, Location at);
@@ -192,6 +194,13 @@ LogicalResult Reader::readScaling(Rule &rule, StringRef value, Location at) {
   return success();
 }
 
+LogicalResult Reader::readScales(Rule &rule, StringRef value, Location at) {
+  rule.scheme.hasHalfScales = value == "f16";
+  if (value != "f16" && value != "f32")
+    return emitError(at, "expected scales = f32 or f16, got '") << value << "'";
+  return success();
+}
+
 LogicalResult Reader::readParts(Rule &rule, StringRef name, StringRef value, Location at) {
   if (name == "zero_point") {
     rule.scheme.hasZeroPoints = value == "true";
@@ -234,9 +243,9 @@ LogicalResult Reader::readSettings(Rule &rule) {
   bool isParts = isQuantize && rule.scheme.kind == Scheme::Kind::Parts;
   SmallVector<StringRef> known;
   if (isInt8)
-    known = {"group", "weights", "activations", "calibrate", "scaling"};
+    known = {"group", "weights", "activations", "calibrate", "scaling", "scales"};
   else if (isParts)
-    known = {"group", "zero_point", "rounding", "scaling"};
+    known = {"group", "zero_point", "rounding", "scaling", "scales"};
   bool isPrune = rule.action == Rule::Action::Prune;
   if (isPrune && rule.sparsity.isBlock)
     known = {"update"};
@@ -250,17 +259,19 @@ LogicalResult Reader::readSettings(Rule &rule) {
     if (!llvm::is_contained(known, name))
       return emitError(at, "unknown setting '") << name
                                                 << "'; int8 has group, weights, activations, "
-                                                   "calibrate and scaling, int4 and int3 have "
-                                                   "group, zero_point, rounding and scaling, "
+                                                   "calibrate, scaling and scales, int4 and int3 "
+                                                   "have group, zero_point, rounding, scaling and "
+                                                   "scales, "
                                                    "pruning of single weights has saliency and "
                                                    "update, of blocks update, others have none";
     if (name == "group" && (value.getAsInteger(10, rule.scheme.group) ||
                             !llvm::is_contained({32, 64, 128}, rule.scheme.group)))
       return emitError(at, "expected group = 32, 64 or 128, got '") << value << "'";
-    if (failed(name == "scaling" ? readScaling(rule, value, at)
-               : isPrune         ? readPruning(rule, name, value, at)
-               : isParts         ? readParts(rule, name, value, at)
-                                 : readInt8(rule, name, value, at)))
+    if (failed(name == "scaling"  ? readScaling(rule, value, at)
+               : name == "scales" ? readScales(rule, value, at)
+               : isPrune          ? readPruning(rule, name, value, at)
+               : isParts          ? readParts(rule, name, value, at)
+                                  : readInt8(rule, name, value, at)))
       return failure();
   }
   if (rule.scheme.isScaled && rule.scheme.activations != Scheme::Activations::None)
@@ -269,6 +280,8 @@ LogicalResult Reader::readSettings(Rule &rule) {
   if (rule.scheme.group && rule.scheme.activations != Scheme::Activations::None)
     return emitError(place("group"), "groups are for activations = none: sums in integers have one "
                                      "scale a channel");
+  if (rule.scheme.hasHalfScales && !rule.scheme.group)
+    return emitError(place("scales"), "scales = f16 is for groups: those of channels are few");
   return success();
 }
 

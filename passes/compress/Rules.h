@@ -37,6 +37,7 @@ struct Scheme {
   enum class Kind : uint8_t { F32, BF16, F16, Int8, Parts } kind = Kind::F32;
   int64_t partBits = 4;       ///< of Parts, numbers in parts of bytes: 4 or 3
   int64_t group = 0;          ///< elements along K that share a scale; 0: all of an output channel
+  bool hasHalfScales = false; ///< in f16, of groups
   bool hasZeroPoints = false; ///< of Parts
   /// Of Parts: each number to the nearest, or such that the changes of a row make up for each other
   /// on calibration data.

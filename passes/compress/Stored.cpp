@@ -26,9 +26,26 @@ static SmallVector<int64_t> orientedShape(const Layer &layer) {
 /// A group of zeros, or of numbers whose scale has no precision left, keeps an ordinary one.
 static float orOrdinary(float scale) { return std::fabs(scale) < 1e-37f ? 1.0f : scale; }
 
+/// The scale as it is stored: in f16 within its range, and an ordinary one where nothing is left.
+static float storedScale(float scale, const Scheme &scheme) {
+  if (scheme.hasHalfScales)
+    scale = static_cast<float>(std::clamp(roundTo(DType::F16, scale), -65504.0, 65504.0));
+  return orOrdinary(scale);
+}
+
+std::vector<uint8_t> Stored::scaleBytes() const {
+  Tensor tensor(scaleType, scaleShape);
+  llvm::copy(scales, tensor.floats.begin());
+  std::vector<uint8_t> result(scales.size() * byteSize(scaleType));
+  tensor.toBytes(result.data());
+  return result;
+}
+
 /// Symmetric: the largest magnitude of a group becomes 127.
-static Stored toInt8(const Layer &layer, int64_t group) {
+static Stored toInt8(const Layer &layer, const Scheme &scheme) {
   Stored stored;
+  int64_t group = scheme.group;
+  stored.scaleType = scheme.hasHalfScales ? DType::F16 : DType::F32;
   stored.shape = orientedShape(layer);
   if (group) // 1x1 filters become matrices
     stored.shape = {layer.outputs(), layer.depth()};
@@ -44,7 +61,7 @@ static Stored toInt8(const Layer &layer, int64_t group) {
       int64_t end = std::min(first + run, depth);
       for (int64_t k = first; k < end; ++k)
         largest = std::max(largest, std::fabs(elementOf(layer, n, k)));
-      float scale = orOrdinary(largest / 127);
+      float scale = storedScale(largest / 127, scheme);
       stored.scales.push_back(scale);
       for (int64_t k = first; k < end; ++k) {
         float value = elementOf(layer, n, k);
@@ -100,11 +117,12 @@ Steps Steps::of(ArrayRef<float> values, const Scheme &scheme) {
   steps.low = block.low(!scheme.hasZeroPoints);
   steps.high = block.high(!scheme.hasZeroPoints);
   if (!scheme.hasZeroPoints) {
-    steps.scale = orOrdinary((-least > most ? least : most) / static_cast<float>(steps.low));
+    float extreme = -least > most ? least : most;
+    steps.scale = storedScale(extreme / static_cast<float>(steps.low), scheme);
     return steps;
   }
   auto count = static_cast<float>(steps.high);
-  steps.scale = orOrdinary(most / count - least / count);
+  steps.scale = storedScale(most / count - least / count, scheme);
   steps.zero = static_cast<int64_t>(std::nearbyint(-least / steps.scale));
   return steps;
 }
@@ -112,6 +130,7 @@ Steps Steps::of(ArrayRef<float> values, const Scheme &scheme) {
 PartBytes::PartBytes(const Layer &layer, const Scheme &scheme) : layer(layer), scheme(scheme) {
   int64_t groups = llvm::divideCeil(layer.depth(), scheme.group);
   stored.group = scheme.group;
+  stored.scaleType = scheme.hasHalfScales ? DType::F16 : DType::F32;
   stored.type = scheme.hasZeroPoints ? DType::U8 : DType::I8;
   stored.bits = scheme.bits();
   stored.shape = {layer.outputs(), NumberBlock{stored.bits}.bytesOf(layer.depth())};
@@ -177,7 +196,7 @@ std::optional<Stored> passes::storedAs(const Layer &layer, const Scheme &scheme)
   case Scheme::Kind::Parts:
     return toParts(layer, scheme);
   case Scheme::Kind::Int8:
-    return toInt8(layer, scheme.group);
+    return toInt8(layer, scheme);
   case Scheme::Kind::BF16:
     return toNarrow(layer, DType::BF16);
   default:

@@ -15,14 +15,18 @@ struct Stored {
   llvm::SmallVector<int64_t> shape;
   std::vector<uint8_t> bytes;
   llvm::SmallVector<int64_t> scaleShape; ///< empty: no scales
+  DType scaleType = DType::F32;          ///< or f16, whose numbers they are then
   std::vector<float> scales;
   std::vector<uint8_t> zeroPoints; ///< one a scale, or none
   double error = 0;                ///< sum of squares of the change
   int64_t zeros = 0;               ///< elements that are 0
+  /// The scales as they are stored.
+  std::vector<uint8_t> scaleBytes() const;
   /// What is read back of an integer.
   double valueAt(int64_t n, int64_t k) const;
   int64_t size() const {
-    return static_cast<int64_t>(bytes.size() + scales.size() * sizeof(float) + zeroPoints.size());
+    return static_cast<int64_t>(bytes.size() + scales.size() * byteSize(scaleType) +
+                                zeroPoints.size());
   }
 };
 

@@ -167,6 +167,10 @@ void Grouping::absorbWidening(Group &group) {
     return;
   passed(op, "widened",
          "'" + nameOf(op) + "' of a weight is part of '" + nameOf(group.anchor) + "'");
+  for (Value factor : op->getOperands().drop_front()) // so are scales in fewer bits
+    if (auto cast = factor.getDefiningOp<CastOp>();
+        cast && isWanted(cast) && cast->hasOneUse() && cast.getX().getDefiningOp<GetOp>())
+      add(group, cast.getOperation());
   add(group, op);
 }
 
