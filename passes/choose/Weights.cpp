@@ -126,7 +126,11 @@ void passes::markScales(ModuleOp module, const Launches &launches) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   for (auto kernel : module.getOps<KernelOp>())
     kernel.walk([&](DequantizeOp op) {
-      auto scale = dyn_cast<BlockArgument>(op.getScale());
+      Value stored = op.getScale();
+      if (auto wider = stored.getDefiningOp<CastOp>();
+          wider && byteSize(*dtypeOf(wider.getType())) > byteSize(*dtypeOf(wider.getX().getType())))
+        stored = wider.getX();
+      auto scale = dyn_cast<BlockArgument>(stored);
       if (scale && areBelow(scale, launches, infinity))
         op->setAttr("kiln.finite", UnitAttr::get(module.getContext()));
     });
