@@ -11,11 +11,11 @@ log10 of powers, at most 8 below the largest, (x + 4) / 4.
 import os
 import struct
 import sys
-import wave
 
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "tools", "dev"))
+from audio import RATE, STEP, bands, powers, sound_of  # noqa: E402
 from kiln_library import Instance  # noqa: E402
 
 
@@ -91,33 +91,10 @@ def weights(path, target):
     np.savez(target, **out)
 
 
-def hertz(mel):
-    """Slaney's scale: linear to 1000 Hz (15 mel), then 27 steps for a factor of 6.4."""
-    return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
-
-
-def bands(count, bins, rate):
-    """Triangles of area 1 between equal steps of the scale up to half the rate."""
-    top = 15 + 27 * np.log(rate / 2 / 1000) / np.log(6.4)
-    edges = hertz(np.linspace(0, top, count + 2))[:, None]
-    f = np.linspace(0, rate / 2, bins)
-    rising, falling = (f - edges[:-2]) / np.diff(edges[:-1], axis=0), (edges[2:] - f) / np.diff(edges[1:], axis=0)
-    return np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
-
-
-def features(path, target, rate=16000, size=400, step=160, count=3000):
-    try:
-        file = wave.open(path)
-    except (wave.Error, EOFError) as e:
-        raise SystemExit(f"'{path}': expected a WAVE file: {e}") from e
-    with file:
-        if (file.getframerate(), file.getnchannels(), file.getsampwidth()) != (rate, 1, 2):
-            raise SystemExit(f"'{path}': expected 16 kHz, one channel, 16 bits")
-        sound = np.frombuffer(file.readframes(count * step), "<i2") / 32768
-    sound = np.pad(np.pad(sound, (0, count * step - len(sound))), size // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(sound, size)[::step][:count]
-    power = np.abs(np.fft.rfft(frames * (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)))) ** 2
-    mel = np.log10(np.maximum(bands(80, size // 2 + 1, rate) @ power.T, 1e-10))
+def features(path, target, seconds=30):
+    sound = sound_of(path)[:seconds * RATE]
+    power = powers(np.pad(sound, (0, seconds * RATE - len(sound))), mode="reflect")[:seconds * RATE // STEP]
+    mel = np.log10(np.maximum(bands(80) @ power.T, 1e-10))
     np.save(target, ((np.maximum(mel, mel.max() - 8) + 4) / 4).astype(np.float32))
 
 
