@@ -504,23 +504,25 @@ void Elaborator::writeStates() {
 }
 
 bool Elaborator::setState(const MemberExpr *member, const Value &value) {
-  auto found = frame->self->members.find(member->name.text);
+  StringRef name = memberName(member->name);
+  if (name.empty())
+    return false;
+  auto found = frame->self->members.find(name);
   auto *weight = found == frame->self->members.end() ? nullptr : found->second.as<Weight *>();
   if (!weight || (*weight)->decl->member != MemberKind::State) {
     std::string what = found == frame->self->members.end() ? "no member of the layer"
                        : weight                            ? "a trained or constant tensor"
                                                            : "no tensor";
     failAt(member->range, DiagCode::InvalidTarget,
-           "only a state can be assigned to; " + inQuotes(member->name.text) + " is " + what,
+           "only a state can be assigned to; " + inQuotes(name) + " is " + what,
            weight ? (*weight)->decl->name.range : SMRange(), "it is declared here");
     return false;
   }
   remember(member, Value());
   if (value.isError())
     return false;
-  mlir::Value tensor =
-      conform(value, (*weight)->type, member->range, "the state " + inQuotes(member->name.text),
-              Note{(*weight)->decl->name.range, "the state is declared here"});
+  mlir::Value tensor = conform(value, (*weight)->type, member->range, "the state " + inQuotes(name),
+                               Note{(*weight)->decl->name.range, "the state is declared here"});
   if (tensor)
     stateValues[*weight] = tensor;
   return tensor != nullptr;

@@ -190,18 +190,21 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
                 describe(base) + (base.as<Results>() ? " have" : " has") + " no members" + hint);
   }
   auto &members = (*instance)->members;
-  auto it = members.find(expr->name.text);
+  StringRef name = memberName(expr->name);
+  if (name.empty())
+    return Value();
+  auto it = members.find(name);
   if (it == members.end()) {
     SmallVector<StringRef> known;
     for (auto &member : members)
       known.push_back(member.first);
-    if (const FnDecl *fn = method(**instance, expr->name.text))
+    if (const FnDecl *fn = method(**instance, name))
       return failAt(expr->name.range, DiagCode::TypeMismatch,
-                    inQuotes(expr->name.text) + " is a function; call it", fn->name.range,
+                    inQuotes(name) + " is a function; call it", fn->name.range,
                     "it is declared here");
     return failAt(expr->name.range, DiagCode::UnknownName,
-                  inQuotes((*instance)->decl->name.text) + " has no member " +
-                      inQuotes(expr->name.text) + " here" + didYouMean(expr->name.text, known),
+                  inQuotes((*instance)->decl->name.text) + " has no member " + inQuotes(name) +
+                      " here" + didYouMean(name, known),
                   (*instance)->decl->name.range, "the layer is declared here");
   }
   if (auto *weight = it->second.as<Weight *>()) {
@@ -211,7 +214,7 @@ Value Elaborator::evalMember(const MemberExpr *expr) {
                     "it is declared here");
     if ((*weight)->path.empty())
       return failAt(expr->range, DiagCode::UnknownName,
-                    inQuotes(expr->name.text) +
+                    inQuotes(name) +
                         " has no path, since no member holds its layer: an argument 'x' is held "
                         "by the member 'x = x'",
                     (*instance)->made, "the layer is made here");

@@ -69,11 +69,22 @@ static mlir::Value cutBorders(ir::TensorBuilder here, mlir::Value x,
 
 /// What an argument must be that is no attribute.
 static std::string expectedOf(const Primitive::Slot &slot, const Value &value) {
+  if (slot.kind == "shape" && value.as<ListPtr>())
+    return "numbers and dimensions, which are known before a call";
   if (!value.as<mlir::Value>() && !value.as<DimExpr>())
     return slot.kind == "pads" ? "a pair [before, after] for each dimension" : slot.kind;
   return slot.kind + " that is known when compiled" +
          (slot.name == "groups" && value.as<DimExpr>() ? ", or the channels of x for kernels of one"
                                                        : "");
+}
+
+/// The list's first element that no shape can have, as a call alone knows it; else the value.
+static Value firstTensor(const Value &value) {
+  if (auto *list = value.as<ListPtr>())
+    for (const Value &each : **list)
+      if (each.as<mlir::Value>())
+        return each;
+  return value;
 }
 
 Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange place) {
@@ -127,7 +138,7 @@ Value Elaborator::callPrimitive(const Primitive &primitive, Args &args, SMRange 
                    ? Value()
                    : failWith(at, DiagCode::BadArgument,
                               inQuotes(slot.name) + " of " + name + ": expected " +
-                                  expectedOf(slot, value) + ", got " + describe(value),
+                                  expectedOf(slot, value) + ", got " + describe(firstTensor(value)),
                               Note{{}, "the function is " + primitive.signature});
       attributes.set(slot.name, made);
     }

@@ -1,5 +1,6 @@
 //===- ElaborateStmt.cpp - statements -------------------------------------===//
 #include "frontend/elaborate/Elaborator.h"
+#include "frontend/syntax/MemberName.h"
 #include "ir/Tensor.h"
 
 using namespace llvm;
@@ -55,6 +56,27 @@ void Elaborator::forEach(const ForClause &clause, function_ref<bool()> body) {
     if (!body())
       return;
   }
+}
+
+/// A member's name with its numbers, which lives as long as the names of the source; "" behind an
+/// error.
+StringRef Elaborator::memberName(const Ident &name) {
+  if (!name.text.contains('{'))
+    return name.text;
+  bool isWrong = false;
+  std::string made = withNumbers(name, [&](const Ident &number) {
+    Value value = evalName(number.text, number.range);
+    auto *integer = value.as<int64_t>();
+    if (integer && *integer >= 0)
+      return std::to_string(*integer);
+    if (!value.isError())
+      fail(number.range, DiagCode::TypeMismatch,
+           "a number in a member's name is expected to be an integer of at least 0, got " +
+               describe(value));
+    isWrong = true;
+    return std::string();
+  });
+  return isWrong ? StringRef() : StringRef(*madeNames.insert(made).first);
 }
 
 void Elaborator::declareMember(StringRef name, SMRange place, Value value) {
@@ -129,7 +151,8 @@ void Elaborator::declareWeight(const MemberDecl *decl) {
     weights.push_back({decl, ir::tensorType(&context, *dtype, dims), "", *first});
     value = &weights.back();
   }
-  declareMember(decl->name.text, decl->name.range, value);
+  if (StringRef name = memberName(decl->name); !name.empty())
+    declareMember(name, decl->name.range, value);
 }
 
 void Elaborator::bind(const Expr *target, Value value) {

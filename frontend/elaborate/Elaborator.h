@@ -37,6 +37,7 @@ private:
   const PrimitiveTable &primitives;
   std::deque<Instance> instances;
   std::deque<Weight> weights;
+  std::set<std::string> madeNames; ///< of members with numbers
   llvm::DenseMap<const ast::ConstDecl *, Value> constants;
   std::set<const ast::ConstDecl *> pendingConstants;
   int64_t steps = 0;
@@ -55,6 +56,7 @@ private:
   void exec(ast::Block block);
   void assign(const ast::AssignStmt *stmt);
   void bind(const ast::Expr *target, Value value);
+  StringRef memberName(const ast::Ident &name);
   void declareMember(StringRef name, SMRange place, Value value);
   void declareWeight(const ast::MemberDecl *decl);
   std::optional<ir::Number> firstValue(const ast::Expr *expr, DType dtype);

@@ -2,6 +2,7 @@
 #include "frontend/elaborate/Sema.h"
 
 #include "frontend/elaborate/Frame.h"
+#include "frontend/syntax/MemberName.h"
 #include "frontend/syntax/Suggest.h"
 #include "ir/DType.h"
 
@@ -56,6 +57,7 @@ private:
   bool isUnknownOfFamily(const MemberExpr *member);
   void visitCall(const CallExpr *call);
   void visitMember(const MemberExpr *member);
+  void visitNumbers(const Ident &member);
   void visitLoop(ArrayRef<Ident> elements, ArrayRef<Carried> carried, const Expr *condition,
                  Block body);
   void leaveScope(Scope outer);
@@ -83,7 +85,7 @@ void Resolver::run() {
 }
 
 void Resolver::addMember(const Ident &name, const Stmt *stmt) {
-  auto [known, isNew] = members.try_emplace(name.text, stmt);
+  auto [known, isNew] = members.try_emplace(formOfName(name), stmt);
   if (!isNew && (isa<FnDecl>(stmt) || isa<FnDecl>(known->second)))
     diags
         .error(name.range, DiagCode::DuplicateName,
@@ -255,6 +257,7 @@ void Resolver::visitStmt(const Stmt *stmt) {
     for (const Expr *value : yield->values)
       visit(value);
   } else if (auto *member = dyn_cast<MemberDecl>(stmt)) {
+    visitNumbers(member->name);
     visitType(member->type);
     if (member->initial)
       visit(member->initial);
@@ -330,7 +333,16 @@ void Resolver::visitName(StringRef name, SMRange place, bool isDim) {
     noteMeant(error, meant);
 }
 
+/// The names between the braces of a member's name.
+void Resolver::visitNumbers(const Ident &member) {
+  withNumbers(member, [&](const Ident &number) {
+    visitName(number.text, number.range, false);
+    return std::string();
+  });
+}
+
 void Resolver::visitMember(const MemberExpr *member) {
+  visitNumbers(member->name);
   if (auto *name = dyn_cast<NameExpr>(member->base); name && !scope.contains(name->name))
     if (auto it = module.imports.find(name->name); it != module.imports.end()) {
       const Module *imported = it->second;
@@ -352,12 +364,17 @@ void Resolver::visitMember(const MemberExpr *member) {
       return;
     }
   visit(member->base);
-  if (!isa<SelfExpr>(member->base) || !layer || members.contains(member->name.text))
+  if (!isa<SelfExpr>(member->base) || !layer || members.contains(formOfName(member->name)))
     return;
-  SmallVector<StringRef> known(members.keys());
+  SmallVector<StringRef> known;
+  for (const auto &entry : members) {
+    auto *decl = dyn_cast<MemberDecl>(entry.second);
+    known.push_back(decl ? decl->name.text : entry.first());
+  }
   std::string hint = didYouMean(member->name.text, known);
   StringRef meant = nearest(member->name.text, known);
-  SMRange near = meant.empty() ? layer->name.range : memberPlace(members.lookup(meant), meant);
+  SMRange near = meant.empty() ? layer->name.range
+                               : memberPlace(members.lookup(formOfName({meant, SMRange()})), meant);
   std::string note =
       meant.empty() ? "the layer is declared here" : inQuotes(meant) + " is declared here";
   if (auto local = scope.find(member->name.text); local != scope.end()) {

@@ -97,6 +97,22 @@ bool Parser::expectMemberName(Ident &name, StringRef what) {
   return true;
 }
 
+/// A member's name goes on with `{number}`, and a name behind that, if no blank is between.
+void Parser::takeNumbers(Ident &name) {
+  auto touches = [&](size_t ahead) {
+    return peek(ahead).loc() == (ahead ? peek(ahead - 1) : previous()).endLoc();
+  };
+  while (at(TokenKind::LeftBrace) && peek(1).is(TokenKind::Identifier) &&
+         peek(2).is(TokenKind::RightBrace) && touches(0) && touches(1) && touches(2)) {
+    for (int i = 0; i < 3; ++i)
+      advance();
+    if (at(TokenKind::Identifier) && touches(0))
+      advance();
+    name.range.End = previous().endLoc();
+    name.text = StringRef(name.text.data(), name.range.End.getPointer() - name.text.data());
+  }
+}
+
 void Parser::skipNewlines() {
   while (accept(TokenKind::Newline))
     ;
@@ -405,8 +421,10 @@ const Stmt *Parser::parseMember() {
                                                  : MemberKind::State;
   advance();
   Ident name;
-  if (!expectMemberName(name, "a name after " + inQuotes(previous().text)) ||
-      !expect(TokenKind::Colon, "and a type after the name"))
+  if (!expectMemberName(name, "a name after " + inQuotes(previous().text)))
+    return nullptr;
+  takeNumbers(name);
+  if (!expect(TokenKind::Colon, "and a type after the name"))
     return nullptr;
   const Type *type = parseType();
   if (!type)

@@ -163,6 +163,7 @@ const Expr *Parser::parsePostfix() {
       Ident name;
       if (!expectMemberName(name, "a member's name after '.'"))
         return nullptr;
+      takeNumbers(name);
       expr = makeExpr<MemberExpr>({expr->range.Start, name.range.End}, depthOf(expr), expr, name);
     } else {
       return expr;

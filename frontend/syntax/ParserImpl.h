@@ -57,6 +57,7 @@ private:
   bool expect(TokenKind kind, llvm::StringRef where);
   bool expectName(ast::Ident &name, llvm::StringRef what);
   bool expectMemberName(ast::Ident &name, llvm::StringRef what);
+  void takeNumbers(ast::Ident &name);
   void skipNewlines();
   void skipStatement();
   /// `opener`: a place that the error is about as well.

@@ -90,6 +90,7 @@ namespace {
 /// What is wrong with the files, collected.
 struct Findings {
   std::vector<std::string> missing, misshapen, unused;
+  std::string hint; ///< what may help
 
   static void list(std::string &text, StringRef title, const std::vector<std::string> &lines) {
     if (lines.empty())
@@ -110,6 +111,8 @@ struct Findings {
     list(text,
          "unused, the model does not read them (`ignore` or --allow-unused-weights accepts them)",
          unused);
+    if (!hint.empty())
+      text += "\n  " + hint;
     return llvm::createStringError(text);
   }
 };
@@ -223,6 +226,24 @@ static void findUnused(ModuleOp module, const BindOptions &options,
   }
 }
 
+/// What the files' names have in front of the model's, if most of those that are missing are there
+/// so; else "".
+static std::string prefixOf(ArrayRef<std::string> missing,
+                            const llvm::StringMap<NamedTensor> &tensors) {
+  auto countWith = [&](const std::string &prefix) {
+    return llvm::count_if(missing,
+                          [&](const std::string &name) { return tensors.contains(prefix + name); });
+  };
+  for (const auto &tensor : tensors)
+    for (const std::string &name : missing.take_front(3)) {
+      StringRef prefix = tensor.first();
+      if (prefix.consume_back(name) && prefix.ends_with(".") &&
+          countWith(prefix.str()) * 2 > static_cast<int64_t>(missing.size()))
+        return prefix.str();
+    }
+  return "";
+}
+
 static llvm::Error bindFiles(ModuleOp module, const BindOptions &options, WeightStore &store) {
   llvm::StringMap<NamedTensor> tensors;
   std::vector<std::string> order;
@@ -230,6 +251,7 @@ static llvm::Error bindFiles(ModuleOp module, const BindOptions &options, Weight
     return error;
   Findings findings;
   llvm::StringSet<> used;
+  std::vector<std::string> missing;
   for (auto weight : module.getOps<WeightOp>()) {
     if (weight.getHash())
       continue;
@@ -239,17 +261,23 @@ static llvm::Error bindFiles(ModuleOp module, const BindOptions &options, Weight
     auto found = tensors.find(name);
     if (found == tensors.end()) {
       findings.missing.push_back("'" + name + "' " + shapeText(dtype, type.getShape()));
+      missing.push_back(weight.getSymName().str());
       continue;
     }
     used.insert(name);
     const WeightView &view = found->second.view;
-    if (ArrayRef<int64_t>(view.shape) != type.getShape() || !widens(view.type, dtype))
+    bool fits = ArrayRef<int64_t>(view.shape) == type.getShape();
+    if (!fits || !widens(view.type, dtype))
       findings.misshapen.push_back("'" + name + "': expected " + shapeText(dtype, type.getShape()) +
-                                   ", got " + shapeText(view.type, view.shape));
+                                   ", got " + shapeText(view.type, view.shape) +
+                                   (fits ? "; only narrower numbers are converted" : ""));
     else
       weight.setHash(storeTensor(store, found->second, dtype));
   }
   findUnused(module, options, tensors, order, used, findings);
+  if (std::string prefix = prefixOf(missing, tensors); !prefix.empty())
+    findings.hint = "the files' names begin with '" + prefix + "': --weights-prefix=" + prefix +
+                    " stands in front of the model's";
   return findings.error(llvm::join(options.sources, "', '"));
 }
 

@@ -256,7 +256,9 @@ void PickleMachine::pushGlobal(StringRef module, StringRef name) {
     value->global = *global;
   } else {
     fail("it uses " + inQuotes((module + "." + name).str()) +
-         ", expected tensors, containers, numbers and strings only");
+         ", expected tensors, containers, numbers and strings only, as "
+         "torch.save(model.state_dict(), "
+         "…) writes them");
   }
 }
 

@@ -80,11 +80,13 @@ static LogicalResult inferPool(MaybeLoc loc, StringRef name, Type type, Domain d
                                k, ", stride ", s, ", padding ", low.str(), " and ", high.str());
     DimExpr &extent = dims[window.first() + i];
     DimExpr room = extent + low + high - DimExpr((k - 1) * d + 1);
-    if (std::optional<int64_t> v = room.constantValue(); v && *v < 0) // pool2d-c3
+    // With ceil_mode a window may reach beyond the border by less than a step.
+    DimExpr grown = room + DimExpr(window.ceilMode ? s - 1 : 0);
+    if (std::optional<int64_t> v = grown.constantValue(); v && *v < 0) // pool2d-c3
       return emitOptionalError(loc, "'", name,
                                "' expected a window within the padded image, got window ", k,
                                " on ", typeText(type));
-    DimExpr steps = DimExpr::floorDiv(room + DimExpr(window.ceilMode ? s - 1 : 0), DimExpr(s));
+    DimExpr steps = DimExpr::floorDiv(grown, DimExpr(s));
     // With ceil_mode a last window that begins in the bottom padding is dropped: one less where
     // `beyond` is not negative. It is less than high + s - reach.
     DimExpr beyond = steps * DimExpr(s) - extent - low;
@@ -108,7 +110,8 @@ static SmallVector<Requirement> requirementsOfPool(Type type, const Window &wind
       all.push_back({border, Relation::AtLeast, 0, "a padding"});
       all.push_back({border, Relation::AtMost, reach / 2, "a padding"});
     }
-    all.push_back({dims[window.first() + i] + low + high, Relation::AtLeast, reach,
+    all.push_back({dims[window.first() + i] + low + high, Relation::AtLeast,
+                   reach - (window.ceilMode ? window.stride[i] - 1 : 0),
                    "the " + spatialName(window.rank, i) + " of the padded image"});
   }
   return all;

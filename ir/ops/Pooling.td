@@ -18,7 +18,7 @@ class Kiln_Pool<string mnemonic, string extents, string extra, string what, stri
     Constraints:
     - pool2d-c1: x has a dimension for the batch, one for the channels, and the spatial ones
     - pool2d-c2: window and stride are positive, padding is from 0 to half of the window
-    - pool2d-c3: the window is not larger than the padded image
+    - pool2d-c3: the window is not larger than the padded image, or with `ceil_mode` by less than its stride
 
     Example: `%y = kiln.}] # mnemonic # [{ %x {…} : (tensor<1x3x8x8xf32>) -> tensor<1x3x4x4xf32>`
   }];

@@ -193,12 +193,13 @@ def pools():
 
 
 def recurrent():
-    x, h, c = tensor("steps", random(4, 2, 3)), tensor("states", random(4, 2, 5)), tensor("cells", random(4, 2, 5))
+    x, h, c = tensor("steps", random(4, 2, 3)), tensor("states", random(12, 2, 5)), tensor("cells", random(12, 2, 5))
     for name, module, text in [
             ("lstm", nn.LSTM(3, 5), "LSTM(3, 5)"),
             ("lstm_first", nn.LSTM(3, 5, 2, bias=False, batch_first=True),
              "LSTM(3, 5, 2, bias = false, batch_first = true)"),
             ("lstm_ways", nn.LSTM(3, 5, 2, bidirectional=True), "LSTM(3, 5, 2, bidirectional = true)"),
+            ("lstm_deep", nn.LSTM(3, 5, 6, bidirectional=True), "LSTM(3, 5, 6, bidirectional = true)"),
             ("gru", nn.GRU(3, 5), "GRU(3, 5)"),
             ("gru_deep", nn.GRU(3, 5, 4, bias=False), "GRU(3, 5, 4, bias = false)"),
             ("gru_ways", nn.GRU(3, 5, 2, batch_first=True, bidirectional=True),
@@ -209,7 +210,7 @@ def recurrent():
         layer(name, module, text)
         count = module.num_layers * (2 if module.bidirectional else 1)
         batch = 4 if module.batch_first else 2
-        start = [t[:, :1].expand(4, batch, 5)[:count].contiguous() if batch == 4 else t[:count] for t in (h, c)]
+        start = [t[:count, :1].expand(count, batch, 5).contiguous() if batch == 4 else t[:count] for t in (h, c)]
         texts = [f"broadcast_to(self.{t}[:{count}, :1], [{count}, 4, 5])" if batch == 4 else f"self.{t}[:{count}]"
                  for t in ("states", "cells")]
         if name.startswith("lstm"):

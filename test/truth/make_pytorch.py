@@ -237,6 +237,13 @@ def pools():
             case("avg_inside" + suffix, f"avg_pool2d($x, {words}, count_include_pad = false)",
                  F.avg_pool2d(x, kernel, stride, padding, ceil_mode=ceil,
                               count_include_pad=False), True)
+    # An image smaller than the window.
+    for kernel, stride in ((3, 2), ([5, 3], 4)):
+        words = f"{kernel}, {stride}, ceil_mode = true"
+        case(f"max_small{stride}", f"max_pool2d($x[:, :, :2, :2], {words})",
+             F.max_pool2d(x[:, :, :2, :2], kernel, stride, ceil_mode=True))
+        case(f"avg_small{stride}", f"avg_pool2d($x[:, :, :2, :2], {words})",
+             F.avg_pool2d(x[:, :, :2, :2], kernel, stride, ceil_mode=True), True)
     case("max_dilated", "max_pool2d($holed, 3, 2, padding = 1, dilation = 2)",
          F.max_pool2d(holed, 3, 2, 1, dilation=2))
     case("max_dilated_ceil", "max_pool2d($x, [2, 3], 2, dilation = [3, 2], ceil_mode = true)",
