@@ -224,6 +224,8 @@ void Former::run(func::FuncOp function) {
 }
 
 void Former::formIn(Block &block, func::FuncOp function) {
+  if (kind != Grouping::Kind::Outlined)
+    recompute(block);
   Grouping grouping(block, kind);
   grouping.run();
   for (Group *group : grouping.sorted())

@@ -27,6 +27,8 @@ ir::FusionRole roleOf(mlir::Operation *op);
 /// Constants, broadcasts and slices of whole vectors: each kernel that reads one contains its own.
 bool isFree(mlir::Operation *op);
 
+/// Gives each reader its own copy of an op that is one step from what is in memory anyway.
+void recompute(mlir::Block &block);
 /// Rewrites attention for GPUs: heads that share keys become a dimension of their own, and factors
 /// are widened last, behind what moves them, so that its kernel reads the narrow ones.
 void prepareAttention(mlir::func::FuncOp function);
