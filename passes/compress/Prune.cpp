@@ -271,11 +271,9 @@ static void prune(Layer &layer, Sparsity sparsity, const Scheme &scheme) {
 }
 
 /// Where a rule asked for zeros and no layer got any.
-static void warnOfNothing(ArrayRef<Layer> layers, ModuleOp module) {
-  bool isAny = llvm::any_of(layers, [](const Layer &layer) {
-    return layer.reason.empty() && !ledgerRow(layer).pruning.empty();
-  });
-  if (!isAny)
+static void warnOfNothing(ModuleOp module) {
+  const Ledger &ledger = module.getContext()->getLoadedDialect<KilnDialect>()->getLedger();
+  if (llvm::all_of(ledger.rows(), [](const LedgerRow &row) { return row.pruning.empty(); }))
     module.emitWarning(
         "nothing is pruned: no layer could lose what the rules want; --remarks gives "
         "the reason of each");
@@ -315,7 +313,7 @@ struct Prune : passes::impl::PruneBase<Prune> {
       if (const Rule *rule = ruleFor(*rules, Rule::Action::Prune, layer.path))
         if (!rule->sparsity.isChannels)
           prune(layer, rule->sparsity, schemeOf(layer.path));
-    warnOfNothing(layers, getOperation());
+    warnOfNothing(getOperation());
     getOperation().walk([](Operation *op) {
       op->removeAttr("kiln.squares");
       op->removeAttr("kiln.inputs");
