@@ -57,6 +57,20 @@ def statistics():
     case("median_even", "F.median($cube, -1, keepdims = true)", torch.median(cube, -1, keepdim=True).values)
     case("median_holed", "F.median($holed, 0)", torch.median(holed, 0).values)
     case("nanmedian", "F.nanmedian($holed, 1)", torch.nanmedian(holed, 1).values)
+    case("nansum", "F.nansum($holed, 0)", torch.nansum(holed, 0))
+    case("nansum_all", "F.nansum($holed)", torch.nansum(holed))
+    case("nanmean", "F.nanmean($holed, -1, keepdims = true)", torch.nanmean(holed, -1, keepdim=True))
+    case("kthvalue", "F.kthvalue($x, 2, 0)", *torch.kthvalue(x, 2, 0))
+    case("kthvalue_kept", "F.kthvalue($x, 7, keepdims = true)", *torch.kthvalue(x, 7, keepdim=True))
+    for n, dim in ((1, -1), (2, 0), (1, 1)):
+        case(f"diff{n}_{dim % 3}", f"F.diff($cube, {n}, {dim})", torch.diff(cube, n, dim))
+    ordered = tensor("ordered", "N M", torch.sort(x, 1).values)
+    steps = tensor("steps", "S", torch.tensor([-0.5, 0.25, 0.25, 1.5]))
+    for right in (False, True):
+        end = f"_{right}".lower()
+        case("searchsorted" + end, f"F.searchsorted($ordered, $x, {str(right).lower()})", torch.searchsorted(ordered, x, right=right))
+        case("bucketize" + end, f"F.bucketize($cube, $steps, right = {str(right).lower()})",
+             torch.bucketize(cube, steps.double(), right=right))
     for kind in ("linear", "lower", "higher", "midpoint", "nearest"):
         case("quantile_" + kind, f'F.quantile($cube, 0.3, 1, interpolation = "{kind}")',
              torch.quantile(cube, 0.3, 1, interpolation=kind))
@@ -185,6 +199,10 @@ def images():
     case("lp1", "F.lp_pool1d($signal, 3, 2)", F.lp_pool1d(signal, 3, 2))
     case("lp2", "F.lp_pool2d($image, 2, 3, 2)", F.lp_pool2d(image, 2, 3, 2))
     case("lp2_ceil", "F.lp_pool2d($image, 2, [2, 3], ceil_mode = true)", F.lp_pool2d(image, 2, (2, 3), ceil_mode=True))
+    solid = tensor("solid", "N C D H W", random(2, 2, 4, 5, 3))
+    lp3 = lambda kernel, **words: torch.stack([torch.nn.LPPool3d(2, kernel, **words)(s[None])[0] for s in solid])
+    case("lp3", "F.lp_pool3d($solid, 2, 2)", lp3(2))
+    case("lp3_more", "F.lp_pool3d($solid, 2, [2, 3, 1], [1, 2, 2])", lp3((2, 3, 1), stride=(1, 2, 2)))
     for number, (words, more) in enumerate([
             ("2", {"kernel_size": 2}), ("[3, 2], [1, 2], [2, 1], [2, 3]", {"kernel_size": (3, 2), "dilation": (1, 2),
                                                                        "padding": (2, 1), "stride": (2, 3)})]):

@@ -76,6 +76,16 @@ def transformers():
              d(q, k, tgt_mask=square))
 
 
+    more = {"num_encoder_layers": 2, "num_decoder_layers": 2, "dim_feedforward": 16}
+    for name, words, options in [("t1", "", {}), ("t2", ', activation = "gelu", norm_first = true', {"activation": "gelu", "norm_first": True})]:
+        t = layer(name, nn.Transformer(8, 2, **more, **options), f"Transformer(8, 2, 2, 2, 16{words})")
+        case(name, f"self.{name}(self.k, self.q)", t(k, q))
+        case(name + "_masked", f"self.{name}(self.k, self.q, tgt_mask = self.square)", t(k, q, tgt_mask=square))
+    stack = layer("stack", nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 3, enable_nested_tensor=False),
+                  "TransformerEncoder([nn.TransformerEncoderLayer(8, 2, 16) for i in range(3)])")
+    case("stack", "self.stack(self.q, self.square)", stack(q, square))
+
+
 def e2_of(mask):
     e = nn.TransformerEncoderLayer(8, 2, 16, activation="gelu", norm_first=True).double().eval()
     e.load_state_dict({key[3:]: w for key, w in WEIGHTS.items() if key.startswith("e2.")})
@@ -244,6 +254,9 @@ def compositions():
             ("lp_pool2d", nn.LPPool2d(3, 2, ceil_mode=True), "LPPool2d(3, 2, ceil_mode = true)"),
             ("unfold", nn.Unfold((2, 3), padding=1, stride=2), "Unfold([2, 3], padding = 1, stride = 2)")]:
         same(name, module, text, "image")
+    solid = tensor("solid", random(2, 2, 4, 5, 3))
+    pool = layer("lp_pool3d", nn.LPPool3d(2, 2), "LPPool3d(2, 2)")
+    case("lp_pool3d", "self.lp_pool3d(self.solid)", pool(solid))
     same("lp_pool1d", nn.LPPool1d(2, 3, 1), "LPPool1d(2, 3, 1)", "signal")
     columns = tensor("columns", random(2, 12, 9))
     fold = layer("fold", nn.Fold(4, 2), "Fold(4, 2)")
