@@ -86,6 +86,10 @@ static constexpr Synonym functions[] = {
     {"segment_min", "index_min"},
     {"scatter_amax", "scatter_max"},
     {"scatter_amin", "scatter_min"},
+    {"argwhere", "nonzero"},
+    {"unflatten", "reshape"},
+    {"movedim", "permute"},
+    {"remainder", "mod"},
 };
 
 /// Other libraries' names of element types.
@@ -124,6 +128,8 @@ static constexpr Synonym expressions[] = {
     {"functional", "import functional"},
     {"relu6", "clamp(x, min = 0, max = 6)"},
     {"hardtanh", "clamp(x, min = -1, max = 1)"},
+    {"torch", "relu(x)"},
+    {"diag", "functional.diag_embed(x)"},
     {"randn", "random.normal([n], seed)"},
     {"rand", "random.uniform([n], seed)"},
     {"float", "x as f32"},
@@ -145,17 +151,18 @@ static constexpr Synonym members[] = {
 static constexpr StringLiteral functional =
     " addcdiv addcmul addmm affine_grid alibi_slopes allclose baddbmm bartlett_window"
     " batched_nms binary_cross_entropy binary_cross_entropy_with_logits bincount"
-    " blackman_window bmm box_area box_convert box_iou cdist channel_shuffle chunk"
+    " blackman_window bmm box_area box_convert box_iou bucketize cdist channel_shuffle chunk"
     " clip_boxes_to_image corrcoef cosine_embedding_loss cosine_similarity count_nonzero"
-    " cov cross cross_entropy cummax cummin diag_embed diagonal dot fold frac full_like"
+    " cov cross cross_entropy cummax cummin diag_embed diagonal diff dot fold frac full_like"
     " gaussian_nll_loss geglu generalized_box_iou glu grid_sample hamming_window"
-    " hann_window hinge_embedding_loss huber_loss hypot index_reduce isclose kl_div kron l1_loss "
-    "lerp"
+    " hann_window hinge_embedding_loss huber_loss hypot index_reduce isclose kl_div kron kthvalue"
+    " l1_loss lerp"
     " linspace local_response_norm logaddexp logaddexp2 logcumsumexp logit logspace"
-    " lp_pool1d lp_pool2d margin_ranking_loss masked_fill median meshgrid mse_loss mv"
-    " nan_to_num nanmedian nll_loss norm normalize ones_like outer pairwise_distance"
+    " lp_pool1d lp_pool2d lp_pool3d margin_ranking_loss masked_fill median meshgrid mse_loss mv"
+    " nan_to_num nanmean nanmedian nansum nll_loss norm normalize ones_like outer pairwise_distance"
     " poisson_nll_loss quantile remove_small_boxes repeat_interleave rfft scatter_reduce"
-    " sinc sinusoidal_positions smooth_l1_loss soft_cross_entropy soft_margin_loss std std_mean"
+    " searchsorted sinc sinusoidal_positions smooth_l1_loss soft_cross_entropy soft_margin_loss "
+    "std std_mean"
     " stft swiglu trace tril triplet_margin_loss triu unfold var_mean vector_norm xlogy"
     " zeros_like ";
 
