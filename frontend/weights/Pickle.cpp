@@ -256,9 +256,7 @@ void PickleMachine::pushGlobal(StringRef module, StringRef name) {
     value->global = *global;
   } else {
     fail("it uses " + inQuotes((module + "." + name).str()) +
-         ", expected tensors, containers, numbers and strings only, as "
-         "torch.save(model.state_dict(), "
-         "…) writes them");
+         ", expected tensors, containers, numbers and strings only, as a state_dict has them");
   }
 }
 
